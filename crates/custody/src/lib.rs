@@ -1,0 +1,5 @@
+//! Custody: the pure core of Custos.
+
+#![forbid(unsafe_code)]
+
+pub mod digest;
