@@ -3,3 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod digest;
+pub mod envelope;
+pub mod id;
+pub mod json;
+pub mod time;
