@@ -2,8 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod act;
+pub mod commitment;
 pub mod digest;
 pub mod envelope;
 pub mod id;
 pub mod json;
+pub mod kind;
+pub mod record;
+pub mod statement;
 pub mod time;

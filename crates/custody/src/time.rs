@@ -28,6 +28,7 @@ impl Timestamp {
     }
 
     /// This time plus `millis`, held at the largest time.
+    #[must_use]
     pub const fn saturating_add_millis(self, millis: i64) -> Self {
         let sum = self.0.saturating_add(millis);
         Self(if sum < 0 {
