@@ -10,5 +10,6 @@ pub mod id;
 pub mod json;
 pub mod kind;
 pub mod record;
+pub mod rules;
 pub mod statement;
 pub mod time;

@@ -1,0 +1,378 @@
+//! The decisions themselves, one function a subject.
+
+use super::{Item, Refusal, Right, State, Vault, places, subject_case, takes_bytes};
+use crate::act::{
+    AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberChange, PublicKey, RoleChange,
+    Subject, TransferStep, VaultRole,
+};
+use crate::id::{CaseId, ItemId, PersonId};
+use crate::kind::Kind;
+use crate::statement::{Actor, Assurance, CheckedBy, Content, ItemRef, Seen, Statement};
+
+type Decision = Result<(), Refusal>;
+
+/// The keys that must have signed, in the order of the envelope's signatures.
+/// The caller verifies each with `verify_strict`; [`decide`] takes that as done.
+pub fn signers(state: &State, statement: &Statement, act: &Act) -> Result<Vec<PublicKey>, Refusal> {
+    let actor_key = if let Act::VaultCreated(d) = act {
+        // Record 0 is signed by the key that it introduces; trust in it comes from outside.
+        d.vault_key
+    } else {
+        let vault = state.vault.as_ref().ok_or(Refusal::Unknown("vault"))?;
+        match statement.assurance {
+            Assurance::System | Assurance::Session => vault.key,
+            Assurance::UserKey => state.keys.get(&statement.actor_key).ok_or(Refusal::KeyNotValid)?.public,
+        }
+    };
+    if actor_key.hash() != statement.actor_key {
+        return Err(Refusal::WrongAssurance);
+    }
+    Ok(match act {
+        Act::KeyEnrolled(_, d) => vec![actor_key, d.key],
+        _ => vec![actor_key],
+    })
+}
+
+/// Whether `act` may follow the records that made `state`. Signatures were verified against [`signers`].
+pub fn decide(state: &State, statement: &Statement, act: &Act) -> Decision {
+    if let Act::VaultCreated(_) = act {
+        return if state.vault.is_none() { Ok(()) } else { Err(Refusal::Exists("vault")) };
+    }
+    let vault = state.vault.as_ref().ok_or(Refusal::Unknown("vault"))?;
+    if statement.vault != Some(vault.id) {
+        return Err(Refusal::OtherVault);
+    }
+    let speaker = Speaker::of(state, statement)?;
+    decide_act(state, vault, &speaker, statement, act)?;
+    check_seen(state, statement, act)
+}
+
+/// The actor with what it may do.
+struct Speaker<'a> {
+    state: &'a State,
+    actor: Actor,
+    assurance: Assurance,
+}
+
+impl<'a> Speaker<'a> {
+    fn of(state: &'a State, statement: &Statement) -> Result<Self, Refusal> {
+        if let Actor::Person(person) = statement.actor
+            && !state.persons.contains_key(&person)
+        {
+            return Err(Refusal::Unknown("person"));
+        }
+        if statement.assurance == Assurance::UserKey {
+            let key = state.keys.get(&statement.actor_key).ok_or(Refusal::KeyNotValid)?;
+            if Some(key.owner) != statement.actor.person() || key.revoked.is_some() {
+                return Err(Refusal::KeyNotValid);
+            }
+        }
+        Ok(Self { state, actor: statement.actor, assurance: statement.assurance })
+    }
+
+    fn person(&self) -> Result<PersonId, Refusal> {
+        self.actor.person().ok_or(Refusal::WrongAssurance)
+    }
+
+    fn in_vault(&self, right: Right) -> Decision {
+        if self.state.vault_permits(self.person()?, right) {
+            Ok(())
+        } else {
+            Err(Refusal::NotPermitted(right))
+        }
+    }
+
+    fn in_case(&self, case: CaseId, right: Right) -> Decision {
+        if !self.state.cases.contains_key(&case) {
+            return Err(Refusal::Unknown("case"));
+        }
+        if self.state.case_permits(case, self.person()?, right) {
+            Ok(())
+        } else {
+            Err(Refusal::NotPermitted(right))
+        }
+    }
+
+    fn is_vault(&self) -> bool {
+        self.actor == Actor::System
+    }
+}
+
+fn decide_act(
+    state: &State,
+    vault: &Vault,
+    speaker: &Speaker<'_>,
+    statement: &Statement,
+    act: &Act,
+) -> Decision {
+    match act {
+        Act::VaultCreated(_) => Err(Refusal::Exists("vault")),
+        Act::OrgRegistered(d) => {
+            if speaker.is_vault() {
+                if vault.orgs > 0 {
+                    return Err(Refusal::SetUpOnly);
+                }
+            } else {
+                speaker.in_vault(Right::RegisterOrg)?;
+            }
+            if state.orgs.contains(&d.org) { Err(Refusal::Exists("organisation")) } else { Ok(()) }
+        }
+        Act::PersonRegistered(person, d) => {
+            if speaker.is_vault() {
+                if vault.persons > 0 {
+                    return Err(Refusal::SetUpOnly);
+                }
+            } else {
+                speaker.in_vault(Right::RegisterPerson)?;
+            }
+            if !state.orgs.contains(&d.org) {
+                return Err(Refusal::Unknown("organisation"));
+            }
+            if state.persons.contains_key(person) { Err(Refusal::Exists("person")) } else { Ok(()) }
+        }
+        Act::RoleGranted(person, d) => role_granted(state, vault, speaker, *person, d),
+        Act::RoleRevoked(person, d) => role_revoked(state, speaker, *person, d),
+        Act::KeyEnrolled(person, d) => key_enrolled(state, vault, speaker, *person, d),
+        Act::KeyRevoked(person, d) => key_revoked(state, speaker, *person, d),
+        Act::CaseOpened(case, _) => {
+            speaker.in_vault(Right::OpenCase)?;
+            let opener = state.persons.get(&speaker.person()?).ok_or(Refusal::Unknown("person"))?;
+            if opener.roles.contains(&VaultRole::Administrator) {
+                return Err(Refusal::AdministratorApart);
+            }
+            if state.cases.contains_key(case) { Err(Refusal::Exists("case")) } else { Ok(()) }
+        }
+        Act::MemberAdded(case, d) => member_added(state, speaker, *case, d),
+        Act::MemberRemoved(case, d) => member_removed(state, speaker, *case, d),
+        Act::BundleExported(case, _) => speaker.in_case(*case, Right::Export),
+        Act::BundleCompleted(_) | Act::ClockFault(_) => Ok(()),
+        Act::AccessDenied(case, item, _) => match (case, item) {
+            (_, Some(item)) => item_of(state, *case, *item).map(drop),
+            (Some(case), None) if !state.cases.contains_key(case) => Err(Refusal::Unknown("case")),
+            _ => Ok(()),
+        },
+        Act::CorrectionNoted(subject, d) => {
+            match (subject_case(subject), subject) {
+                (Some(case), _) => speaker.in_case(case, Right::Correct)?,
+                (None, Subject::Person(person)) if !state.persons.contains_key(person) => {
+                    return Err(Refusal::Unknown("person"));
+                }
+                (None, _) => speaker.in_vault(Right::RegisterPerson)?,
+            }
+            named_here(state, statement, act, Seen::Record(d.record))
+        }
+        _ => decide_item(state, speaker, act),
+    }
+}
+
+fn role_granted(
+    state: &State,
+    vault: &Vault,
+    speaker: &Speaker<'_>,
+    person: PersonId,
+    d: &RoleChange,
+) -> Decision {
+    if speaker.is_vault() {
+        if vault.persons != 1 || !matches!(d.role, VaultRole::Administrator | VaultRole::Registrar) {
+            return Err(Refusal::SetUpOnly);
+        }
+    } else {
+        speaker.in_vault(Right::ChangeRoles)?;
+    }
+    let found = state.persons.get(&person).ok_or(Refusal::Unknown("person"))?;
+    if d.role == VaultRole::Administrator && found.memberships > 0 {
+        return Err(Refusal::AdministratorApart);
+    }
+    if found.roles.contains(&d.role) { Err(Refusal::Role("already has")) } else { Ok(()) }
+}
+
+fn role_revoked(state: &State, speaker: &Speaker<'_>, person: PersonId, d: &RoleChange) -> Decision {
+    speaker.in_vault(Right::ChangeRoles)?;
+    let found = state.persons.get(&person).ok_or(Refusal::Unknown("person"))?;
+    // Whoever took the last administrator's role away, even from oneself, would lock everybody out.
+    if d.role == VaultRole::Administrator && Some(person) == speaker.actor.person() {
+        return Err(Refusal::LastOne);
+    }
+    if found.roles.contains(&d.role) { Ok(()) } else { Err(Refusal::Role("does not have")) }
+}
+
+fn key_enrolled(
+    state: &State,
+    vault: &Vault,
+    speaker: &Speaker<'_>,
+    person: PersonId,
+    d: &KeyEnrolled,
+) -> Decision {
+    let owner = state.persons.get(&person).ok_or(Refusal::Unknown("person"))?;
+    match (speaker.actor, speaker.assurance) {
+        (Actor::System, _) if vault.vouched || !owner.roles.contains(&VaultRole::Registrar) => {
+            return Err(Refusal::SetUpOnly);
+        }
+        (Actor::System, _) => {}
+        (Actor::Person(actor), Assurance::UserKey) if actor == person => {}
+        (Actor::Person(_), Assurance::UserKey) => speaker.in_vault(Right::Vouch)?,
+        (Actor::Person(_), _) => return Err(Refusal::NotVoucher),
+    }
+    let is_vaults = d.key == vault.key;
+    if is_vaults || state.keys.contains_key(&d.key.hash()) { Err(Refusal::KeyKnown) } else { Ok(()) }
+}
+
+fn key_revoked(state: &State, speaker: &Speaker<'_>, person: PersonId, d: &KeyRevoked) -> Decision {
+    if speaker.person()? != person {
+        speaker.in_vault(Right::RevokeKeys)?;
+    }
+    match state.keys.get(&d.key) {
+        Some(key) if key.owner == person && key.revoked.is_none() => Ok(()),
+        _ => Err(Refusal::Unknown("valid key of this person")),
+    }
+}
+
+fn member_added(state: &State, speaker: &Speaker<'_>, case: CaseId, d: &MemberChange) -> Decision {
+    speaker.in_case(case, Right::ChangeMembers)?;
+    let member = state.persons.get(&d.member).ok_or(Refusal::Unknown("person"))?;
+    if member.roles.contains(&VaultRole::Administrator) {
+        return Err(Refusal::AdministratorApart);
+    }
+    let has = state.members.get(&(case, d.member)).is_some_and(|roles| roles.contains(&d.role));
+    if has { Err(Refusal::Role("already has")) } else { Ok(()) }
+}
+
+fn member_removed(state: &State, speaker: &Speaker<'_>, case: CaseId, d: &MemberChange) -> Decision {
+    speaker.in_case(case, Right::ChangeMembers)?;
+    // A lead cannot step down alone: as long as only others can remove a lead, one is always left.
+    if d.role == CaseRole::Lead && Some(d.member) == speaker.actor.person() {
+        return Err(Refusal::LastOne);
+    }
+    let has = state.members.get(&(case, d.member)).is_some_and(|roles| roles.contains(&d.role));
+    if has { Ok(()) } else { Err(Refusal::Role("does not have")) }
+}
+
+fn decide_item(state: &State, speaker: &Speaker<'_>, act: &Act) -> Decision {
+    match act {
+        Act::ItemRegistered(case, id, d, content) => {
+            speaker.in_case(*case, Right::RegisterItem)?;
+            if state.items.contains_key(id) {
+                return Err(Refusal::Exists("item"));
+            }
+            registered_class(d.class, *content)
+        }
+        Act::ItemClassified(case, id, d) => {
+            speaker.in_case(*case, Right::Classify)?;
+            let item = item_of(state, Some(*case), *id)?;
+            match d.class {
+                Class::Restricted => Err(Refusal::RestrictedUnsupported),
+                Class::HashOnly if item.stored.is_some() => Err(Refusal::ContentExists),
+                Class::HashOnly if item.claimed.is_none() => Err(Refusal::HashOnly),
+                _ => Ok(()),
+            }
+        }
+        Act::ContentReceived(case, id, d, content) => {
+            let item = item_of(state, Some(*case), *id)?;
+            content_received(item, d.version, *content)
+        }
+        Act::AccessGranted(case, id, _) => {
+            speaker.in_case(*case, Right::ReadContent)?;
+            let item = item_of(state, Some(*case), *id)?;
+            if item.stored.is_some() { Ok(()) } else { Err(Refusal::NoContent) }
+        }
+        Act::AccessCompleted(case, id, d) => {
+            item_of(state, Some(*case), *id)?;
+            access_completed(state, speaker, *id, d)
+        }
+        Act::Fixity(case, id, ..) => item_of(state, Some(*case), *id).map(drop),
+        Act::Transfer(case, step, items) => {
+            speaker.in_case(*case, Right::HoldCustody)?;
+            items.iter().try_for_each(|r| transfer(state, speaker, *case, *step, r))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn registered_class(class: Class, content: Option<Content>) -> Decision {
+    match (class, content) {
+        (Class::Restricted, _) => Err(Refusal::RestrictedUnsupported),
+        (Class::HashOnly, None) => Err(Refusal::HashOnly),
+        (Class::HashOnly, Some(content)) if content.checked_by != CheckedBy::Oneself => {
+            Err(Refusal::HashOnly)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn content_received(item: &Item, version: u32, content: Content) -> Decision {
+    if item.class == Class::Restricted {
+        return Err(Refusal::RestrictedUnsupported);
+    }
+    if !takes_bytes(item.class) {
+        return Err(Refusal::HashOnly);
+    }
+    if item.stored.is_some() || version != 1 {
+        return Err(Refusal::ContentExists);
+    }
+    match item.claimed {
+        Some(claimed) if (claimed.digest, claimed.size) != (content.digest, content.size) => {
+            Err(Refusal::DigestMismatch)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn access_completed(state: &State, speaker: &Speaker<'_>, item: ItemId, d: &AccessCompleted) -> Decision {
+    let grant = state.grants.get(&d.grant).ok_or(Refusal::Grant)?;
+    let own = speaker.is_vault() || Some(grant.person) == speaker.actor.person();
+    if own && grant.item == item && !grant.completed { Ok(()) } else { Err(Refusal::Grant) }
+}
+
+fn transfer(state: &State, speaker: &Speaker<'_>, case: CaseId, step: TransferStep, r: &ItemRef) -> Decision {
+    let item = item_of(state, Some(case), r.item)?;
+    let actor = speaker.person()?;
+    match step {
+        TransferStep::Offered(to) => {
+            if item.custodian != actor {
+                return Err(Refusal::NotCustodian);
+            }
+            if to == actor {
+                return Err(Refusal::OfferToSelf);
+            }
+            if !state.case_permits(case, to, Right::HoldCustody) {
+                return Err(Refusal::Unknown("member of this case who may hold custody"));
+            }
+            if item.offer.is_some() { Err(Refusal::OfferPending) } else { Ok(()) }
+        }
+        TransferStep::Accepted | TransferStep::Declined => {
+            let offer = item.offer.ok_or(Refusal::NoSuchOffer)?;
+            if !r.offer.is_some_and(|named| offer.head.is(named)) {
+                return Err(Refusal::NoSuchOffer);
+            }
+            if offer.to == actor { Ok(()) } else { Err(Refusal::NotReceiver) }
+        }
+    }
+}
+
+/// An item that belongs to the case the statement names.
+fn item_of(state: &State, case: Option<CaseId>, item: ItemId) -> Result<&Item, Refusal> {
+    state.items.get(&item).filter(|found| Some(found.case) == case).ok_or(Refusal::Unknown("item"))
+}
+
+/// `seen`: the newest record that changed the item where the kind changes custody or state, else anything that
+/// stands in one of the sequences concerned, or nothing.
+fn check_seen(state: &State, statement: &Statement, act: &Act) -> Decision {
+    if statement.kind.spec().changes_state && statement.kind != Kind::ItemRegistered {
+        return statement.item_refs().iter().try_for_each(|r| {
+            let item = state.items.get(&r.item).ok_or(Refusal::Unknown("item"))?;
+            if r.seen.is_some_and(|seen| item.head.is(seen)) { Ok(()) } else { Err(Refusal::Stale) }
+        });
+    }
+    match statement.seen {
+        Some(seen) => named_here(state, statement, act, seen),
+        None => Ok(()),
+    }
+}
+
+fn named_here(state: &State, statement: &Statement, act: &Act, seen: Seen) -> Decision {
+    let known = places(statement, act)
+        .into_iter()
+        .flat_map(|(own, case)| own.into_iter().chain(case))
+        .any(|sequence| state.seen.contains(&(seen, sequence)));
+    if known { Ok(()) } else { Err(Refusal::SeenElsewhere) }
+}

@@ -1,0 +1,196 @@
+//! What the rules look at: the consequences of all records so far, or of those that one decision needs.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::act::{CaseRole, Class, KeyCheck, ObjectId, PublicKey, VaultRole};
+use crate::digest::Digest;
+use crate::id::{CaseId, ItemId, KeyHash, OrgId, PersonId};
+use crate::record::Sequence;
+use crate::statement::{Content, Seen};
+use crate::time::Timestamp;
+
+/// The state, whole (when replaying) or the part that [`super::Footprint`] names (when deciding in a store).
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// The vault, once record 0 exists.
+    pub vault: Option<Vault>,
+    /// Known organisations.
+    pub orgs: HashSet<OrgId>,
+    /// Known persons.
+    pub persons: HashMap<PersonId, Person>,
+    /// Enrolled keys, revoked ones included.
+    pub keys: HashMap<KeyHash, Key>,
+    /// Cases.
+    pub cases: HashMap<CaseId, Case>,
+    /// Roles of persons in cases; no entry or an empty set: not a member.
+    pub members: HashMap<(CaseId, PersonId), BTreeSet<CaseRole>>,
+    /// Items.
+    pub items: HashMap<ItemId, Item>,
+    /// Access grants, by the hash of their record.
+    pub grants: HashMap<Digest, Grant>,
+    /// What can be named as seen, in which sequences.
+    pub seen: HashSet<(Seen, Sequence)>,
+}
+
+/// The vault itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vault {
+    /// Hash of record 0.
+    pub id: Digest,
+    /// The log's origin.
+    pub origin: String,
+    /// The log's verifier key.
+    pub log_vkey: String,
+    /// The key that signs for the vault and on behalf of signed-in persons.
+    pub key: PublicKey,
+    /// Organisations so far.
+    pub orgs: u64,
+    /// Persons so far.
+    pub persons: u64,
+    /// Whether the vault key has vouched for the first registrar: it does so once.
+    pub vouched: bool,
+}
+
+/// A registered person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The person's organisation.
+    pub org: OrgId,
+    /// Roles in the vault.
+    pub roles: BTreeSet<VaultRole>,
+    /// In how many cases the person has a role.
+    pub memberships: u64,
+    /// Keys enrolled so far, revoked ones included.
+    pub keys: u64,
+}
+
+/// An enrolled key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Whose it is.
+    pub owner: PersonId,
+    /// The public key.
+    pub public: PublicKey,
+    /// Log index of its enrolment.
+    pub enrolled: u64,
+    /// Log index of its revocation.
+    pub revoked: Option<u64>,
+    /// Log index from which on its signatures are suspect.
+    pub suspect_from: Option<u64>,
+    /// Who vouched for it.
+    pub voucher: Voucher,
+    /// How the voucher made sure.
+    pub checked: KeyCheck,
+    /// Whether nobody with knowledge of the person's earlier key, or nobody at all, vouched for it.
+    pub unproven: bool,
+}
+
+/// Who vouched for a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voucher {
+    /// An earlier key of the same person.
+    Owner(KeyHash),
+    /// A registrar's key.
+    Registrar(PersonId, KeyHash),
+    /// The vault key, once, for the first registrar.
+    Vault,
+}
+
+/// A case.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Case {
+    /// Items so far; an item's exhibit number is its place in this count.
+    pub items: u32,
+}
+
+/// An item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its case.
+    pub case: CaseId,
+    /// Its exhibit number in the case, from 1.
+    pub exhibit: u32,
+    /// Its class.
+    pub class: Class,
+    /// The content its registration claimed.
+    pub claimed: Option<Content>,
+    /// The content that the vault holds.
+    pub stored: Option<Stored>,
+    /// Who has custody.
+    pub custodian: PersonId,
+    /// Its newest record that changed custody or state.
+    pub head: StateHead,
+    /// The offer that waits for an answer.
+    pub offer: Option<Offer>,
+}
+
+/// Content in the vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// Digest and size, as computed by the vault.
+    pub content: Content,
+    /// The stored object.
+    pub object: ObjectId,
+    /// H(envelope of its manifest).
+    pub manifest: Digest,
+    /// Content version, from 1.
+    pub version: u32,
+}
+
+/// A record and its envelope: either may be named as seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateHead {
+    /// Record hash.
+    pub record: Digest,
+    /// H(envelope).
+    pub stmt: Digest,
+}
+
+impl StateHead {
+    /// Whether `seen` names this one.
+    pub fn is(&self, seen: Seen) -> bool {
+        match seen {
+            Seen::Record(record) => record == self.record,
+            Seen::Statement(stmt) => stmt == self.stmt,
+        }
+    }
+}
+
+/// An offer of custody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer {
+    /// The record of the offer.
+    pub head: StateHead,
+    /// Who takes over when accepting.
+    pub to: PersonId,
+}
+
+/// A grant to read an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The item.
+    pub item: ItemId,
+    /// The reader.
+    pub person: PersonId,
+    /// Until when.
+    pub expires: Timestamp,
+    /// Whether its completion is recorded.
+    pub completed: bool,
+}
+
+impl State {
+    /// Whether `person` has the right through a role in the vault.
+    pub fn vault_permits(&self, person: PersonId, right: super::Right) -> bool {
+        self.persons.get(&person).is_some_and(|p| p.roles.iter().any(|role| role.permits(right)))
+    }
+
+    /// Whether `person` has the right through a role in `case`.
+    pub fn case_permits(&self, case: CaseId, person: PersonId, right: super::Right) -> bool {
+        self.members.get(&(case, person)).is_some_and(|roles| roles.iter().any(|role| role.permits(right)))
+    }
+
+    /// Whether `person` has any role in `case`.
+    pub fn is_member(&self, case: CaseId, person: PersonId) -> bool {
+        self.members.get(&(case, person)).is_some_and(|roles| !roles.is_empty())
+    }
+}
