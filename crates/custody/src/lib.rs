@@ -3,12 +3,15 @@
 #![forbid(unsafe_code)]
 
 pub mod act;
+pub mod checkpoint;
 pub mod commitment;
 pub mod digest;
 pub mod envelope;
 pub mod id;
 pub mod json;
 pub mod kind;
+pub mod merkle;
+pub mod note;
 pub mod record;
 pub mod rules;
 pub mod statement;
