@@ -12,6 +12,8 @@ pub mod json;
 pub mod kind;
 pub mod merkle;
 pub mod note;
+pub mod policy;
+pub mod proof;
 pub mod record;
 pub mod rules;
 pub mod statement;
