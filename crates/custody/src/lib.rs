@@ -3,12 +3,18 @@
 #![forbid(unsafe_code)]
 
 pub mod act;
+pub mod aead;
+pub mod blob;
 pub mod checkpoint;
 pub mod commitment;
 pub mod digest;
+pub mod entropy;
 pub mod envelope;
+pub mod floe;
 pub mod id;
 pub mod json;
+mod kdf;
+pub mod keys;
 pub mod kind;
 pub mod merkle;
 pub mod note;
