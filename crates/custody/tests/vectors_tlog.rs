@@ -1,0 +1,155 @@
+//! Reads every vector in `vectors/note` and `vectors/log` and compares the verdict with what the file expects.
+//!
+//! A vector is header lines `key: value`, a blank line, and a body to the end of the file, byte for byte. `expect` is
+//! `valid` or the name of the error variant; `why` is for people; `type` says what the body is (a signed note if it
+//! is missing). The files were made by an independent program, not by the code under test.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at a vector that cannot be read")]
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::Path;
+
+use custody::checkpoint::Checkpoint;
+use custody::digest::Digest;
+use custody::merkle::{verify_consistency, verify_inclusion};
+use custody::note::{SignedNote, VerifierKey};
+use custody::policy::{Policy, PolicyError};
+use custody::proof::TlogProof;
+
+struct Vector {
+    head: BTreeMap<String, Vec<String>>,
+    body: Vec<u8>,
+}
+
+#[test]
+fn every_note_vector_has_the_verdict_it_expects() {
+    assert!(run("note") >= 60);
+}
+
+#[test]
+fn every_log_vector_has_the_verdict_it_expects() {
+    assert!(run("log") >= 120);
+}
+
+/// Runs all vectors of one directory and returns their number.
+fn run(directory: &str) -> usize {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(directory);
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for entry in std::fs::read_dir(path).unwrap() {
+        let path = entry.unwrap().path();
+        let vector = Vector::read(&std::fs::read(&path).unwrap());
+        let (expected, found) = (vector.one("expect"), vector.verdict());
+        if expected != found {
+            wrong.push(format!("{}: expected {expected}, found {found}", path.display()));
+        }
+        count += 1;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    count
+}
+
+impl Vector {
+    fn read(file: &[u8]) -> Self {
+        let blank = file.windows(2).position(|pair| pair == b"\n\n").unwrap();
+        let mut head: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for line in String::from_utf8(file[..blank].to_vec()).unwrap().lines() {
+            let (key, value) = line.split_once(": ").unwrap();
+            head.entry(key.to_owned()).or_default().push(value.to_owned());
+        }
+        Self { head, body: file[blank + 2..].to_vec() }
+    }
+
+    fn all(&self, key: &str) -> &[String] {
+        self.head.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    fn one(&self, key: &str) -> &str {
+        match self.all(key) {
+            [value] => value,
+            _ => panic!("{key} must stand in the header once"),
+        }
+    }
+
+    fn verdict(&self) -> String {
+        match self.head.get("type").map_or("note", |_| self.one("type")) {
+            "note" => name(self.note()),
+            "vkey" => name(self.one("key").parse::<VerifierKey>()),
+            "inclusion" => name(verify_inclusion(
+                &self.digest("leaf"),
+                self.number("index"),
+                self.number("size"),
+                &self.hashes(),
+                &self.digest("root"),
+            )),
+            "consistency" => name(verify_consistency(
+                self.number("old-size"),
+                &self.digest("old-root"),
+                self.number("size"),
+                &self.digest("root"),
+                &self.hashes(),
+            )),
+            "checkpoint" => name(
+                SignedNote::parse(&self.body)
+                    .map_err(Into::into)
+                    .and_then(|n| Checkpoint::open(&n, &self.key())),
+            ),
+            "proof" => {
+                name(TlogProof::parse(&self.body).and_then(|p| p.verify(&self.digest("leaf"), &self.key())))
+            }
+            "policy" => match Policy::parse(&self.body) {
+                Err(PolicyError::Line { rule, .. }) => variant(&rule),
+                other => name(other),
+            },
+            "quorum" => self.quorum(),
+            other => panic!("unknown type {other}"),
+        }
+    }
+
+    fn note(&self) -> Result<(), custody::note::NoteError> {
+        let keys: Vec<VerifierKey> = self.all("key").iter().map(|key| key.parse().unwrap()).collect();
+        let note = SignedNote::parse(&self.body)?;
+        assert_eq!(note.to_string().into_bytes(), self.body, "what was read is written back");
+        note.verify(&keys).map(|_| ())
+    }
+
+    fn quorum(&self) -> String {
+        let policy = self.all("policy").join("\n") + "\n";
+        let policy = Policy::parse(policy.as_bytes()).unwrap();
+        match policy.accept(&SignedNote::parse(&self.body).unwrap()) {
+            Ok(accepted) if accepted.quorum_met => "valid".to_owned(),
+            Ok(_) => "NotMet".to_owned(),
+            Err(error) => variant(&error),
+        }
+    }
+
+    fn key(&self) -> VerifierKey {
+        self.one("key").parse().unwrap()
+    }
+
+    fn digest(&self, key: &str) -> Digest {
+        self.one(key).parse().unwrap()
+    }
+
+    fn number(&self, key: &str) -> u64 {
+        self.one(key).parse().unwrap()
+    }
+
+    fn hashes(&self) -> Vec<Digest> {
+        use base64::prelude::{BASE64_STANDARD, Engine as _};
+        let lines = std::str::from_utf8(&self.body).unwrap().lines();
+        lines.map(|line| Digest::from_slice(&BASE64_STANDARD.decode(line).unwrap()).unwrap()).collect()
+    }
+}
+
+/// `valid`, or the name of the error.
+fn name<T>(verdict: Result<T, impl Debug>) -> String {
+    verdict.map_or_else(|error| variant(&error), |_| "valid".to_owned())
+}
+
+/// The name of an enum's variant without its fields.
+fn variant(error: &impl Debug) -> String {
+    let text = format!("{error:?}");
+    text.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned()
+}
