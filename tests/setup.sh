@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Installs what the tests need beside Rust. Run it as often as you like: it adds only what is missing.
+#
+#   Debian: postgresql  a throw-away server for the second database engine
+#           strace      shows that fsync comes before the answer
+#           openssl     checks bundles without our code
+#           time        measures peak memory
+#           python3     runs bagit and samples/make.py
+#   PyPI:   bagit       validates bundles, in target/test-tools (versions and digests: tests/requirements.txt)
+#
+# Debian replaces package versions with each security update and keeps no old ones, so those are pinned by name:
+# PostgreSQL by its major version where the distribution has it, the others as the distribution ships them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tests/packages.sh
+
+tools=target/test-tools
+main() {
+    [ -n "$(postgres_server)" ] || want "$(postgres_package)"
+    have strace || want strace
+    have openssl || want openssl
+    [ -x /usr/bin/time ] || want time
+    have python3 || want python3
+    python_has_venv || want python3-venv
+    install_wanted
+
+    if ! "$tools/bin/python" -c 'from importlib.metadata import version; assert version("bagit") == "1.9.0"' 2>/dev/null; then
+        say "bagit 1.9.0 into $tools"
+        python3 -m venv --clear "$tools"
+        "$tools/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
+    fi
+    [ -x "$tools/bin/bagit.py" ] || fail "bagit was installed but $tools/bin/bagit.py is not there; remove $tools and run again"
+    have cargo || fail "cargo is missing: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer with rustup"
+    have cc || fail "a C compiler is missing (aws-lc and SQLite are built from source): install gcc or clang"
+    say "ready"
+}
+
+postgres_server() {
+    find /usr/lib/postgresql/*/bin/postgres /usr/local/bin/postgres /usr/pgsql-*/bin/postgres 2>/dev/null | sort -V | tail -n 1 || true
+}
+
+postgres_package() {
+    if apt-cache show postgresql-15 >/dev/null 2>&1; then echo postgresql-15; else echo postgresql; fi
+}
+
+python_has_venv() {
+    have python3 && python3 -c 'import venv, ensurepip' 2>/dev/null
+}
+
+main
