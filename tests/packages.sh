@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the setup scripts: collects missing Debian packages and installs them once.
 
 wanted=()
