@@ -1,1 +1,5 @@
+//! Custos: a self-hosted evidence vault with a custody log that outsiders can check.
 
+#![forbid(unsafe_code)]
+
+pub mod api;
