@@ -78,6 +78,10 @@ wire! {
         vault_key: String,
         /// Version of the server.
         version: String,
+        /// Record 0: its hash is the fingerprint, so that whoever holds that on paper can check everything above.
+        founding_record: Bytes64,
+        /// The envelope of record 0, which names the origin and both keys.
+        founding_envelope: Bytes64,
     }
 
     /// `GET /api/v1/me`.
