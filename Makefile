@@ -29,7 +29,7 @@ lint: toolchain ## formatting, clippy without warnings, samples as their script 
 
 # Apart from `test` because building cargo-deny takes minutes.
 audit: toolchain ## licences, advisories, bans and sources of all dependencies (deny.toml)
-	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
+	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny@0.20.2 --locked
 	cargo deny --workspace check
 
 bench: toolchain ## measure against the yardsticks, one table
