@@ -20,6 +20,7 @@ pub mod merkle;
 pub mod note;
 pub mod policy;
 pub mod proof;
+pub mod receipt;
 pub mod record;
 pub mod rules;
 pub mod statement;
