@@ -3,3 +3,6 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod blobs;
+pub mod engine;
+pub mod keyring;

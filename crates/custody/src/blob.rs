@@ -26,8 +26,9 @@ mod layout;
 mod read;
 mod write;
 
+pub use crate::act::ObjectId;
 pub use audit::{Audit, AuditFindings};
-pub use header::{BlobContext, BlobHeader, HEADER_LEN, ObjectId, ObjectIdError, SegmentsPerPart, VaultId};
+pub use header::{BlobContext, BlobHeader, HEADER_LEN, SegmentsPerPart, VaultId};
 pub use layout::{Extent, Layout, MAX_PARTS, Step, Steps};
 pub use read::BlobReader;
 pub use write::{BlobFacts, BlobStream, BlobWriter, Part, PartHash, PartHashError, SealedBuf, SegmentBuf};

@@ -19,6 +19,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::aead::{Aead256, NONCE_LEN, Portable, TAG_LEN};
 use crate::blob::{BlobContext, VaultId};
+use crate::digest::Digest;
 use crate::entropy::Entropy;
 use crate::id::{CaseId, OpId, PersonId};
 use crate::kdf::expand_sha512;
@@ -264,6 +265,13 @@ impl Kek {
         tag.copy_from_slice(&wrapped.sealed[KEY_LEN..]);
         derived.engine().open(&derived.nonce(), b"", &mut key.0, &tag).map_err(|_| KeyError::Altered)?;
         Ok(key)
+    }
+
+    /// A value that only this key gives and that says nothing about it: kept apart from the key, it tells a key
+    /// put back in place from another one under the same name.
+    pub fn canary(&self) -> Digest {
+        let canary = expand_sha512(self.key.expose(), &[b"custos/canary/v1\0", self.reference.0.as_bytes()]);
+        Digest::new(*canary)
     }
 
     fn derive(&self, context: &KeyContext, salt: &[u8; SALT_LEN]) -> Derived {

@@ -16,6 +16,7 @@ pub mod json;
 mod kdf;
 pub mod keys;
 pub mod kind;
+pub mod manifest;
 pub mod merkle;
 pub mod note;
 pub mod policy;

@@ -4,8 +4,8 @@ use super::{Part, PartHash};
 
 /// Reads an object from its first byte to its last and compares each part's BLAKE3.
 #[derive(Debug)]
-pub struct Audit<'p> {
-    parts: &'p [Part],
+pub struct Audit {
+    parts: Vec<Part>,
     part: usize,
     left: u64,
     hasher: blake3::Hasher,
@@ -30,13 +30,13 @@ impl AuditFindings {
     }
 }
 
-impl<'p> Audit<'p> {
+impl Audit {
     /// Begins at the object's first byte, with the parts from its manifest.
-    pub fn new(parts: &'p [Part]) -> Self {
+    pub fn new(parts: Vec<Part>) -> Self {
         Self {
-            parts,
             part: 0,
             left: parts.first().map_or(0, |part| part.size),
+            parts,
             hasher: blake3::Hasher::new(),
             findings: AuditFindings::default(),
         }

@@ -1,13 +1,10 @@
 //! The first 138 bytes of an object.
 
-use core::fmt;
-
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::BlobError;
-use crate::digest::{Digest, hex_array};
-use crate::entropy::Entropy;
+use crate::act::ObjectId;
+use crate::digest::Digest;
 use crate::floe;
 use crate::id::ItemId;
 
@@ -16,67 +13,6 @@ pub const HEADER_LEN: usize = PREAMBLE_LEN + floe::HEADER_LEN;
 
 const PREAMBLE_LEN: usize = 64;
 const AAD_PREFIX: &[u8] = b"custos/blob/v1\0";
-
-/// Names one stored object: 128 random bits, new for every attempt to store; 32 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ObjectId([u8; 16]);
-
-/// Why a text is not an object id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an object id is 32 lower-case hexadecimal digits")]
-pub struct ObjectIdError;
-
-impl ObjectId {
-    /// Wraps the 16 bytes of an id that exists already.
-    pub const fn new(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// A new random id.
-    pub fn make(entropy: &mut dyn Entropy) -> Self {
-        let mut bytes = [0; 16];
-        entropy.fill(&mut bytes);
-        Self(bytes)
-    }
-
-    /// The 16 bytes.
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-}
-
-impl fmt::Display for ObjectId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for ObjectId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl core::str::FromStr for ObjectId {
-    type Err = ObjectIdError;
-    fn from_str(text: &str) -> Result<Self, ObjectIdError> {
-        hex_array(text).map(Self).ok_or(ObjectIdError)
-    }
-}
-
-impl TryFrom<String> for ObjectId {
-    type Error = ObjectIdError;
-    fn try_from(text: String) -> Result<Self, ObjectIdError> {
-        text.parse()
-    }
-}
-
-impl From<ObjectId> for String {
-    fn from(id: ObjectId) -> Self {
-        id.to_string()
-    }
-}
 
 /// Which vault: the first 16 bytes of the vault's identity, the hash of its record 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -120,6 +120,14 @@ fn an_opening_opens_for_its_operation_and_field_only() {
     assert_eq!(key.open_opening(op, "title", &sealed[..27]).unwrap_err(), KeyError::Opening);
 }
 
+#[test]
+fn a_canary_tells_keys_and_names_apart() {
+    let canary = kek("kek/1", 7).canary();
+    assert_eq!(canary, kek("kek/1", 7).canary());
+    assert_ne!(canary, kek("kek/1", 8).canary());
+    assert_ne!(canary, kek("kek/2", 7).canary());
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {

@@ -1,5 +1,6 @@
 //! One stored object, from the outside: what is sealed opens, and nothing else does.
 
+mod manifest;
 mod support;
 mod vectors;
 
@@ -87,7 +88,7 @@ fn swapped_duplicated_and_dropped_segments_are_found() {
         }
         let size = size - (3 - order.len()) * ROOM;
         assert!(open_range(&forged, &context(), size, 0, size).is_err(), "{order:?}");
-        let mut audit = Audit::new(&facts.parts);
+        let mut audit = Audit::new(facts.parts.clone());
         audit.push(&forged);
         assert!(!audit.finish().is_clean(), "{order:?}");
     }
@@ -161,7 +162,7 @@ fn content_versions_count_from_one() {
 fn an_audit_locates_damage_without_a_key() {
     let (object, facts) = seal_in(&content(5 * ROOM), 2);
     let audit = |object: &[u8]| {
-        let mut audit = Audit::new(&facts.parts);
+        let mut audit = Audit::new(facts.parts.clone());
         object.chunks(100_000).for_each(|chunk| audit.push(chunk));
         audit.finish()
     };
@@ -231,7 +232,7 @@ proptest! {
         let place = place.index(object.len());
         object[place] ^= 1 << bit;
         prop_assert!(open_range(&object, &context(), size, 0, size).is_err());
-        let mut audit = Audit::new(&facts.parts);
+        let mut audit = Audit::new(facts.parts.clone());
         audit.push(&object);
         let expected = facts.parts.iter().position(|part| place < index(part.offset + part.size));
         prop_assert_eq!(audit.finish().changed, [expected.unwrap()]);

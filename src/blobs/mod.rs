@@ -1,0 +1,114 @@
+//! Stored objects: content sealed while it arrives, opened while it is read.
+//!
+//! An object is written once under a new random id, complete and durable or not at all, and never changed.
+//! Which object belongs to which item is not known here; the caller commits that record after
+//! [`SealedUpload::commit`] has returned. A crash in between leaves an object nobody knows: an orphan, to be
+//! found by [`Blobs::list`].
+
+mod error;
+mod read;
+mod upload;
+
+use std::path::Path as FsPath;
+use std::sync::Arc;
+
+use custody::blob::{Audit, AuditFindings, ObjectId, Part};
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use tokio::sync::Semaphore;
+
+pub use error::BlobsError;
+pub use read::BlobSource;
+pub use upload::{NewBlob, SealedUpload, Upload};
+
+/// Bytes of ciphertext fetched at a time.
+const WINDOW: u64 = 8 * custody::blob::SEGMENT_LEN as u64;
+/// All objects stand below this name.
+const PREFIX: &str = "objects";
+
+/// Where objects are stored. Cheap to clone; clones share the limit on uploads.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    store: Arc<dyn ObjectStore>,
+    threads: Arc<Semaphore>,
+}
+
+impl Blobs {
+    /// Opens `file:///folder`, which must exist, or `memory:///`, which is empty and forgets everything.
+    pub fn open(url: &str) -> Result<Self, BlobsError> {
+        if url == "memory:///" {
+            return Ok(Self::over(Arc::new(InMemory::new())));
+        }
+        let folder = url.strip_prefix("file://").filter(|path| path.starts_with('/'));
+        let folder = folder.ok_or_else(|| BlobsError::Url(url.to_owned()))?;
+        if !FsPath::new(folder).is_dir() {
+            return Err(BlobsError::NoFolder(folder.to_owned()));
+        }
+        let local = LocalFileSystem::new_with_prefix(folder).map_err(BlobsError::Store)?;
+        Ok(Self::over(Arc::new(local.with_fsync(true))))
+    }
+
+    /// Stores objects in any store; it must make them durable before it says that they are complete.
+    pub fn over(store: Arc<dyn ObjectStore>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { store, threads: Arc::new(Semaphore::new(2 * cores)) }
+    }
+
+    /// Deletes an object; one that is not there is deleted already.
+    pub async fn delete(&self, object: ObjectId) -> Result<(), BlobsError> {
+        match self.store.delete(&path(object)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(BlobsError::of(object, error)),
+        }
+    }
+
+    /// All objects with their sizes in bytes, in no order. Names that are not object ids are passed over.
+    pub fn list(&self) -> impl Stream<Item = Result<(ObjectId, u64), BlobsError>> + use<> {
+        self.store.list(Some(&Path::from(PREFIX))).map_err(BlobsError::Store).try_filter_map(
+            |meta| async move {
+                let id = meta.location.filename().and_then(|name| name.parse().ok());
+                Ok(id.map(|id| (id, meta.size)))
+            },
+        )
+    }
+
+    /// Reads an object's ciphertext and compares it with the part hashes of its manifest; needs no key.
+    pub async fn audit(&self, object: ObjectId, parts: Vec<Part>) -> Result<AuditFindings, BlobsError> {
+        let size = self.store.head(&path(object)).await.map_err(|error| BlobsError::of(object, error))?.size;
+        let mut audit = Audit::new(parts);
+        let starts = (0..size).step_by(usize::try_from(WINDOW).unwrap_or(usize::MAX));
+        let mut windows = futures_util::stream::iter(starts)
+            .map(|from| {
+                let (store, path) = (Arc::clone(&self.store), path(object));
+                async move { store.get_range(&path, from..size.min(from + WINDOW)).await }
+            })
+            .buffered(2);
+        while let Some(window) = windows.next().await {
+            let window = window.map_err(|error| BlobsError::of(object, error))?;
+            audit = off_worker(move || {
+                audit.push(&window);
+                audit
+            })
+            .await?;
+        }
+        Ok(audit.finish())
+    }
+}
+
+/// Where an object stands: spread over folders, because some file systems grow slow with many names in one.
+fn path(object: ObjectId) -> Path {
+    let hex = object.to_string();
+    Path::from(format!("{PREFIX}/{}/{}/{hex}", &hex[..2], &hex[2..4]))
+}
+
+/// Runs work that takes the processor for long where it holds up no other request.
+async fn off_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, BlobsError> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.map_err(|error| BlobsError::Thread(std::io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests;
