@@ -227,3 +227,26 @@ fn unknown_addresses_and_missing_folders_are_refused() {
     }
     assert!(matches!(Blobs::open("file:///nowhere/at/all"), Err(BlobsError::NoFolder(_))));
 }
+
+/// A full disk is told apart, and what had been written is removed. Needs a file system of a few megabytes:
+/// `mount -t tmpfs -o size=4m none /mnt/small; CUSTOS_SMALL_DISK=/mnt/small cargo test -- --ignored full_disk`.
+#[tokio::test]
+#[ignore = "needs a small file system"]
+async fn a_full_disk_is_told_apart_and_recovers() {
+    let folder = std::env::var("CUSTOS_SMALL_DISK").unwrap();
+    let blobs = Blobs::open(&format!("file://{folder}")).unwrap();
+    let mut upload = blobs.begin(new_blob(4), &key()).await.unwrap();
+    let piece = content(1 << 20);
+    let error = loop {
+        if let Err(error) = upload.push(&piece).await {
+            break error;
+        }
+    };
+    assert!(matches!(error, BlobsError::Full(_)), "{error:?}");
+    assert!(upload.push(&piece).await.is_err(), "a failed upload stays failed");
+    drop(upload);
+    idle(&blobs).await;
+    assert_eq!(objects(&blobs).await, []);
+    assert!(staged_files(FsPath::new(&folder)).is_empty());
+    store(&blobs, &piece).await;
+}
