@@ -76,7 +76,8 @@ fn published_answers_open() {
         let params = match case {
             _ if case.ends_with("_4K") => params(4096),
             _ if case.ends_with("_64") => params(64),
-            _ if case.ends_with("_rotation") => params(40).with_rotation(4),
+            // These rotate every four segments, as the reference implementations' own suites do.
+            _ if case.ends_with("_rotation") => params(40).with_rotation(2),
             _ => params(40),
         };
         assert_eq!(open(params, &[0; 32], AAD, &read("ct")), Ok(read("pt")), "{case}");
