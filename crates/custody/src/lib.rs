@@ -5,6 +5,7 @@
 pub mod act;
 pub mod aead;
 pub mod blob;
+pub mod bundle;
 pub mod checkpoint;
 pub mod commitment;
 pub mod digest;

@@ -1,0 +1,24 @@
+//! Whose streams a bundle needs: those of everybody who acted or signed, members and vouchers included.
+
+use crate::act::{Act, TransferStep};
+use crate::id::PersonId;
+use crate::kind::Kind;
+use crate::statement::Statement;
+
+/// The persons whose streams must be in a bundle that holds this statement. An exporter starts with the records in
+/// scope and repeats with the person streams that this adds, until nothing is new.
+pub fn persons(statement: &Statement, act: &Act) -> Vec<PersonId> {
+    let mut persons: Vec<_> = statement.actor.person().into_iter().chain(statement.person).collect();
+    match act {
+        Act::MemberAdded(_, d) | Act::MemberRemoved(_, d) => persons.push(d.member),
+        Act::Transfer(_, TransferStep::Offered(to), _) => persons.push(*to),
+        _ => {}
+    }
+    persons
+}
+
+/// Whether an exporter may keep back the envelopes of this kind: those that change nothing, so that the rules can
+/// be replayed without them. All others are never withheld.
+pub const fn may_withhold(kind: Kind) -> bool {
+    matches!(kind, Kind::AccessGranted | Kind::AccessCompleted | Kind::AccessDenied | Kind::CorrectionNoted)
+}

@@ -1,0 +1,230 @@
+//! What the verifier says: a verdict, its reasons, what was checked and what was not.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::findings::{Code, Finding, Gravity, printable};
+use super::manifest::CheckpointHead;
+use crate::digest::Digest;
+use crate::id::{CaseId, KeyHash};
+use crate::json;
+use crate::statement::Version;
+use crate::time::Timestamp;
+
+/// What no verification of any bundle proves.
+pub const LIMITS: &[&str] = &[
+    "That what the exhibits show is true. A digest proves sameness, not truth.",
+    "That an act which was never submitted to the vault did not happen.",
+    "That nobody looked at something without a record, if the vault's operator let them.",
+    "That a record which was never chained does not exist: only a receipt for it would show that.",
+    "That times are exact: without independent time stamps they are the vault's word.",
+];
+
+/// The verdict on a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// 0 verified, 3 not verified, 4 verified but incomplete.
+    pub exit_code: u8,
+    /// What the bundle is, as far as it could be read.
+    pub facts: Facts,
+    /// What was found, gravest first.
+    pub findings: Vec<Finding>,
+    /// What this does not prove, whatever the verdict.
+    pub limits: &'static [&'static str],
+    /// What was not checked, and why.
+    pub not_checked: Vec<String>,
+    /// Version of the report's format.
+    pub v: Version,
+    /// `VERIFIED`, `NOT VERIFIED` or `VERIFIED, INCOMPLETE`.
+    pub verdict: &'static str,
+}
+
+/// Facts and counts. On exit 3 they are what the bundle claims.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Facts {
+    /// Statements by how they were signed.
+    pub assurance: AssuranceCounts,
+    /// Bytes below `data/`.
+    pub bytes: u64,
+    /// The case.
+    pub case: Option<CaseId>,
+    /// The checkpoint.
+    pub checkpoint: Option<CheckpointHead>,
+    /// Known witnesses that cosigned the checkpoint.
+    pub cosignatures: u64,
+    /// Every record in scope below this log index is here.
+    pub cut: Option<u64>,
+    /// Public entries read.
+    pub entries: Option<u64>,
+    /// Items in the case.
+    pub exhibits: u64,
+    /// Items whose content is here and matches its record.
+    pub exhibits_matched: u64,
+    /// When the bundle was exported, by the vault's clock.
+    pub exported_at: Option<Timestamp>,
+    /// Files below `data/`.
+    pub files: u64,
+    /// Times that the vault itself found stored bytes damaged.
+    pub fixity_failures: u64,
+    /// The log's verifier key.
+    pub log_key: Option<String>,
+    /// Openings of personal fields that match their commitments.
+    pub openings: u64,
+    /// Receipts that hold and are covered.
+    pub receipts: u64,
+    /// Records.
+    pub records: u64,
+    /// Who signed.
+    pub signers: Vec<Signer>,
+    /// Statements: a statement on many items has many records.
+    pub statements: u64,
+    /// The vault's fingerprint: hash of record 0.
+    pub vault: Option<Digest>,
+}
+
+/// Statements by assurance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct AssuranceCounts {
+    /// Signed by the vault on behalf of a signed-in person.
+    pub session: u64,
+    /// The vault's own.
+    pub system: u64,
+    /// Signed by a person's own key.
+    pub user_key: u64,
+}
+
+/// A key that signed statements here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Signer {
+    /// Person id, or `vault`.
+    pub actor: String,
+    /// H(public key).
+    pub key: KeyHash,
+    /// The person's name, where it was disclosed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// How many statements.
+    pub statements: u64,
+    /// Who vouched for the key, and how they made sure.
+    pub vouched_by: String,
+}
+
+impl Report {
+    /// The report as strict JSON.
+    pub fn to_json(&self) -> Vec<u8> {
+        json::emit(self)
+    }
+
+    /// Whether a finding is among them.
+    pub fn has(&self, code: Code) -> bool {
+        self.findings.iter().any(|finding| finding.code == code)
+    }
+
+    /// The report in plain words.
+    pub fn to_text(&self) -> String {
+        let mut text = format!("{}\n\n", self.verdict);
+        self.write_facts(&mut text);
+        for (gravity, title) in [
+            (Gravity::Failed, "WHAT IS WRONG"),
+            (Gravity::Incomplete, "WHAT IS INCOMPLETE OR DOUBTFUL"),
+            (Gravity::Notice, "WORTH KNOWING"),
+        ] {
+            let findings: Vec<_> = self.findings.iter().filter(|f| f.code.gravity() == gravity).collect();
+            if !findings.is_empty() {
+                let _ = writeln!(text, "\n{title}");
+                for finding in findings {
+                    write_finding(&mut text, finding);
+                }
+            }
+        }
+        write_list(&mut text, "NOT CHECKED", self.not_checked.iter().map(String::as_str));
+        write_list(&mut text, "WHAT THIS DOES NOT PROVE", self.limits.iter().copied());
+        text
+    }
+
+    fn write_facts(&self, text: &mut String) {
+        let facts = &self.facts;
+        let mut row = |name: &str, value: String| {
+            let value: String = value.chars().flat_map(printable).collect();
+            let _ = writeln!(text, "{name:<16}{value}");
+        };
+        if let Some(vault) = facts.vault {
+            row("Vault", vault.to_hex());
+        }
+        if let Some(key) = &facts.log_key {
+            row("Log", key.clone());
+        }
+        if let Some(case) = facts.case {
+            row("Case", case.to_string());
+        }
+        if let (Some(at), Some(cut)) = (facts.exported_at, facts.cut) {
+            row("Exported", format!("{at}, up to log index {}", cut.saturating_sub(1)));
+        }
+        if let Some(checkpoint) = facts.checkpoint {
+            let cosigned = facts.cosignatures;
+            row("Checkpoint", format!("{} entries, {cosigned} known cosignature(s)", checkpoint.size));
+        }
+        row("Records", format!("{} from {} statements", facts.records, facts.statements));
+        let AssuranceCounts { session, system, user_key } = facts.assurance;
+        row(
+            "Signed",
+            format!("{user_key} by own key, {session} by the vault for a person, {system} by the vault"),
+        );
+        row(
+            "Exhibits",
+            format!("{} in the case, {} here and unchanged", facts.exhibits, facts.exhibits_matched),
+        );
+        row("Payload", format!("{} files, {} bytes", facts.files, facts.bytes));
+        row("Opened fields", facts.openings.to_string());
+        if let Some(entries) = facts.entries {
+            row("Public entries", format!("{entries} read"));
+        }
+        if facts.receipts > 0 {
+            row("Receipts", format!("{} covered", facts.receipts));
+        }
+        if facts.fixity_failures > 0 {
+            row("Fixity", format!("{} failure(s) recorded by the vault", facts.fixity_failures));
+        }
+        for signer in &facts.signers {
+            let name = if signer.name.is_empty() { String::new() } else { format!("{}, ", signer.name) };
+            row(
+                "Signer",
+                format!("{name}{} ({} statements), {}", signer.actor, signer.statements, signer.vouched_by),
+            );
+        }
+    }
+}
+
+fn write_finding(text: &mut String, finding: &Finding) {
+    let Finding { code, count, places } = finding;
+    let _ = writeln!(text, "  {code} ({count}): {}", code.explanation());
+    for place in places {
+        let index = place.index.map_or_else(String::new, |index| format!(", record {index}"));
+        let _ = writeln!(text, "    - {}{index}: {}", place.path, place.detail);
+    }
+    if *count > places.len() as u64 {
+        let _ = writeln!(text, "    - and {} more", count - places.len() as u64);
+    }
+    let _ = writeln!(text, "    What to do: {}", code.remedy());
+}
+
+fn write_list<'a>(text: &mut String, title: &str, lines: impl Iterator<Item = &'a str>) {
+    let mut lines = lines.peekable();
+    if lines.peek().is_some() {
+        let _ = writeln!(text, "\n{title}");
+        lines.for_each(|line| {
+            let line: String = line.chars().flat_map(printable).collect();
+            let _ = writeln!(text, "  - {line}");
+        });
+    }
+}
+
+/// The verdict in words.
+pub(super) const fn verdict(exit_code: u8) -> &'static str {
+    match exit_code {
+        0 => "VERIFIED",
+        4 => "VERIFIED, INCOMPLETE",
+        _ => "NOT VERIFIED",
+    }
+}

@@ -1,0 +1,231 @@
+//! Exhibits against their records, and the files that follow from the records.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ed25519_dalek::VerifyingKey;
+
+use super::records::Replay;
+use super::{Bag, Identity, Notes};
+use crate::act::{Act, Class, ObjectId};
+use crate::bundle::documents::{self, About, HashLine};
+use crate::bundle::findings::Code;
+use crate::bundle::layout::{
+    BAG_INFO, FIELD_FILE_NAME, HASH_REPORT, RECORDS, TIMELINE, exhibit_label, exhibit_path, manifest_path,
+};
+use crate::bundle::read::{Files, ReadError};
+use crate::bundle::timeline::{self, Row, Timeline};
+use crate::commitment::FieldOpening;
+use crate::digest::{Digest, Hasher};
+use crate::envelope::{Envelope, PayloadType};
+use crate::id::PersonId;
+use crate::kind::Kind;
+use crate::rules::State;
+use crate::statement::{Content, Statement};
+
+/// What the records say about each exhibit, and the timeline as it is made again.
+#[derive(Debug)]
+pub(super) struct Exhibits {
+    all: BTreeMap<u32, Exhibit>,
+    timeline: Timeline,
+    table: Hasher,
+}
+
+#[derive(Debug)]
+struct Exhibit {
+    name: Option<String>,
+    class: Class,
+    claimed: Option<Content>,
+    stored: Option<(Content, ObjectId, Digest)>,
+    index_of_content: u64,
+}
+
+impl Default for Exhibits {
+    fn default() -> Self {
+        let mut table = Hasher::new();
+        table.update(timeline::HEADER.as_bytes());
+        Self { all: BTreeMap::new(), timeline: Timeline::default(), table }
+    }
+}
+
+impl Exhibits {
+    /// A disclosed name.
+    pub(super) fn name(&self, person: Option<PersonId>) -> String {
+        self.timeline.name(person)
+    }
+
+    /// Adds a row to the timeline.
+    pub(super) fn row(&mut self, row: &Row<'_>) {
+        self.table.update(self.timeline.row(row).as_bytes());
+    }
+
+    /// Takes in an act, after it was carried into the state.
+    pub(super) fn learn(
+        &mut self,
+        statement: &Statement,
+        act: &Act,
+        openings: &[FieldOpening],
+        state: &State,
+        notes: &mut Notes,
+    ) {
+        self.timeline.learn(statement, openings);
+        let number = |item| state.items.get(item).map(|item| item.exhibit);
+        match act {
+            Act::ItemRegistered(_, item, d, claimed) => {
+                let name = openings.iter().find(|opening| opening.name.as_str() == FIELD_FILE_NAME);
+                let exhibit = Exhibit {
+                    name: name.map(|opening| opening.value.clone()),
+                    class: d.class,
+                    claimed: *claimed,
+                    stored: None,
+                    index_of_content: 0,
+                };
+                number(item).map(|number| self.all.entry(number).or_insert(exhibit));
+            }
+            Act::ItemClassified(_, item, d) => {
+                number(item).and_then(|n| self.all.get_mut(&n)).into_iter().for_each(|e| e.class = d.class);
+            }
+            Act::ContentReceived(_, item, d, content) => {
+                if let Some(exhibit) = number(item).and_then(|number| self.all.get_mut(&number)) {
+                    exhibit.stored = Some((*content, d.object, d.manifest));
+                    exhibit.index_of_content = notes.facts.records.saturating_sub(1);
+                }
+            }
+            Act::Fixity(..) if statement.kind == Kind::FixityFailed => notes.facts.fixity_failures += 1,
+            _ => {}
+        }
+    }
+
+    /// Compares everything below `data/` and every derived file with what the records say.
+    pub(super) fn check(
+        self,
+        files: &mut dyn Files,
+        bag: &Bag,
+        identity: &Identity,
+        replay: &Replay<'_>,
+        notes: &mut Notes,
+    ) -> Result<(), ReadError> {
+        notes.facts.signers = replay.rules.signers(&identity.vault_key, &self);
+        notes.facts.exhibits = self.all.len() as u64;
+        let mut accounted = BTreeSet::new();
+        let mut report = Vec::new();
+        for (number, exhibit) in &self.all {
+            let path = exhibit.check_content(*number, bag, notes);
+            if let Some((content, object, digest)) = &exhibit.stored {
+                let manifest = manifest_path(object);
+                check_object(files, bag, identity, &manifest, digest, content, notes)?;
+                accounted.insert(manifest);
+            }
+            accounted.extend(path.clone());
+            report.push(exhibit.hash_line(*number, path));
+        }
+        for path in bag.payload_paths().filter(|path| !accounted.contains(*path)) {
+            notes.find(Code::Extra, path, None, "no record accounts for this file");
+        }
+        if replay.broken {
+            notes
+                .skip("rules after the first unreadable or missing record, timeline.csv and hash-report.txt");
+            return Ok(());
+        }
+        compare(bag, TIMELINE, self.table.finish(), notes);
+        compare(bag, HASH_REPORT, Digest::of(documents::hash_report(&report).as_bytes()), notes);
+        if let Some(exported_at) = notes.facts.exported_at {
+            check_fixed(bag, identity, exported_at, notes);
+        }
+        Ok(())
+    }
+}
+
+impl Exhibit {
+    /// Whether the exhibit's file is what was received; its path if it is in the bundle.
+    fn check_content(&self, number: u32, bag: &Bag, notes: &mut Notes) -> Option<String> {
+        let label = exhibit_label(number);
+        let Some((content, ..)) = &self.stored else {
+            if self.claimed.is_some() || self.class == Class::HashOnly {
+                let detail = format!("{label}: its digest was computed by the person alone");
+                notes.find(Code::NotVaultVerified, RECORDS, None, detail);
+            }
+            return None;
+        };
+        let path = exhibit_path(number, self.name.as_deref());
+        let Some(size) = bag.size(&path) else {
+            notes.find(
+                Code::NotDisclosed,
+                &path,
+                None,
+                format!("{label}: its content is not in this bundle"),
+            );
+            return None;
+        };
+        if bag.digest(&path) == Some(content.digest) && size == content.size {
+            notes.facts.exhibits_matched += 1;
+        } else {
+            notes.find(Code::Changed, &path, None, format!("{label}: it is not what the vault received"));
+        }
+        Some(path)
+    }
+
+    fn hash_line(&self, exhibit: u32, path: Option<String>) -> HashLine {
+        let content = self.stored.map(|(content, ..)| content).or(self.claimed);
+        HashLine {
+            exhibit,
+            digest: content.map(|content| content.digest),
+            size: content.map_or(0, |content| content.size),
+            path,
+        }
+    }
+}
+
+/// An object manifest: the one that the record names, signed by the vault.
+fn check_object(
+    files: &mut dyn Files,
+    bag: &Bag,
+    identity: &Identity,
+    path: &str,
+    expected: &Digest,
+    _content: &Content,
+    notes: &mut Notes,
+) -> Result<(), ReadError> {
+    let limit = PayloadType::Manifest.max_envelope_bytes();
+    if bag.size(path).is_none() {
+        notes.find(Code::Missing, path, None, "the manifest of a stored object is absent");
+        return Ok(());
+    }
+    let Some(bytes) = bag.whole(files, path, limit, notes)? else { return Ok(()) };
+    if Digest::of(&bytes) != *expected {
+        notes.find(Code::Changed, path, None, "it is not the manifest that its record names");
+        return Ok(());
+    }
+    match Envelope::parse(&bytes, PayloadType::Manifest) {
+        Ok(envelope) => {
+            let key = VerifyingKey::from_bytes(identity.vault_key.as_bytes());
+            if !key.is_ok_and(|key| envelope.signatures().len() == 1 && envelope.verify(0, &key).is_ok()) {
+                notes.find(Code::BadSignature, path, None, "it is not signed by the vault's key");
+            }
+        }
+        Err(error) => notes.find(Code::Changed, path, None, error.to_string()),
+    }
+    Ok(())
+}
+
+/// Files that say nothing of their own: the same bytes come out when they are made again.
+fn check_fixed(bag: &Bag, identity: &Identity, exported_at: crate::time::Timestamp, notes: &mut Notes) {
+    let about = About {
+        vault: identity.vault,
+        vault_key: identity.vault_key,
+        log: identity.log.clone(),
+        scope: identity.manifest.scope,
+        exported: identity.manifest.exported,
+        exported_at,
+    };
+    for (path, text) in documents::fixed(&about) {
+        compare(bag, path, Digest::of(text.as_bytes()), notes);
+    }
+    compare(bag, BAG_INFO, Digest::of(documents::bag_info(&about, bag.payload).as_bytes()), notes);
+}
+
+fn compare(bag: &Bag, path: &str, expected: Digest, notes: &mut Notes) {
+    // An absent file has been found already.
+    if bag.digest(path).is_some_and(|digest| digest != expected) {
+        notes.find(Code::Changed, path, None, "it does not say what the records say");
+    }
+}

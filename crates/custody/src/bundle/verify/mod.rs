@@ -1,0 +1,114 @@
+//! The court's verifier: reads a bundle, replays its history, names what it finds.
+//!
+//! The order of work: the bag's files against its lists ([`bag`]); record 0, the signatures over everything and the
+//! checkpoint ([`identity`]); every record against chain, tags and tree ([`records`]) and every statement against its
+//! signatures and the rules ([`statements`]); exhibits and derived files ([`exhibits`]); at last the public entries
+//! ([`entries`]). Memory is proportional to the number of records and files only by small keys.
+
+mod bag;
+mod entries;
+mod exhibits;
+mod identity;
+mod receipts;
+mod records;
+mod statements;
+
+use super::findings::{Code, Findings};
+use super::read::{Entries, Files, ReadError};
+use super::report::{Facts, LIMITS, Report, verdict};
+use crate::digest::Digest;
+use crate::policy::Policy;
+use crate::receipt::Receipt;
+use crate::statement::Version;
+use bag::Bag;
+use entries::Audit;
+use exhibits::Exhibits;
+use identity::Identity;
+use records::Replay;
+
+/// Whom the verifier trusts; never anything out of the bundle.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// The vault's fingerprint, hash of record 0: from paper or a register.
+    pub fingerprint: Option<Digest>,
+    /// Logs and witnesses (C2SP tlog-policy). A vault is the one it should be as well if its log is listed here.
+    pub policy: Option<Policy>,
+}
+
+/// The log's public entries, from any mirror.
+pub struct PublicEntries<'a> {
+    /// All entries from index 0, at least up to the bundle's checkpoint.
+    pub entries: &'a mut dyn Entries,
+    /// The mirror's own checkpoint (a signed note), over the entries given or fewer.
+    pub checkpoint: Option<&'a [u8]>,
+}
+
+impl core::fmt::Debug for PublicEntries<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("PublicEntries(..)")
+    }
+}
+
+/// Checks a bundle. An error means that the medium failed and there is no verdict; whatever the bytes are, they lead
+/// to findings and never to an error.
+pub fn verify(
+    files: &mut dyn Files,
+    trust: &Trust,
+    public: Option<PublicEntries<'_>>,
+    receipts: &[Receipt],
+) -> Result<Report, ReadError> {
+    let mut notes = Notes::default();
+    verify_into(files, trust, public, receipts, &mut notes)?;
+    let exit_code = notes.findings.exit_code();
+    Ok(Report {
+        exit_code,
+        facts: notes.facts,
+        findings: notes.findings.into_vec(),
+        limits: LIMITS,
+        not_checked: notes.not_checked,
+        v: Version,
+        verdict: verdict(exit_code),
+    })
+}
+
+/// What is collected on the way.
+#[derive(Debug, Default)]
+struct Notes {
+    findings: Findings,
+    facts: Facts,
+    not_checked: Vec<String>,
+}
+
+impl Notes {
+    fn find(&mut self, code: Code, path: &str, index: Option<u64>, detail: impl AsRef<str>) {
+        self.findings.note(code, path, index, detail);
+    }
+
+    fn skip(&mut self, what: impl Into<String>) {
+        self.not_checked.push(what.into());
+    }
+}
+
+fn verify_into(
+    files: &mut dyn Files,
+    trust: &Trust,
+    public: Option<PublicEntries<'_>>,
+    receipts: &[Receipt],
+    notes: &mut Notes,
+) -> Result<(), ReadError> {
+    let Some(bag) = Bag::open(files, notes)? else { return Ok(()) };
+    let Some(identity) = Identity::establish(files, &bag, trust, notes)? else {
+        notes.skip("records, exhibits and log: record 0, bundle.json or the checkpoint cannot be used");
+        return Ok(());
+    };
+    let receipts = receipts::Receipts::check(receipts, &identity, notes);
+    let mut exhibits = Exhibits::default();
+    let mut replay = Replay::new(&identity, receipts);
+    replay.run(files, &bag, &mut exhibits, notes)?;
+    exhibits.check(files, &bag, &identity, &replay, notes)?;
+    let audit = Audit::new(&identity, &mut replay, notes);
+    audit.run(public, trust, notes)?;
+    notes.find(Code::NotTimestamped, super::layout::CHECKPOINT, None, "no time stamp was checked");
+    notes.skip("time stamps: this version does not read them");
+    Ok(())
+}

@@ -1,0 +1,483 @@
+//! Every record against its place: order, chain, tags, openings, tree, time, scope.
+
+use core::cmp::Ordering;
+use std::collections::HashMap;
+
+use super::entries::{Column, TagRow};
+use super::exhibits::Exhibits;
+use super::receipts::Receipts;
+use super::statements::{Group, Member, Rules};
+use super::{Bag, Identity, Notes};
+use crate::bundle::findings::Code;
+use crate::bundle::layout::{OPENINGS, PROOFS, RECORDS};
+use crate::bundle::lines::{
+    EnvelopeMember, MAX_OPENING_LINE_BYTES, MAX_PROOF_LINE_BYTES, MAX_RECORD_LINE_BYTES, ProofLine,
+    RecordLine,
+};
+use crate::bundle::read::{Files, Line, Lines, ReadError};
+use crate::digest::Digest;
+use crate::kind::Kind;
+use crate::merkle::{ProofError, SharedPaths, leaf_hash};
+use crate::record::{Entry, Link, NextOpening, Record, Sequence, heads_digest, leaf_commitment, record_hash};
+use crate::time::Timestamp;
+
+/// Seconds by which clocks may differ before times contradict each other.
+const TOLERANCE_MS: i64 = 60_000;
+
+/// The history as far as it has been read.
+#[derive(Debug)]
+pub(super) struct Replay<'a> {
+    pub(super) identity: &'a Identity,
+    pub(super) heads: HashMap<Sequence, Head>,
+    pub(super) tags: Vec<TagRow>,
+    pub(super) receipts: Receipts,
+    pub(super) rules: Rules,
+    /// Whether a record is missing or unreadable: what depends on it is not judged any more.
+    pub(super) broken: bool,
+    paths: Option<SharedPaths>,
+    last: Option<Last>,
+    /// Number and digest of all heads right before `bundle.exported`.
+    heads_at_cut: Option<(u64, Digest)>,
+}
+
+/// The last record of a sequence so far.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head {
+    pub(super) seq: u64,
+    pub(super) record: Digest,
+    /// What its successor must carry; unknown where the opening is absent or wrong.
+    pub(super) tag: Option<Digest>,
+    /// Whether the record is what the log committed to.
+    sound: bool,
+}
+
+#[derive(Debug)]
+struct Last {
+    index: u64,
+    received: Timestamp,
+    hash: Digest,
+    kind: Kind,
+}
+
+impl<'a> Replay<'a> {
+    pub(super) fn new(identity: &'a Identity, receipts: Receipts) -> Self {
+        Self {
+            identity,
+            heads: HashMap::new(),
+            tags: Vec::new(),
+            receipts,
+            rules: Rules::default(),
+            broken: false,
+            paths: SharedPaths::new(identity.checkpoint.size(), *identity.checkpoint.root()).ok(),
+            last: None,
+            heads_at_cut: None,
+        }
+    }
+
+    /// Reads all records.
+    pub(super) fn run(
+        &mut self,
+        files: &mut dyn Files,
+        bag: &Bag,
+        exhibits: &mut Exhibits,
+        notes: &mut Notes,
+    ) -> Result<(), ReadError> {
+        let Some(mut records) = bag.lines(RECORDS, MAX_RECORD_LINE_BYTES) else { return Ok(()) };
+        let mut proofs = bag.lines(PROOFS, MAX_PROOF_LINE_BYTES);
+        self.rules.openings = bag.lines(OPENINGS, MAX_OPENING_LINE_BYTES);
+        let mut group = None;
+        while let Some(line) = next_line(files, &mut records, RECORDS, notes)? {
+            let line = match RecordLine::parse(&line) {
+                Ok(line) => line,
+                Err(error) => {
+                    self.broken = true;
+                    notes.find(Code::Changed, RECORDS, None, format!("line {}: {error}", records.number()));
+                    continue;
+                }
+            };
+            let proof = next_proof(files, proofs.as_mut(), line.index, notes)?;
+            let Some(member) = self.record(&line, proof.as_ref(), notes) else { continue };
+            self.join(files, &mut group, line.envelope, member, exhibits, notes)?;
+        }
+        if let Some(group) = group.take() {
+            self.settle(files, &group, exhibits, notes)?;
+        }
+        if let Some(mut proofs) = proofs
+            && next_line(files, &mut proofs, PROOFS, notes)?.is_some()
+        {
+            notes.find(Code::Extra, PROOFS, None, "it has more lines than there are records");
+        }
+        self.rules.finish(files, notes)?;
+        self.finish(notes);
+        Ok(())
+    }
+
+    /// Puts a record to those of the same statement, or settles them and begins anew.
+    fn join(
+        &mut self,
+        files: &mut dyn Files,
+        group: &mut Option<Group>,
+        envelope: EnvelopeMember,
+        member: Member,
+        exhibits: &mut Exhibits,
+        notes: &mut Notes,
+    ) -> Result<(), ReadError> {
+        let envelope = match envelope {
+            EnvelopeMember::Here(bytes) => Some(bytes),
+            EnvelopeMember::Withheld => None,
+            EnvelopeMember::Above => {
+                match group {
+                    Some(group) if group.stmt == member.record.stmt => group.members.push(member),
+                    _ => {
+                        self.broken = true;
+                        let detail = "its envelope is not on the line before";
+                        notes.find(Code::Missing, RECORDS, Some(member.record.log_index), detail);
+                    }
+                }
+                return Ok(());
+            }
+        };
+        let new = Group { stmt: member.record.stmt, envelope, members: vec![member] };
+        match group.replace(new) {
+            Some(done) => self.settle(files, &done, exhibits, notes),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks one record; nothing if it cannot be read.
+    fn record(&mut self, line: &RecordLine, proof: Option<&ProofLine>, notes: &mut Notes) -> Option<Member> {
+        let at = Some(line.index);
+        let record = match Record::parse(&line.record) {
+            Ok(record) => record,
+            Err(error) => {
+                self.broken = true;
+                notes.find(Code::Changed, RECORDS, at, error.to_string());
+                return None;
+            }
+        };
+        if self.last.as_ref().is_some_and(|last| line.index <= last.index) {
+            self.broken = true;
+            notes.find(Code::Reordered, RECORDS, at, "it does not come after the record before it");
+            return None;
+        }
+        if record.log_index != line.index || record.log != self.identity.log.name().as_str() {
+            notes.find(Code::Changed, RECORDS, at, "the record names another place or another log");
+        }
+        let hash = record_hash(&line.record);
+        let sound = self.check_entry(line, &hash, proof, notes);
+        self.broken |= !sound;
+        if line.index.checked_add(1) == Some(self.identity.manifest.cut) {
+            let heads = self.heads.iter().map(|(sequence, head)| (sequence, head.seq, &head.record));
+            self.heads_at_cut = Some((self.heads.len() as u64, heads_digest(heads)));
+        }
+        Self::check_opening_count(&record, line, notes);
+        let entry = &line.entry;
+        for (link, opening, tag, column) in [
+            (&record.own, line.own, entry.tag, Column::Own),
+            (&record.case, line.case, entry.case_tag, Column::Case),
+        ] {
+            if let Some(link) = link {
+                self.check_scope(&record, link, notes);
+                self.follow(&record, link, hash, opening, (tag, column), sound, notes);
+            }
+        }
+        self.check_time(&record, notes);
+        self.receipts.see(record.log_index, &hash, notes);
+        self.last = Some(Last { index: line.index, received: record.received, hash, kind: record.kind });
+        notes.facts.records += 1;
+        Some(Member { record, hash })
+    }
+
+    /// Whether the entry commits to the record and stands in the tree.
+    fn check_entry(
+        &mut self,
+        line: &RecordLine,
+        hash: &Digest,
+        proof: Option<&ProofLine>,
+        notes: &mut Notes,
+    ) -> bool {
+        let at = Some(line.index);
+        let committed = line.entry.commitment == leaf_commitment(&line.salt, hash);
+        if !committed {
+            notes.find(Code::Changed, RECORDS, at, "the log entry does not commit to this record");
+        }
+        let (Some(paths), Some(proof)) = (&mut self.paths, proof) else { return false };
+        let leaf = leaf_hash(&Entry::to_bytes(line.entry));
+        match paths.prove(line.index, &leaf, &proof.path) {
+            Ok(()) => committed,
+            Err(ProofError::OutOfOrder { .. }) => false,
+            Err(error) => {
+                notes.find(
+                    Code::Changed,
+                    PROOFS,
+                    at,
+                    format!("the entry is not proven to be in the log: {error}"),
+                );
+                false
+            }
+        }
+    }
+
+    fn check_opening_count(record: &Record, line: &RecordLine, notes: &mut Notes) {
+        let surplus =
+            (record.own.is_none() && line.own.is_some()) || (record.case.is_none() && line.case.is_some());
+        if surplus {
+            notes.find(Code::Extra, RECORDS, Some(line.index), "it opens a sequence that it is not in");
+        }
+    }
+
+    /// Only the vault's, persons', the case's and its items' sequences belong here.
+    fn check_scope(&self, record: &Record, link: &Link, notes: &mut Notes) {
+        let case = Sequence::Case(self.identity.manifest.scope.case);
+        let in_case = record.case.is_some_and(|link| link.sequence == case);
+        let fits = match link.sequence {
+            Sequence::Vault | Sequence::Person(_) => true,
+            Sequence::Case(_) | Sequence::Item(_) => in_case,
+            Sequence::Refusals => false,
+        };
+        if !fits {
+            let detail = format!("a record of {} is not in the scope of this bundle", link.sequence);
+            notes.find(Code::Extra, RECORDS, Some(record.log_index), detail);
+        }
+    }
+
+    /// One place of a record: its number, what it follows, the tag it carries, what it promises.
+    #[expect(clippy::too_many_arguments, reason = "one step of a chain needs both of its ends")]
+    fn follow(
+        &mut self,
+        record: &Record,
+        link: &Link,
+        hash: Digest,
+        opening: Option<NextOpening>,
+        (tag, column): (Digest, Column),
+        sound: bool,
+        notes: &mut Notes,
+    ) {
+        let at = Some(record.log_index);
+        let sequence = link.sequence;
+        let before = self.heads.get(&sequence).copied();
+        let expected_seq = before.map_or(1, |head| head.seq.saturating_add(1));
+        let mut expected_tag = match before {
+            Some(head) => head.tag,
+            None if record.log_index == 0 => Some(Digest::ZERO),
+            None => Some(sequence.genesis_tag(&self.identity.vault)),
+        };
+        match link.seq.cmp(&expected_seq) {
+            Ordering::Greater => {
+                (self.broken, expected_tag) = (true, None);
+                let detail =
+                    format!("{sequence}: number {expected_seq} is absent before number {}", link.seq);
+                notes.find(Code::Missing, RECORDS, at, detail);
+            }
+            Ordering::Less => {
+                (self.broken, expected_tag) = (true, None);
+                let detail = format!("{sequence}: a second record has number {}", link.seq);
+                notes.find(Code::Forked, RECORDS, at, detail);
+            }
+            // Behind a record that is not the logged one, a mismatch says nothing new.
+            Ordering::Equal if !sound => {}
+            Ordering::Equal => {
+                let prev = before.map_or(Digest::ZERO, |head| head.record);
+                if link.prev != prev && before.is_none_or(|head| head.sound) {
+                    self.broken = true;
+                    let detail = format!("{sequence}: it follows another record than the one here");
+                    notes.find(Code::Forked, RECORDS, at, detail);
+                }
+                if expected_tag.is_some_and(|expected| expected != tag) {
+                    let detail = format!("{sequence}: its log entry does not carry the tag promised before");
+                    notes.find(Code::Forked, RECORDS, at, detail);
+                }
+            }
+        }
+        if sound {
+            self.tags.push(TagRow::used(expected_tag.unwrap_or(tag), record.log_index, column));
+        }
+        let promised = opening.filter(|opening| opening.commitment() == link.next);
+        match (opening, promised) {
+            (None, _) => {
+                let detail = format!("{sequence}: the opening of its successor's tag is absent");
+                notes.find(Code::Missing, RECORDS, at, detail);
+            }
+            (Some(_), None) if sound => {
+                let detail = format!("{sequence}: the opening is not that of the promised tag");
+                notes.find(Code::Changed, RECORDS, at, detail);
+            }
+            _ => {}
+        }
+        let head = Head { seq: link.seq, record: hash, tag: promised.map(|opening| opening.t), sound };
+        self.heads.insert(sequence, head);
+    }
+
+    fn check_time(&self, record: &Record, notes: &mut Notes) {
+        let at = Some(record.log_index);
+        if let Some(last) = &self.last
+            && record.received < last.received
+            && last.kind != Kind::ClockFault
+        {
+            let detail =
+                format!("received {}, before the record before it, without a clock fault", record.received);
+            notes.find(Code::TimeContradicted, RECORDS, at, detail);
+        }
+        let witnessed = self.identity.witnessed.and_then(|seconds| i64::try_from(seconds).ok());
+        if let Some(seconds) = witnessed
+            && record.received.millis() > seconds.saturating_mul(1_000).saturating_add(TOLERANCE_MS)
+        {
+            let detail = format!("received {}, after a witness had already seen it", record.received);
+            notes.find(Code::TimeContradicted, RECORDS, at, detail);
+        }
+    }
+
+    fn settle(
+        &mut self,
+        files: &mut dyn Files,
+        group: &Group,
+        exhibits: &mut Exhibits,
+        notes: &mut Notes,
+    ) -> Result<(), ReadError> {
+        self.broken |= self.rules.settle(files, group, self.identity, self.broken, exhibits, notes)?;
+        Ok(())
+    }
+
+    /// What can only be said at the end: the cut, the streams that bundle.json counts, receipts.
+    fn finish(&mut self, notes: &mut Notes) {
+        let identity = self.identity;
+        self.check_cut(notes);
+        let mut listed = std::collections::HashSet::new();
+        for stream in &identity.manifest.streams {
+            let (sequence, here) = (stream.sequence, self.heads.get(&stream.sequence));
+            if !listed.insert(sequence) {
+                notes.find(Code::Changed, RECORDS, None, format!("bundle.json counts {sequence} twice"));
+                continue;
+            }
+            let seq = here.map_or(0, |head| head.seq);
+            let count = stream.count;
+            if seq < count {
+                notes.find(
+                    Code::Missing,
+                    RECORDS,
+                    None,
+                    format!("{sequence}: {seq} of {count} records are here"),
+                );
+            } else if seq > count {
+                notes.find(
+                    Code::Extra,
+                    RECORDS,
+                    None,
+                    format!("{sequence}: bundle.json counts only {count} records"),
+                );
+            } else if here.is_some_and(|head| head.record != stream.head && head.sound) {
+                notes.find(
+                    Code::Changed,
+                    RECORDS,
+                    None,
+                    format!("{sequence}: bundle.json names another last record"),
+                );
+            }
+        }
+        for sequence in self.heads.keys().filter(|sequence| !listed.contains(*sequence)) {
+            notes.find(Code::Extra, RECORDS, None, format!("{sequence}: bundle.json does not count it"));
+        }
+        for person in self.rules.needed() {
+            if !self.heads.contains_key(&Sequence::Person(person)) {
+                notes.find(
+                    Code::Missing,
+                    RECORDS,
+                    None,
+                    format!("person:{person}: acted here, and is not here"),
+                );
+            }
+        }
+        let case = Sequence::Case(identity.manifest.scope.case);
+        let in_scope = |sequence: &Sequence| *sequence == case || self.heads.contains_key(sequence);
+        let cut = identity.manifest.cut;
+        self.receipts.finish(cut, |held| held.record.sequences().any(|sequence| in_scope(&sequence)), notes);
+    }
+
+    /// The last record is `bundle.exported`, and it commits to exactly the sequences that are here.
+    fn check_cut(&self, notes: &mut Notes) {
+        let manifest = &self.identity.manifest;
+        let at = manifest.cut.checked_sub(1);
+        match &self.last {
+            Some(last) if last.index >= manifest.cut => {
+                notes.find(Code::Extra, RECORDS, Some(last.index), "a record after the bundle was made");
+            }
+            Some(last) if Some(last.index) != at => {
+                notes.find(Code::Missing, RECORDS, at, "the record of bundle.exported is absent");
+            }
+            Some(last) if last.hash != manifest.exported || last.kind != Kind::BundleExported => {
+                notes.find(
+                    Code::Changed,
+                    RECORDS,
+                    at,
+                    "it is not the bundle.exported that bundle.json names",
+                );
+            }
+            Some(_) => self.check_heads(at, notes),
+            None => notes.find(Code::Missing, RECORDS, at, "there are no records"),
+        }
+    }
+
+    fn check_heads(&self, at: Option<u64>, notes: &mut Notes) {
+        let (Some(exported), Some((count, heads))) = (self.rules.exported(), self.heads_at_cut) else {
+            return;
+        };
+        notes.facts.exported_at = self.last.as_ref().map(|last| last.received);
+        let manifest = &self.identity.manifest;
+        if exported.exporter != manifest.exporter || exported.recipient != manifest.recipient {
+            notes.find(Code::Changed, RECORDS, at, "bundle.json names another exporter or recipient");
+        }
+        if exported.case != manifest.scope.case {
+            notes.find(Code::Changed, RECORDS, at, "bundle.json names another case");
+        }
+        if exported.data.sequences > count {
+            let detail = format!("it commits to {} sequences, {count} are here", exported.data.sequences);
+            notes.find(Code::Missing, RECORDS, at, detail);
+        } else if exported.data.sequences < count {
+            let detail = format!("it commits to {} sequences, {count} are here", exported.data.sequences);
+            notes.find(Code::Extra, RECORDS, at, detail);
+        } else if exported.data.heads != heads && !self.broken {
+            notes.find(Code::Changed, RECORDS, at, "it commits to other last records than those here");
+        }
+    }
+}
+
+/// The next line; nothing at the end or where the file breaks off.
+pub(super) fn next_line(
+    files: &mut dyn Files,
+    lines: &mut Lines,
+    path: &str,
+    notes: &mut Notes,
+) -> Result<Option<Vec<u8>>, ReadError> {
+    let why = match lines.next(files) {
+        Ok(Line::Text(line)) => return Ok(Some(line.to_vec())),
+        Ok(Line::End) => return Ok(None),
+        Ok(Line::TooLong) => "a line is too long".to_owned(),
+        Ok(Line::Cut) => "the last line is cut".to_owned(),
+        Err(ReadError::Damaged(why)) => why,
+        Err(failed) => return Err(failed),
+    };
+    notes.find(Code::Changed, path, None, why);
+    Ok(None)
+}
+
+fn next_proof(
+    files: &mut dyn Files,
+    proofs: Option<&mut Lines>,
+    index: u64,
+    notes: &mut Notes,
+) -> Result<Option<ProofLine>, ReadError> {
+    let Some(proofs) = proofs else { return Ok(None) };
+    let Some(line) = next_line(files, proofs, PROOFS, notes)? else {
+        notes.find(Code::Missing, PROOFS, Some(index), "there is no proof for this record");
+        return Ok(None);
+    };
+    match ProofLine::parse(&line) {
+        Ok(proof) if proof.index == index => return Ok(Some(proof)),
+        Ok(proof) => {
+            let detail = format!("line {}: a proof of record {} stands here", proofs.number(), proof.index);
+            notes.find(Code::Changed, PROOFS, Some(index), detail);
+        }
+        Err(error) => notes.find(Code::Changed, PROOFS, Some(index), error.to_string()),
+    }
+    Ok(None)
+}
