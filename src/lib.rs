@@ -4,5 +4,8 @@
 
 pub mod api;
 pub mod blobs;
+pub mod clock;
 pub mod engine;
 pub mod keyring;
+pub mod sequencer;
+pub mod store;

@@ -1,0 +1,190 @@
+//! What a batch makes: pure decisions over the state that was loaded, and the rows that follow from them.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use custody::act::Act;
+use custody::digest::Digest;
+use custody::entropy::Entropy;
+use custody::id::OrgId;
+use custody::merkle::{Batch, Frontier, leaf_hash};
+use custody::note::SignedNote;
+use custody::proof::TlogProof;
+use custody::receipt::{Predecessor, Receipt};
+use custody::record::{Built, LogIdentity, NextOpening, Nonces, Place, Sequence, build};
+use custody::rules::{self, Admitted, State};
+use custody::time::Timestamp;
+
+use super::keys::Verified;
+use super::receipts::predecessor;
+use super::{Submission, SubmitError};
+use crate::store::{Appended, HeadRow, LogHead, ObjectRow, StoreError, SubjectKey, Tx};
+
+/// Collects what a batch makes.
+pub(super) struct Writer {
+    log: LogIdentity,
+    frontier: Frontier,
+    received: Timestamp,
+    state: State,
+    heads: HashMap<Sequence, HeadRow>,
+    records: Vec<(Built, Vec<Predecessor>)>,
+    appended: Appended,
+    orgs: HashMap<OrgId, Digest>,
+    subject_keys: Vec<SubjectKey>,
+    objects: Vec<ObjectRow>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        log: LogIdentity,
+        frontier: &Frontier,
+        received: Timestamp,
+        state: State,
+        heads: HashMap<Sequence, HeadRow>,
+    ) -> Self {
+        Self {
+            log,
+            frontier: frontier.clone(),
+            received,
+            state,
+            heads,
+            records: Vec::new(),
+            appended: Appended::new(),
+            orgs: HashMap::new(),
+            subject_keys: Vec::new(),
+            objects: Vec::new(),
+        }
+    }
+
+    /// Whether the statement may follow everything recorded so far, this batch included.
+    pub(super) fn decide(&self, submission: &Submission, verified: &Verified) -> Result<(), SubmitError> {
+        let (statement, act) = (submission.statement(), submission.act());
+        verified.are(&rules::signers(&self.state, statement, act)?)?;
+        Ok(rules::decide(&self.state, statement, act)?)
+    }
+
+    /// Records a statement that was decided; which of the batch's records are its.
+    pub(super) fn record(&mut self, submission: &Submission, entropy: &mut dyn Entropy) -> Range<usize> {
+        let (statement, act, stmt) = (submission.statement(), submission.act(), submission.stmt());
+        let first = self.records.len();
+        self.appended.statement(&stmt, statement, submission.bytes());
+        for places in rules::places(statement, act) {
+            self.append(submission, places, entropy);
+        }
+        let hashes: Vec<_> = self.records[first..].iter().map(|(built, _)| built.hash).collect();
+        let log_index = self.frontier.size() + first as u64;
+        rules::apply(&mut self.state, statement, act, &Admitted { stmt, log_index, records: &hashes });
+        if let Act::OrgRegistered(d) = act {
+            self.orgs.insert(d.org, stmt);
+        }
+        let attachments = submission.attachments();
+        self.appended.openings(&stmt, &attachments.openings);
+        self.subject_keys.extend(attachments.subject_keys.iter().cloned());
+        self.objects.extend(attachments.object.iter().cloned());
+        first..self.records.len()
+    }
+
+    fn append(
+        &mut self,
+        submission: &Submission,
+        (own, case): (Option<Sequence>, Option<Sequence>),
+        entropy: &mut dyn Entropy,
+    ) {
+        let before =
+            |sequence: Option<Sequence>| sequence.map(|sequence| (sequence, self.heads.get(&sequence)));
+        let place = |before: Option<(Sequence, Option<&HeadRow>)>| {
+            before.map(|(sequence, row)| Place { sequence, head: row.map(|row| row.head) })
+        };
+        let places = [before(own), before(case)];
+        let predecessors = places.into_iter().flatten();
+        let predecessors =
+            predecessors.filter_map(|(sequence, row)| Some(predecessor(sequence, row?))).collect();
+        let log_index = self.frontier.size() + self.records.len() as u64;
+        let built = build(
+            &self.log,
+            log_index,
+            submission.stmt(),
+            submission.statement().kind,
+            self.received,
+            (place(places[0]), place(places[1])),
+            &nonces(entropy),
+        );
+        for (sequence, head) in &built.heads {
+            let row = HeadRow { head: *head, record: built.bytes.clone(), log_index };
+            self.heads.insert(*sequence, row);
+        }
+        self.appended.record(&built, submission.statement());
+        self.records.push((built, predecessors));
+    }
+
+    /// From the next record on, the vault's clock shows `now`.
+    pub(super) const fn received_from_now_on(&mut self, now: Timestamp) {
+        self.received = now;
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Writes all rows but the log's head, which is returned.
+    pub(super) async fn write(
+        self,
+        tx: &mut Tx,
+        before: &State,
+        key: &ed25519_dalek::SigningKey,
+    ) -> Result<(Made, LogHead), StoreError> {
+        let leaves: Vec<_> =
+            self.records.iter().map(|(built, _)| leaf_hash(&built.entry.to_bytes())).collect();
+        let batch = Batch::new(&self.frontier, &leaves);
+        self.appended.write(tx).await?;
+        tx.insert_subtrees(&batch).await?;
+        tx.write_changes(before, &self.state, &self.orgs).await?;
+        tx.insert_subject_keys(&self.subject_keys).await?;
+        tx.insert_objects(&self.objects).await?;
+        let checkpoint = super::batch::checkpoint(&self.log.origin, batch.size(), batch.root(), key)?;
+        let head = LogHead {
+            frontier: batch.frontier().clone(),
+            checkpoint: checkpoint.clone(),
+            last_received: self.received,
+        };
+        Ok((Made { records: self.records, batch, checkpoint }, head))
+    }
+}
+
+/// What a committed batch made, to be handed out as receipts.
+pub(super) struct Made {
+    records: Vec<(Built, Vec<Predecessor>)>,
+    batch: Batch,
+    checkpoint: SignedNote,
+}
+
+impl Made {
+    pub(super) fn nothing(checkpoint: SignedNote) -> Self {
+        Self { records: Vec::new(), batch: Batch::new(&Frontier::new(), &[]), checkpoint }
+    }
+
+    /// The receipts of the records in `range`, all of the statement in `envelope`.
+    pub(super) fn receipts(&self, envelope: &[u8], range: Range<usize>) -> Vec<Receipt> {
+        let receipt = |(built, predecessors): &(Built, Vec<Predecessor>)| {
+            let index = built.record.log_index;
+            let path = self.batch.inclusion_proof(index)?;
+            Some(Receipt {
+                record: built.bytes.clone(),
+                envelope: envelope.to_vec(),
+                salt: built.salt,
+                entry: built.entry,
+                predecessors: predecessors.clone(),
+                proof: TlogProof::new(index, path, self.checkpoint.clone()).ok()?,
+            })
+        };
+        // Every index is in the batch and no path is too long, so that no record is left out.
+        self.records[range].iter().filter_map(receipt).collect()
+    }
+}
+
+fn nonces(entropy: &mut dyn Entropy) -> Nonces {
+    let mut bytes = [[0; 32]; 5];
+    entropy.fill(bytes.as_flattened_mut());
+    let [salt, own_s, own_t, case_s, case_t] = bytes.map(Digest::new);
+    Nonces { salt, own: NextOpening { s: own_s, t: own_t }, case: NextOpening { s: case_s, t: case_t } }
+}

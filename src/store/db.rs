@@ -1,0 +1,271 @@
+//! Two engines behind one set of statements: connections, transactions, and how statements run.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Postgres, SqlSafeStr as _, Sqlite, Transaction};
+
+use super::error::StoreError;
+use super::row::{Row, Value};
+use super::sql::{self, Insert, Sql, SqlIn};
+
+/// Connections that read beside the writer.
+const READERS: u32 = 8;
+/// Connections to PostgreSQL.
+const CONNECTIONS: u32 = 16;
+/// Prepared statements kept per connection: multi-row statements come in a few sizes each.
+const PREPARED: usize = 512;
+/// How long to wait for a lock or a connection before giving up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A database of either kind.
+#[derive(Debug, Clone)]
+pub enum Db {
+    /// One file. One connection writes, others read snapshots beside it.
+    Sqlite {
+        /// The one that writes.
+        writer: SqlitePool,
+        /// Those that read.
+        readers: SqlitePool,
+    },
+    /// A server, perhaps shared with other replicas of this service.
+    Postgres(PgPool),
+}
+
+impl Db {
+    /// Connects to `sqlite:<path>` or `postgres://…`. A missing file is made only if `create` says so.
+    pub async fn connect(url: &str, create: bool) -> Result<Self, StoreError> {
+        if url.starts_with("sqlite:") {
+            Self::sqlite(url, create).await
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            Self::postgres(url).await
+        } else {
+            Err(StoreError::Address)
+        }
+    }
+
+    async fn sqlite(url: &str, create: bool) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(StoreError::Unreachable)?
+            .create_if_missing(create)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE)
+            .statement_cache_capacity(PREPARED)
+            .disable_statement_logging();
+        let pool =
+            || SqlitePoolOptions::new().acquire_timeout(PATIENCE).max_lifetime(None).idle_timeout(None);
+        // The writer comes first: it makes the file, and WAL mode stays with the file.
+        let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(unreachable)?;
+        let readers = options.create_if_missing(false).pragma("query_only", "on");
+        let readers = pool().max_connections(READERS).connect_with(readers).await.map_err(unreachable)?;
+        Ok(Self::Sqlite { writer, readers })
+    }
+
+    async fn postgres(url: &str) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(StoreError::Unreachable)?
+            .application_name("custos")
+            .options([("synchronous_commit", "on"), ("lock_timeout", "30s")])
+            .statement_cache_capacity(PREPARED)
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
+        Ok(Self::Postgres(pool.connect_with(options).await.map_err(unreachable)?))
+    }
+
+    /// Brings the schema up to date; refuses one that is newer than this program.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { writer, .. } => migrations(sql::MIGRATIONS_SQLITE).run(writer).await?,
+            Self::Postgres(pool) => migrations(sql::MIGRATIONS_POSTGRES).run(pool).await?,
+        }
+        Ok(())
+    }
+
+    /// A transaction that reads one snapshot. Dropping it ends it.
+    pub async fn read(&self) -> Result<Tx, StoreError> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin_with(sql::BEGIN_READ_SQLITE).await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin_with(sql::BEGIN_READ_POSTGRES).await?),
+        })
+    }
+
+    /// A transaction that writes; rolled back unless committed.
+    pub async fn write(&self) -> Result<Tx, StoreError> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with(sql::BEGIN_WRITE_SQLITE).await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin_with(sql::BEGIN_WRITE_POSTGRES).await?),
+        })
+    }
+
+    /// Closes all connections, after what they are doing.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// A transaction on either engine. All reads of the store are its methods, so that what belongs together is read
+/// from one snapshot.
+#[derive(Debug)]
+pub enum Tx {
+    /// On a file.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// On a server.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+macro_rules! query {
+    ($sql:expr, $params:expr) => {{
+        let mut query = sqlx::query($sql);
+        for value in $params {
+            query = match value {
+                Value::Text(value) => query.bind(value),
+                Value::Int(value) => query.bind(value),
+                Value::Bool(value) => query.bind(value),
+                Value::Blob(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+
+impl Tx {
+    /// All rows of a statement.
+    pub(super) async fn all(&mut self, sql: Sql, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.fetch(sql.table, sql.text.into_sql_str(), params).await
+    }
+
+    /// The only row of a statement, if there is one.
+    pub(super) async fn one(&mut self, sql: Sql, params: Vec<Value>) -> Result<Option<Row>, StoreError> {
+        Ok(self.all(sql, params).await?.into_iter().next())
+    }
+
+    /// Runs a statement; how many rows it changed.
+    pub(super) async fn run(&mut self, sql: Sql, params: Vec<Value>) -> Result<u64, StoreError> {
+        self.execute(sql.text.into_sql_str(), params).await
+    }
+
+    /// All rows for any number of keys, each of `sql.width` values; none asks nothing.
+    pub(super) async fn all_in(&mut self, sql: SqlIn, keys: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::new();
+        for chunk in keys.chunks(self.max_keys() * sql.width) {
+            let count = (chunk.len() / sql.width).next_power_of_two();
+            let last = &chunk[chunk.len() - sql.width..];
+            // Padding with the last key keeps the number of different statements small.
+            let padding = last.iter().cycle().take(count * sql.width - chunk.len());
+            let params = chunk.iter().chain(padding).cloned().collect();
+            let text = AssertSqlSafe(sql.text_for(count)).into_sql_str();
+            rows.extend(self.fetch(sql.table, text, params).await?);
+        }
+        Ok(rows)
+    }
+
+    /// Inserts rows, given one after the other as flat values.
+    pub(super) async fn insert(&mut self, insert: Insert, values: Vec<Value>) -> Result<(), StoreError> {
+        let width = insert.columns.len();
+        let mut values = values.into_iter();
+        while values.len() > 0 {
+            // Powers of two: a handful of prepared statements instead of one for every batch size.
+            let rows = (values.len() / width).min(self.max_rows(width));
+            let rows = 1 << rows.ilog2();
+            let params = values.by_ref().take(rows * width).collect();
+            let written = self.execute(AssertSqlSafe(insert.text_for(rows)).into_sql_str(), params).await?;
+            if written != rows as u64 {
+                return Err(StoreError::Inconsistent("an insert wrote fewer rows than it was given"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes it durable. Whoever gets an error here does not know whether it is.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// Prepares a statement without running it: what the test of all statements does.
+    #[doc(hidden)]
+    pub async fn prepare(&mut self, text: String) -> Result<(), StoreError> {
+        use sqlx::Executor as _;
+        let text = AssertSqlSafe(text).into_sql_str();
+        match self {
+            Self::Sqlite(tx) => (&mut **tx).prepare(text).await.map(drop)?,
+            Self::Postgres(tx) => (&mut **tx).prepare(text).await.map(drop)?,
+        }
+        Ok(())
+    }
+
+    async fn fetch(
+        &mut self,
+        table: &'static str,
+        text: sqlx::SqlStr,
+        params: Vec<Value>,
+    ) -> Result<Vec<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(tx) => {
+                let rows = query!(text, params).fetch_all(&mut **tx).await?;
+                rows.into_iter().map(|row| Row::sqlite(table, row)).collect()
+            }
+            Self::Postgres(tx) => {
+                let rows = query!(text, params).fetch_all(&mut **tx).await?;
+                rows.into_iter().map(|row| Row::postgres(table, row)).collect()
+            }
+        })
+    }
+
+    async fn execute(&mut self, text: sqlx::SqlStr, params: Vec<Value>) -> Result<u64, StoreError> {
+        Ok(match self {
+            Self::Sqlite(tx) => query!(text, params).execute(&mut **tx).await?.rows_affected(),
+            Self::Postgres(tx) => query!(text, params).execute(&mut **tx).await?.rows_affected(),
+        })
+    }
+
+    /// SQLite looks each `$n` up by name, in time quadratic in their number, and gains little from long
+    /// statements; PostgreSQL is spared round trips.
+    const fn max_params(&self) -> usize {
+        match self {
+            Self::Sqlite(_) => 512,
+            Self::Postgres(_) => 16_384,
+        }
+    }
+
+    const fn max_keys(&self) -> usize {
+        match self {
+            Self::Sqlite(_) => 256,
+            Self::Postgres(_) => 4_096,
+        }
+    }
+
+    fn max_rows(&self, width: usize) -> usize {
+        (self.max_params() / width).max(1)
+    }
+}
+
+fn migrations(texts: &[(i64, &'static str, &'static str)]) -> Migrator {
+    let migration = |&(version, name, text): &(i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    };
+    Migrator::with_migrations(texts.iter().map(migration).collect())
+}
+
+fn unreachable(error: sqlx::Error) -> StoreError {
+    match StoreError::from(error) {
+        StoreError::Database(error) => StoreError::Unreachable(error),
+        other => other,
+    }
+}

@@ -1,0 +1,98 @@
+//! The database: what was said, what follows from it, and nothing that could not be rebuilt or is not encrypted.
+//!
+//! A [`Store`] is a pool of connections to SQLite or PostgreSQL; a [`Tx`] is a transaction on either. All reads are
+//! methods of `Tx`, so that whatever belongs together is read from one snapshot ([`Store::read`]). Records are
+//! written only by the [sequencer](crate::sequencer); the few tables beside the log (tokens, invitations, pending
+//! enrolments) by [`Store::apply`]. SQL stands in one file, the same text for both engines.
+
+mod access;
+mod db;
+mod error;
+mod lists;
+mod log;
+mod objects;
+mod projections;
+mod records;
+mod row;
+mod sql;
+mod state;
+
+pub use access::{ApiToken, Change, EnrolmentState, Invitation, PendingEnrolment};
+pub use db::{Db, Tx};
+pub use error::StoreError;
+pub use lists::{CaseRow, ItemRow, KeyRow, PersonRow};
+pub use log::{LogHead, Tiles};
+pub use objects::{ObjectRow, ObjectState, SubjectKey};
+pub use records::{HeadRow, RecordPlace, RecordRow, SealedOpening, StoredOpening};
+#[doc(hidden)]
+pub use sql::texts;
+
+pub(crate) use records::Appended;
+
+use custody::act::ObjectId;
+use custody::time::Timestamp;
+
+/// A database with the schema of this program. Cheap to clone: clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Store {
+    db: Db,
+}
+
+impl Store {
+    /// Opens an existing database, `sqlite:<path>` or `postgres://…`, and brings its schema up to date.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::connect(url, false).await
+    }
+
+    /// As [`Store::open`], and makes a SQLite file that is not there yet.
+    pub async fn create(url: &str) -> Result<Self, StoreError> {
+        Self::connect(url, true).await
+    }
+
+    async fn connect(url: &str, create: bool) -> Result<Self, StoreError> {
+        let db = Db::connect(url, create).await?;
+        db.migrate().await?;
+        Ok(Self { db })
+    }
+
+    /// A transaction that reads one snapshot. Dropping it ends it; do so before waiting for anything else.
+    pub async fn read(&self) -> Result<Tx, StoreError> {
+        self.db.read().await
+    }
+
+    /// A transaction that writes.
+    pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
+        self.db.write().await
+    }
+
+    /// Makes changes beside the log, all or none. `false`: one of them came too late (an invitation redeemed, a
+    /// token revoked already), and nothing was changed.
+    pub async fn apply(&self, changes: &[Change]) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        for change in changes {
+            if !tx.change(change).await? {
+                return Ok(false);
+            }
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Declares that no record will ever name this object, so that its bytes may be deleted. `false`: a record names
+    /// it already. Meets the sequencer at the log head's lock.
+    pub async fn bury(&self, object: ObjectId, now: Timestamp) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        tx.lock_log().await?.ok_or(StoreError::NoVault)?;
+        let named = !tx.objects(&[object]).await?.is_empty();
+        if !named && tx.buried(&[object]).await?.is_empty() {
+            tx.insert_tombstone(object, now).await?;
+            tx.commit().await?;
+        }
+        Ok(!named)
+    }
+
+    /// Closes all connections, after what they are doing.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+}

@@ -1,0 +1,182 @@
+//! Writing projections: whatever an act changed in the state, and nothing else.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use custody::digest::Digest;
+use custody::id::{CaseId, ItemId, OrgId, PersonId};
+use custody::rules::{Case, Grant, Item, Key, Person, State, Vault};
+use custody::statement::Content;
+
+use super::db::Tx;
+use super::error::StoreError;
+use super::row::{Value, code};
+use super::sql::{self, Insert};
+use super::state::write_voucher;
+
+/// Rows for one insert, collected while a batch is decided.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    insert: Insert,
+    values: Vec<Value>,
+}
+
+impl Rows {
+    pub(super) const fn new(insert: Insert) -> Self {
+        Self { insert, values: Vec::new() }
+    }
+
+    pub(super) fn push<const N: usize>(&mut self, row: [Value; N]) {
+        debug_assert_eq!(N, self.insert.columns.len());
+        self.values.extend(row);
+    }
+
+    pub(super) async fn write(self, tx: &mut Tx) -> Result<(), StoreError> {
+        tx.insert(self.insert, self.values).await
+    }
+}
+
+impl Tx {
+    /// Writes every entity that differs between the two states. `orgs` says which statement entered each new one.
+    pub(crate) async fn write_changes(
+        &mut self,
+        before: &State,
+        after: &State,
+        orgs: &HashMap<OrgId, Digest>,
+    ) -> Result<(), StoreError> {
+        if let (Some(vault), true) = (&after.vault, before.vault != after.vault) {
+            self.write_vault(vault, before.vault.is_none()).await?;
+        }
+        let mut rows = Rows::new(sql::INSERT_ORGS);
+        for org in after.orgs.difference(&before.orgs) {
+            let stmt = orgs.get(org).ok_or(StoreError::Inconsistent("an organisation nobody entered"))?;
+            rows.push([Value::text(org), Value::digest(stmt)]);
+        }
+        rows.write(self).await?;
+        changed(&before.persons, &after.persons, sql::UPSERT_PERSONS, person).write(self).await?;
+        changed(&before.keys, &after.keys, sql::UPSERT_KEYS, key).write(self).await?;
+        changed(&before.cases, &after.cases, sql::UPSERT_CASES, case).write(self).await?;
+        changed(&before.members, &after.members, sql::UPSERT_MEMBERS, |(case, person), roles| {
+            [Value::text(case), Value::text(person), codes(roles)]
+        })
+        .write(self)
+        .await?;
+        changed(&before.items, &after.items, sql::UPSERT_ITEMS, item).write(self).await?;
+        changed(&before.grants, &after.grants, sql::UPSERT_GRANTS, grant).write(self).await
+    }
+
+    async fn write_vault(&mut self, vault: &Vault, new: bool) -> Result<(), StoreError> {
+        let (orgs, persons) = (Value::uint(vault.orgs), Value::uint(vault.persons));
+        if !new {
+            let written =
+                self.run(sql::UPDATE_VAULT, vec![orgs, persons, Value::Bool(vault.vouched)]).await?;
+            return if written == 1 { Ok(()) } else { Err(StoreError::NoVault) };
+        }
+        let row = vec![
+            Value::Int(Some(1)),
+            Value::digest(&vault.id),
+            Value::text(&vault.origin),
+            Value::text(&vault.log_vkey),
+            Value::blob(vault.key.as_bytes()),
+            orgs,
+            persons,
+            Value::Bool(vault.vouched),
+        ];
+        self.insert(sql::INSERT_VAULT, row).await
+    }
+}
+
+/// The rows of all entities that are new or different, in the order of their keys: two processes that write the
+/// same rows then never wait for each other in a circle.
+fn changed<K: Ord + Hash, V: PartialEq, const N: usize>(
+    before: &HashMap<K, V>,
+    after: &HashMap<K, V>,
+    insert: Insert,
+    row: impl Fn(&K, &V) -> [Value; N],
+) -> Rows {
+    let mut dirty: Vec<_> = after.iter().filter(|(key, value)| before.get(key) != Some(value)).collect();
+    dirty.sort_unstable_by_key(|(key, _)| *key);
+    let mut rows = Rows::new(insert);
+    for (key, value) in dirty {
+        rows.push(row(key, value));
+    }
+    rows
+}
+
+fn person(id: &PersonId, person: &Person) -> [Value; 5] {
+    [
+        Value::text(id),
+        Value::text(person.org),
+        codes(&person.roles),
+        Value::uint(person.memberships),
+        Value::uint(person.keys),
+    ]
+}
+
+fn key(hash: &Digest, key: &Key) -> [Value; 9] {
+    [
+        Value::digest(hash),
+        Value::text(key.owner),
+        Value::blob(key.public.as_bytes()),
+        Value::uint(key.enrolled),
+        Value::opt_uint(key.revoked),
+        Value::opt_uint(key.suspect_from),
+        Value::text(write_voucher(&key.voucher)),
+        Value::code(&key.checked),
+        Value::Bool(key.unproven),
+    ]
+}
+
+fn case(id: &CaseId, case: &Case) -> [Value; 2] {
+    [Value::text(id), Value::uint(case.items.into())]
+}
+
+fn item(id: &ItemId, item: &Item) -> [Value; 19] {
+    let [claimed_digest, claimed_size, claimed_by] = content(item.claimed.as_ref());
+    let stored = item.stored.as_ref();
+    let [stored_digest, stored_size, stored_by] = content(stored.map(|stored| &stored.content));
+    let offer = item.offer.as_ref();
+    [
+        Value::text(id),
+        Value::text(item.case),
+        Value::uint(item.exhibit.into()),
+        Value::code(&item.class),
+        claimed_digest,
+        claimed_size,
+        claimed_by,
+        stored_digest,
+        stored_size,
+        stored_by,
+        Value::Blob(stored.map(|stored| stored.object.as_bytes().to_vec())),
+        Value::opt_digest(stored.map(|stored| &stored.manifest)),
+        Value::opt_uint(stored.map(|stored| stored.version.into())),
+        Value::text(item.custodian),
+        Value::digest(&item.head.record),
+        Value::digest(&item.head.stmt),
+        Value::opt_digest(offer.map(|offer| &offer.head.record)),
+        Value::opt_digest(offer.map(|offer| &offer.head.stmt)),
+        Value::opt_text(offer.map(|offer| offer.to)),
+    ]
+}
+
+fn content(content: Option<&Content>) -> [Value; 3] {
+    [
+        Value::opt_digest(content.map(|content| &content.digest)),
+        Value::opt_uint(content.map(|content| content.size)),
+        Value::Text(content.map(|content| code(&content.checked_by))),
+    ]
+}
+
+fn grant(record: &Digest, grant: &Grant) -> [Value; 5] {
+    [
+        Value::digest(record),
+        Value::text(grant.item),
+        Value::text(grant.person),
+        Value::time(grant.expires),
+        Value::Bool(grant.completed),
+    ]
+}
+
+fn codes<'a, T: serde::Serialize + 'a>(values: impl IntoIterator<Item = &'a T>) -> Value {
+    Value::Text(Some(values.into_iter().map(code).collect::<Vec<_>>().join(" ")))
+}

@@ -1,0 +1,283 @@
+//! Every SQL text of the service, once. `$1` means the same to both engines; where they differ, the two texts stand
+//! next to each other. A test prepares each statement on both.
+
+/// A statement with a fixed number of parameters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sql {
+    /// What its rows come from, for error messages.
+    pub(super) table: &'static str,
+    pub(super) text: &'static str,
+}
+
+/// A statement about any number of keys: `{list}` becomes `$1, $2, …`, `{rows}` becomes `($1, $2), ($3, $4), …`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SqlIn {
+    pub(super) table: &'static str,
+    /// Values a key.
+    pub(super) width: usize,
+    text: &'static str,
+}
+
+/// An insert of any number of rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Insert {
+    table: &'static str,
+    pub(super) columns: &'static [&'static str],
+    conflict: &'static str,
+}
+
+impl SqlIn {
+    /// The text for `count` keys.
+    pub(super) fn text_for(&self, count: usize) -> String {
+        if self.text.contains("{list}") {
+            self.text.replace("{list}", &placeholders(1, count))
+        } else {
+            self.text.replace("{rows}", &tuples(self.width, count))
+        }
+    }
+}
+
+impl Insert {
+    /// The text for `rows` rows.
+    pub(super) fn text_for(&self, rows: usize) -> String {
+        let columns = self.columns.join(", ");
+        let tuples = tuples(self.columns.len(), rows);
+        format!("INSERT INTO {} ({columns}) VALUES {tuples} {}", self.table, self.conflict)
+    }
+}
+
+fn tuples(width: usize, count: usize) -> String {
+    let tuple = |row: usize| format!("({})", placeholders(1 + row * width, width));
+    (0..count).map(tuple).collect::<Vec<_>>().join(", ")
+}
+
+fn placeholders(first: usize, count: usize) -> String {
+    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] =
+    &[(1, "spine", include_str!("../../migrations/sqlite/0001_spine.sql"))];
+pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] =
+    &[(1, "spine", include_str!("../../migrations/postgres/0001_spine.sql"))];
+
+pub(super) const BEGIN_READ_SQLITE: &str = "BEGIN DEFERRED";
+pub(super) const BEGIN_READ_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+// READ COMMITTED, so that whatever is read after the head row's lock is what the holder before has committed.
+pub(super) const BEGIN_WRITE_SQLITE: &str = "BEGIN IMMEDIATE";
+pub(super) const BEGIN_WRITE_POSTGRES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+/// The columns of a record with its entry and envelope, in the order that `records::record_row` reads.
+macro_rules! record_columns {
+    () => {
+        "r.log_index, r.record_hash, r.stmt, r.record, r.salt, r.kind, r.actor, r.actor_key, r.received, \
+         r.stream, r.seq, r.s, r.t, r.case_stream, r.case_seq, r.case_s, r.case_t, e.entry, st.envelope"
+    };
+}
+
+/// The columns of an item, in the order that `state::item` reads.
+macro_rules! item_columns {
+    () => {
+        "id, case_id, exhibit, class, claimed_digest, claimed_size, claimed_checked_by, stored_digest, \
+         stored_size, stored_checked_by, object, manifest, version, custodian, head_record, head_stmt, \
+         offer_record, offer_stmt, offer_to"
+    };
+}
+
+macro_rules! statements {
+    (
+        fixed { $($sql:ident $sql_table:literal $sql_text:expr;)* }
+        keyed { $($keyed:ident $keyed_table:literal $width:literal $keyed_text:expr;)* }
+        inserts { $($insert:ident $into:literal [$($column:literal)*] $conflict:literal;)* }
+    ) => {
+        $(pub(super) const $sql: Sql = Sql { table: $sql_table, text: $sql_text };)*
+        $(pub(super) const $keyed: SqlIn =
+            SqlIn { table: $keyed_table, width: $width, text: $keyed_text };)*
+        $(pub(super) const $insert: Insert =
+            Insert { table: $into, columns: &[$($column),*], conflict: $conflict };)*
+
+        /// Every statement as the engine named sees it, for one and for several keys or rows.
+        #[doc(hidden)]
+        pub fn texts(postgres: bool) -> Vec<(&'static str, String)> {
+            let mut texts = vec![$((stringify!($sql), $sql.text.to_owned())),*];
+            $(texts.extend([1, 4].map(|n| (stringify!($keyed), $keyed.text_for(n))));)*
+            $(texts.extend([1, 4].map(|n| (stringify!($insert), $insert.text_for(n))));)*
+            let other = if postgres { "LOCK_HEAD_SQLITE" } else { "LOCK_HEAD_POSTGRES" };
+            texts.retain(|(name, _)| *name != other);
+            texts
+        }
+    };
+}
+
+statements! {
+fixed {
+    // BEGIN IMMEDIATE holds the only write lock already.
+    LOCK_HEAD_SQLITE "log_head" "SELECT id, size, frontier, checkpoint, last_received FROM log_head WHERE id = 1";
+    LOCK_HEAD_POSTGRES "log_head" "SELECT id, size, frontier, checkpoint, last_received FROM log_head WHERE id = 1 \
+        FOR UPDATE";
+    HEAD "log_head" "SELECT id, size, frontier, checkpoint, last_received FROM log_head WHERE id = 1";
+    UPDATE_HEAD "log_head" "UPDATE log_head SET size = $1, frontier = $2, checkpoint = $3, last_received = \
+        $4 WHERE id = 1 AND size = $5";
+    ENTRIES "entries" "SELECT log_index, entry FROM entries WHERE log_index >= $1 AND log_index < $2 \
+        ORDER BY log_index";
+    NODES "log_nodes" "SELECT idx, hash FROM log_nodes WHERE level = $1 AND idx >= $2 AND idx < $3 \
+        ORDER BY idx";
+
+    VAULT "vault" "SELECT id, vault, origin, log_vkey, key, orgs, persons, vouched FROM vault WHERE id = 1";
+    UPDATE_VAULT "vault" "UPDATE vault SET orgs = $1, persons = $2, vouched = $3 WHERE id = 1";
+
+    RECORDS_OF_SEQUENCE "records" concat!("SELECT ", record_columns!(), " FROM positions p JOIN records r ON r.log_index = p.log_index JOIN \
+        entries e ON e.log_index = p.log_index JOIN statements st ON st.stmt = \
+        r.stmt WHERE p.stream = $1 AND p.seq > $2 ORDER BY p.seq LIMIT $3");
+    RECORDS_OF_LOG "records" concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index JOIN \
+        statements st ON st.stmt = r.stmt WHERE r.log_index >= $1 ORDER BY \
+        r.log_index LIMIT $2");
+
+    ALL_ORGS "orgs" "SELECT id, stmt FROM orgs ORDER BY id";
+    PERSONS_PAGE "persons" "SELECT id, org, roles, memberships, keys FROM persons WHERE id > $1 ORDER BY id \
+        LIMIT $2";
+    KEYS_PAGE "keys" "SELECT hash, owner, public, enrolled, revoked, suspect_from, voucher, checked, \
+        unproven FROM keys WHERE hash > $1 ORDER BY hash LIMIT $2";
+    CASES_PAGE "cases" "SELECT id, items FROM cases WHERE id > $1 ORDER BY id LIMIT $2";
+    MEMBERS_PAGE "members" "SELECT case_id, person, roles FROM members WHERE case_id > $1 OR (case_id = $1 \
+        AND person > $2) ORDER BY case_id, person LIMIT $3";
+    ITEMS_PAGE "items" concat!("SELECT ", item_columns!(), " FROM items WHERE id > $1 ORDER BY id LIMIT $2");
+    GRANTS_PAGE "grants" "SELECT record, item, person, expires, completed FROM grants WHERE record > $1 \
+        ORDER BY record LIMIT $2";
+
+    CASES_OF_PERSON "members" "SELECT m.case_id, c.items, m.roles FROM members m JOIN cases c ON c.id = \
+        m.case_id WHERE m.person = $1 AND m.case_id > $2 AND m.roles <> '' ORDER BY \
+        m.case_id LIMIT $3";
+    MEMBERS_OF_CASE "members" "SELECT case_id, person, roles FROM members WHERE case_id = $1 AND roles <> '' \
+        ORDER BY person";
+    ITEMS_OF_CASE "items" concat!("SELECT ", item_columns!(), " FROM items WHERE case_id = $1 AND exhibit > $2 ORDER BY exhibit LIMIT \
+        $3");
+    ITEMS_HELD "items" concat!("SELECT ", item_columns!(), " FROM items WHERE custodian = $1 AND id > $2 ORDER BY id LIMIT $3");
+    ITEMS_OFFERED "items" concat!("SELECT ", item_columns!(), " FROM items WHERE offer_to = $1 AND id > $2 ORDER BY id LIMIT $3");
+    GRANTS_EXPIRED "grants" "SELECT record, item, person, expires, completed FROM grants WHERE NOT completed \
+        AND expires < $1 ORDER BY expires LIMIT $2";
+
+    OBJECTS_OF_ITEM "objects" "SELECT object, item, manifest, wrapped, kek, size, state FROM objects WHERE item \
+        = $1 ORDER BY object";
+    OBJECTS_PAGE "objects" "SELECT object, item, manifest, wrapped, kek, size, state FROM objects WHERE \
+        object > $1 ORDER BY object LIMIT $2";
+    UPDATE_OBJECT_STATE "objects" "UPDATE objects SET state = $1 WHERE object = $2";
+    REWRAP_OBJECT "objects" "UPDATE objects SET wrapped = $1, kek = $2 WHERE object = $3 AND kek = $4";
+    REWRAP_SUBJECT_KEY "subject_keys" "UPDATE subject_keys SET wrapped = $1, kek = $2 WHERE scope = $3 AND kek = $4";
+
+    TOKEN_BY_HASH "api_tokens" "SELECT id, hash, person, label, created, expires, revoked FROM api_tokens WHERE \
+        hash = $1";
+    TOKENS_OF_PERSON "api_tokens" "SELECT id, hash, person, label, created, expires, revoked FROM api_tokens WHERE \
+        person = $1 ORDER BY id";
+    REVOKE_TOKEN "api_tokens" "UPDATE api_tokens SET revoked = $1 WHERE id = $2 AND person = $3 AND revoked IS \
+        NULL";
+    REVOKE_TOKENS_OF_PERSON "api_tokens" "UPDATE api_tokens SET revoked = $1 WHERE person = $2 AND revoked IS NULL";
+    INVITATION "invitations" "SELECT hash, person, invited_by, checked, created, expires, redeemed FROM \
+        invitations WHERE hash = $1";
+    REDEEM_INVITATION "invitations" "UPDATE invitations SET redeemed = $1 WHERE hash = $2 AND redeemed IS NULL AND \
+        expires > $1";
+    ENROLMENT "pending_enrolments" "SELECT id, person, voucher, voucher_key, body, signature, created, state FROM \
+        pending_enrolments WHERE id = $1";
+    ENROLMENTS_FOR "pending_enrolments" "SELECT id, person, voucher, voucher_key, body, signature, created, state FROM \
+        pending_enrolments WHERE voucher = $1 AND state = 'waiting' ORDER BY id";
+    SETTLE_ENROLMENT "pending_enrolments" "UPDATE pending_enrolments SET state = $1 WHERE id = $2 AND state = 'waiting'";
+
+    SAVEPOINT "savepoint" "SAVEPOINT change";
+    ROLLBACK_TO "savepoint" "ROLLBACK TO SAVEPOINT change";
+    RELEASE "savepoint" "RELEASE SAVEPOINT change";
+}
+keyed {
+    STATEMENTS_BY_OP "statements" 2 "SELECT actor, op_id, stmt FROM statements WHERE (actor, op_id) IN (VALUES \
+        {rows})";
+    ENVELOPES "statements" 1 "SELECT stmt, envelope FROM statements WHERE stmt IN ({list})";
+    RECORDS_BY_STMT "records" 1 concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index JOIN \
+        statements st ON st.stmt = r.stmt WHERE r.stmt IN ({list}) ORDER BY \
+        r.log_index");
+    RECORDS_BY_HASH "records" 1 concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index JOIN \
+        statements st ON st.stmt = r.stmt WHERE r.record_hash IN ({list}) \
+        ORDER BY r.log_index");
+    // The cast tells PostgreSQL a type that it would otherwise guess as text.
+    PLACES "positions" 2 "SELECT p.stream, p.seq, r.record_hash, r.record, r.stream, r.s, r.t, \
+        r.case_stream, r.case_s, r.case_t, p.log_index FROM (VALUES {rows}) AS q JOIN positions p \
+        ON p.stream = q.column1 AND p.seq = CAST(q.column2 AS BIGINT) JOIN records r ON r.log_index = p.log_index";
+    HEADS "positions" 1 "SELECT p.stream, p.seq, r.record_hash, r.record, r.stream, r.s, r.t, r.case_stream, \
+        r.case_s, r.case_t, p.log_index FROM (VALUES {rows}) AS q JOIN positions p ON p.stream = \
+        q.column1 AND p.seq = (SELECT MAX(m.seq) FROM positions m WHERE m.stream = q.column1) JOIN \
+        records r ON r.log_index = p.log_index";
+    INTRODUCTIONS "positions" 1 "SELECT p.stream, r.stmt FROM positions p JOIN records r ON r.log_index = \
+        p.log_index WHERE p.seq = 1 AND p.stream IN ({list})";
+    SEEN_RECORDS "records" 1 "SELECT record_hash, stream, case_stream FROM records WHERE record_hash IN \
+        ({list})";
+    SEEN_STATEMENTS "records" 1 "SELECT stmt, stream, case_stream FROM records WHERE stmt IN ({list})";
+    OPENINGS "openings" 1 "SELECT stmt, name, scope, sealed FROM openings WHERE stmt IN ({list}) ORDER BY \
+        stmt, name";
+
+    ORGS "orgs" 1 "SELECT id, stmt FROM orgs WHERE id IN ({list})";
+    PERSONS "persons" 1 "SELECT id, org, roles, memberships, keys FROM persons WHERE id IN ({list})";
+    KEYS "keys" 1 "SELECT hash, owner, public, enrolled, revoked, suspect_from, voucher, checked, \
+        unproven FROM keys WHERE hash IN ({list})";
+    KEYS_OF_OWNERS "keys" 1 "SELECT hash, owner, public, enrolled, revoked, suspect_from, voucher, checked, \
+        unproven FROM keys WHERE owner IN ({list}) ORDER BY enrolled";
+    CASES "cases" 1 "SELECT id, items FROM cases WHERE id IN ({list})";
+    MEMBERS "members" 2 "SELECT case_id, person, roles FROM members WHERE (case_id, person) IN (VALUES \
+        {rows})";
+    ITEMS "items" 1 concat!("SELECT ", item_columns!(), " FROM items WHERE id IN ({list})");
+    GRANTS "grants" 1 "SELECT record, item, person, expires, completed FROM grants WHERE record IN ({list})";
+
+    SUBJECT_KEYS "subject_keys" 1 "SELECT scope, wrapped, kek FROM subject_keys WHERE scope IN ({list})";
+    OBJECTS "objects" 1 "SELECT object, item, manifest, wrapped, kek, size, state FROM objects WHERE \
+        object IN ({list})";
+    TOMBSTONES "object_tombstones" 1 "SELECT object, made FROM object_tombstones WHERE object IN ({list})";
+}
+inserts {
+    INSERT_HEAD "log_head" ["id" "size" "frontier" "checkpoint" "last_received"] "";
+    INSERT_ENTRIES "entries" ["log_index" "entry"] "";
+    INSERT_NODES "log_nodes" ["level" "idx" "hash"] "";
+    INSERT_STATEMENTS "statements" ["stmt" "actor" "op_id" "envelope"] "";
+    INSERT_RECORDS "records" [
+        "log_index" "record_hash" "stmt" "record" "salt" "kind" "actor" "actor_key" "received"
+        "stream" "seq" "s" "t" "case_stream" "case_seq" "case_s" "case_t"
+    ] "";
+    INSERT_POSITIONS "positions" ["stream" "seq" "log_index"] "";
+    INSERT_OPENINGS "openings" ["stmt" "name" "scope" "sealed"] "";
+
+    INSERT_VAULT "vault" ["id" "vault" "origin" "log_vkey" "key" "orgs" "persons" "vouched"] "";
+    INSERT_ORGS "orgs" ["id" "stmt"] "";
+    UPSERT_PERSONS "persons" [
+        "id" "org" "roles" "memberships" "keys"
+    ] "ON CONFLICT (id) DO UPDATE SET org = excluded.org, roles = excluded.roles, memberships = \
+        excluded.memberships, keys = excluded.keys";
+    UPSERT_KEYS "keys" [
+        "hash" "owner" "public" "enrolled" "revoked" "suspect_from" "voucher" "checked" "unproven"
+    ] "ON CONFLICT (hash) DO UPDATE SET revoked = excluded.revoked, suspect_from = \
+        excluded.suspect_from";
+    UPSERT_CASES "cases" ["id" "items"] "ON CONFLICT (id) DO UPDATE SET items = excluded.items";
+    UPSERT_MEMBERS "members" [
+        "case_id" "person" "roles"
+    ] "ON CONFLICT (case_id, person) DO UPDATE SET roles = excluded.roles";
+    UPSERT_ITEMS "items" [
+        "id" "case_id" "exhibit" "class" "claimed_digest" "claimed_size" "claimed_checked_by"
+        "stored_digest" "stored_size" "stored_checked_by" "object" "manifest" "version" "custodian"
+        "head_record" "head_stmt" "offer_record" "offer_stmt" "offer_to"
+    ] "ON CONFLICT (id) DO UPDATE SET class = excluded.class, stored_digest = excluded.stored_digest, \
+        stored_size = excluded.stored_size, stored_checked_by = excluded.stored_checked_by, object = \
+        excluded.object, manifest = excluded.manifest, version = excluded.version, custodian = \
+        excluded.custodian, head_record = excluded.head_record, head_stmt = excluded.head_stmt, \
+        offer_record = excluded.offer_record, offer_stmt = excluded.offer_stmt, offer_to = \
+        excluded.offer_to";
+    UPSERT_GRANTS "grants" [
+        "record" "item" "person" "expires" "completed"
+    ] "ON CONFLICT (record) DO UPDATE SET completed = excluded.completed";
+
+    INSERT_SUBJECT_KEYS "subject_keys" ["scope" "wrapped" "kek"] "";
+    INSERT_OBJECTS "objects" ["object" "item" "manifest" "wrapped" "kek" "size" "state"] "";
+    INSERT_TOMBSTONES "object_tombstones" ["object" "made"] "";
+    INSERT_TOKENS "api_tokens" ["id" "hash" "person" "label" "created" "expires" "revoked"] "";
+    INSERT_INVITATIONS "invitations" [
+        "hash" "person" "invited_by" "checked" "created" "expires" "redeemed"
+    ] "";
+    INSERT_ENROLMENTS "pending_enrolments" [
+        "id" "person" "voucher" "voucher_key" "body" "signature" "created" "state"
+    ] "";
+}
+}

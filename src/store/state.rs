@@ -1,0 +1,248 @@
+//! What the rules look at, read in bulk: one statement a table, whatever the number of acts to decide.
+
+use std::collections::BTreeSet;
+
+use custody::act::PublicKey;
+use custody::digest::Digest;
+use custody::id::{CaseId, ItemId, OrgId, PersonId};
+use custody::record::Sequence;
+use custody::rules::{
+    Case, Footprint, Grant, Item, Key, Offer, Person, State, StateHead, Stored, Vault, Voucher,
+};
+use custody::statement::{Content, DigestAlg, Seen};
+
+use super::db::Tx;
+use super::error::StoreError;
+use super::row::{Row, Value};
+use super::sql;
+
+/// Rows read at a time when everything is read.
+const PAGE: i64 = 5_000;
+
+impl Tx {
+    /// The part of the state that deciding over `footprint` needs.
+    pub async fn state(&mut self, footprint: &Footprint) -> Result<State, StoreError> {
+        let mut state = self.projections(footprint).await?;
+        self.seen(footprint, &mut state).await?;
+        Ok(state)
+    }
+
+    /// As [`Tx::state`], without what can be named as seen.
+    pub(crate) async fn projections(&mut self, footprint: &Footprint) -> Result<State, StoreError> {
+        let mut state = State { vault: self.vault().await?, ..State::default() };
+        let keys = footprint.orgs.iter().map(Value::text).collect();
+        for row in self.all_in(sql::ORGS, keys).await? {
+            state.orgs.insert(row.parse(0)?);
+        }
+        let keys = footprint.persons.iter().map(Value::text).collect();
+        for row in self.all_in(sql::PERSONS, keys).await? {
+            state.persons.extend([person(&row)?]);
+        }
+        let keys = footprint.keys.iter().map(Value::digest).collect();
+        for row in self.all_in(sql::KEYS, keys).await? {
+            state.keys.extend([key(&row)?]);
+        }
+        let keys = footprint.cases.iter().map(Value::text).collect();
+        for row in self.all_in(sql::CASES, keys).await? {
+            state.cases.extend([case(&row)?]);
+        }
+        let keys =
+            footprint.members.iter().flat_map(|(case, person)| [Value::text(case), Value::text(person)]);
+        for row in self.all_in(sql::MEMBERS, keys.collect()).await? {
+            state.members.extend([member(&row)?]);
+        }
+        let keys = footprint.items.iter().map(Value::text).collect();
+        for row in self.all_in(sql::ITEMS, keys).await? {
+            state.items.extend([item(&row)?]);
+        }
+        let keys = footprint.grants.iter().map(Value::digest).collect();
+        for row in self.all_in(sql::GRANTS, keys).await? {
+            state.grants.extend([grant(&row)?]);
+        }
+        Ok(state)
+    }
+
+    /// Adds what of `footprint.seen` exists, and where it stands.
+    pub(crate) async fn seen(&mut self, footprint: &Footprint, state: &mut State) -> Result<(), StoreError> {
+        let (mut records, mut statements) = (Vec::new(), Vec::new());
+        for seen in &footprint.seen {
+            match seen {
+                Seen::Record(record) => records.push(Value::digest(record)),
+                Seen::Statement(stmt) => statements.push(Value::digest(stmt)),
+            }
+        }
+        for row in self.all_in(sql::SEEN_RECORDS, records).await? {
+            stands(&row, Seen::Record, state)?;
+        }
+        for row in self.all_in(sql::SEEN_STATEMENTS, statements).await? {
+            stands(&row, Seen::Statement, state)?;
+        }
+        Ok(())
+    }
+
+    /// The vault itself, or nothing before it is created.
+    pub async fn vault(&mut self) -> Result<Option<Vault>, StoreError> {
+        self.one(sql::VAULT, Vec::new()).await?.as_ref().map(vault).transpose()
+    }
+
+    /// The whole state (without [`State::seen`]), to compare with a replay of all records.
+    pub async fn whole_state(&mut self) -> Result<State, StoreError> {
+        let mut state = State { vault: self.vault().await?, ..State::default() };
+        for row in self.all(sql::ALL_ORGS, Vec::new()).await? {
+            state.orgs.insert(row.parse(0)?);
+        }
+        let text = || Value::Text(Some(String::new()));
+        let blob = || Value::Blob(Some(Vec::new()));
+        state.persons =
+            self.pages(sql::PERSONS_PAGE, vec![text()], person, |(id, _)| vec![Value::text(id)]).await?;
+        state.keys = self.pages(sql::KEYS_PAGE, vec![blob()], key, |(id, _)| vec![Value::digest(id)]).await?;
+        state.cases =
+            self.pages(sql::CASES_PAGE, vec![text()], case, |(id, _)| vec![Value::text(id)]).await?;
+        let last =
+            |((case, person), _): &((CaseId, PersonId), _)| vec![Value::text(case), Value::text(person)];
+        state.members = self.pages(sql::MEMBERS_PAGE, vec![text(), text()], member, last).await?;
+        state.items =
+            self.pages(sql::ITEMS_PAGE, vec![text()], item, |(id, _)| vec![Value::text(id)]).await?;
+        state.grants =
+            self.pages(sql::GRANTS_PAGE, vec![blob()], grant, |(id, _)| vec![Value::digest(id)]).await?;
+        Ok(state)
+    }
+
+    /// All rows of a table by keyset pages.
+    async fn pages<T, C: Extend<T> + Default>(
+        &mut self,
+        sql: sql::Sql,
+        mut after: Vec<Value>,
+        decode: impl Fn(&Row) -> Result<T, StoreError>,
+        key: impl Fn(&T) -> Vec<Value>,
+    ) -> Result<C, StoreError> {
+        let mut all = C::default();
+        loop {
+            after.push(Value::Int(Some(PAGE)));
+            let rows = self.all(sql, std::mem::take(&mut after)).await?;
+            for row in rows {
+                let value = decode(&row)?;
+                after = key(&value);
+                all.extend([value]);
+            }
+            if after.is_empty() {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+fn stands(row: &Row, seen: fn(Digest) -> Seen, state: &mut State) -> Result<(), StoreError> {
+    let name = seen(row.digest(0)?);
+    for sequence in [row.opt_parse::<Sequence>(1)?, row.opt_parse(2)?].into_iter().flatten() {
+        state.seen.insert((name, sequence));
+    }
+    Ok(())
+}
+
+fn vault(row: &Row) -> Result<Vault, StoreError> {
+    Ok(Vault {
+        id: row.digest(1)?,
+        origin: row.text(2)?,
+        log_vkey: row.text(3)?,
+        key: PublicKey::new(row.bytes(4)?),
+        orgs: row.uint(5)?,
+        persons: row.uint(6)?,
+        vouched: row.bool(7)?,
+    })
+}
+
+pub(super) fn org(row: &Row) -> Result<(OrgId, Digest), StoreError> {
+    Ok((row.parse(0)?, row.digest(1)?))
+}
+
+pub(super) fn person(row: &Row) -> Result<(PersonId, Person), StoreError> {
+    let person =
+        Person { org: row.parse(1)?, roles: row.codes(2)?, memberships: row.uint(3)?, keys: row.uint(4)? };
+    Ok((row.parse(0)?, person))
+}
+
+pub(super) fn key(row: &Row) -> Result<(Digest, Key), StoreError> {
+    let key = Key {
+        owner: row.parse(1)?,
+        public: PublicKey::new(row.bytes(2)?),
+        enrolled: row.uint(3)?,
+        revoked: row.opt_uint(4)?,
+        suspect_from: row.opt_uint(5)?,
+        voucher: read_voucher(&row.text(6)?).ok_or_else(|| row.undecodable(6, "not a voucher"))?,
+        checked: row.code(7)?,
+        unproven: row.bool(8)?,
+    };
+    Ok((row.digest(0)?, key))
+}
+
+pub(super) fn case(row: &Row) -> Result<(CaseId, Case), StoreError> {
+    Ok((row.parse(0)?, Case { items: row.uint32(1)? }))
+}
+
+type Member = ((CaseId, PersonId), BTreeSet<custody::act::CaseRole>);
+
+pub(super) fn member(row: &Row) -> Result<Member, StoreError> {
+    Ok(((row.parse(0)?, row.parse(1)?), row.codes(2)?))
+}
+
+pub(super) fn item(row: &Row) -> Result<(ItemId, Item), StoreError> {
+    let item = Item {
+        case: row.parse(1)?,
+        exhibit: row.uint32(2)?,
+        class: row.code(3)?,
+        claimed: content(row, 4)?,
+        stored: stored(row)?,
+        custodian: row.parse(13)?,
+        head: StateHead { record: row.digest(14)?, stmt: row.digest(15)? },
+        offer: offer(row)?,
+    };
+    Ok((row.parse(0)?, item))
+}
+
+fn content(row: &Row, first: usize) -> Result<Option<Content>, StoreError> {
+    let Some(digest) = row.opt_digest(first)? else { return Ok(None) };
+    let (size, checked_by) = (row.uint(first + 1)?, row.code(first + 2)?);
+    Ok(Some(Content { alg: DigestAlg::Sha256, checked_by, digest, size }))
+}
+
+fn stored(row: &Row) -> Result<Option<Stored>, StoreError> {
+    let Some(content) = content(row, 7)? else { return Ok(None) };
+    Ok(Some(Stored {
+        content,
+        object: custody::act::ObjectId::new(row.bytes(10)?),
+        manifest: row.digest(11)?,
+        version: row.uint32(12)?,
+    }))
+}
+
+fn offer(row: &Row) -> Result<Option<Offer>, StoreError> {
+    let Some(to) = row.opt_parse(18)? else { return Ok(None) };
+    Ok(Some(Offer { head: StateHead { record: row.digest(16)?, stmt: row.digest(17)? }, to }))
+}
+
+pub(super) fn grant(row: &Row) -> Result<(Digest, Grant), StoreError> {
+    let grant =
+        Grant { item: row.parse(1)?, person: row.parse(2)?, expires: row.time(3)?, completed: row.bool(4)? };
+    Ok((row.digest(0)?, grant))
+}
+
+pub(super) fn write_voucher(voucher: &Voucher) -> String {
+    match voucher {
+        Voucher::Owner(key) => format!("owner:{key}"),
+        Voucher::Registrar(person, key) => format!("registrar:{person}:{key}"),
+        Voucher::Vault => "vault".to_owned(),
+    }
+}
+
+fn read_voucher(text: &str) -> Option<Voucher> {
+    match text.split_once(':') {
+        None if text == "vault" => Some(Voucher::Vault),
+        Some(("owner", key)) => Some(Voucher::Owner(key.parse().ok()?)),
+        Some(("registrar", rest)) => {
+            let (person, key) = rest.split_once(':')?;
+            Some(Voucher::Registrar(person.parse().ok()?, key.parse().ok()?))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,6 @@
+//! The service as a whole, against real databases.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod store;
+mod support;

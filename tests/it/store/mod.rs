@@ -1,0 +1,9 @@
+//! The store and the sequencer: one suite, two engines.
+
+mod access;
+mod appending;
+mod batches;
+mod objects;
+mod proofs;
+mod schema;
+mod transfers;
