@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use custody::time::Timestamp;
 
 /// A wall clock, which people set and networks correct, and a monotonic one, which nobody does.
-pub trait Clock: Send + Sync {
+pub trait Clock: std::fmt::Debug + Send + Sync {
     /// What the wall clock shows.
     fn now(&self) -> Timestamp;
 

@@ -3,9 +3,12 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod app;
 pub mod blobs;
 pub mod clock;
+pub mod config;
 pub mod engine;
+pub mod http;
 pub mod keyring;
 pub mod sequencer;
 pub mod store;

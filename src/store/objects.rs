@@ -85,9 +85,12 @@ impl Tx {
     /// Wrapped keys by scope; unknown ones are left out.
     pub async fn subject_keys(&mut self, scopes: &[String]) -> Result<Vec<SubjectKey>, StoreError> {
         let rows = self.all_in(sql::SUBJECT_KEYS, scopes.iter().map(Value::text).collect()).await?;
-        rows.iter()
-            .map(|row| Ok(SubjectKey { scope: row.text(0)?, wrapped: row.blob(1)?, kek: row.uint32(2)? }))
-            .collect()
+        rows.iter().map(subject_key).collect()
+    }
+
+    /// One wrapped key of each version of the key encryption key, to see whether a keyring opens this database.
+    pub async fn canaries(&mut self) -> Result<Vec<SubjectKey>, StoreError> {
+        self.all(sql::CANARIES, Vec::new()).await?.iter().map(subject_key).collect()
     }
 
     pub(super) async fn insert_tombstone(
@@ -137,4 +140,8 @@ fn object(row: &Row) -> Result<ObjectRow, StoreError> {
         size: row.uint(5)?,
         state: row.code(6)?,
     })
+}
+
+fn subject_key(row: &Row) -> Result<SubjectKey, StoreError> {
+    Ok(SubjectKey { scope: row.text(0)?, wrapped: row.blob(1)?, kek: row.uint32(2)? })
 }

@@ -107,6 +107,12 @@ impl Tx {
         self.all(sql::RECORDS_OF_LOG, params).await?.iter().map(record).collect()
     }
 
+    /// The records with these log indices, in log order; unknown ones are left out.
+    pub async fn records_at(&mut self, indices: &[u64]) -> Result<Vec<RecordRow>, StoreError> {
+        let keys = indices.iter().map(|index| Value::uint(*index)).collect();
+        self.all_in(sql::RECORDS_BY_INDEX, keys).await?.iter().map(record).collect()
+    }
+
     /// The records with these hashes, in log order; unknown ones are left out.
     pub async fn records_by_hash(&mut self, hashes: &[Digest]) -> Result<Vec<RecordRow>, StoreError> {
         let keys = hashes.iter().map(Value::digest).collect();

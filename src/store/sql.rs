@@ -133,6 +133,9 @@ fixed {
         statements st ON st.stmt = r.stmt WHERE r.log_index >= $1 ORDER BY \
         r.log_index LIMIT $2");
 
+    CANARIES "subject_keys" "SELECT scope, wrapped, kek FROM subject_keys WHERE scope IN (SELECT MIN(scope) FROM \
+        subject_keys GROUP BY kek)";
+
     ALL_ORGS "orgs" "SELECT id, stmt FROM orgs ORDER BY id";
     PERSONS_PAGE "persons" "SELECT id, org, roles, memberships, keys FROM persons WHERE id > $1 ORDER BY id \
         LIMIT $2";
@@ -195,6 +198,9 @@ keyed {
         r.log_index");
     RECORDS_BY_HASH "records" 1 concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index JOIN \
         statements st ON st.stmt = r.stmt WHERE r.record_hash IN ({list}) \
+        ORDER BY r.log_index");
+    RECORDS_BY_INDEX "records" 1 concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index JOIN \
+        statements st ON st.stmt = r.stmt WHERE r.log_index IN ({list}) \
         ORDER BY r.log_index");
     // The cast tells PostgreSQL a type that it would otherwise guess as text.
     PLACES "positions" 2 "SELECT p.stream, p.seq, r.record_hash, r.record, r.stream, r.s, r.t, \

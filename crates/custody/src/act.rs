@@ -202,8 +202,9 @@ data! {
     }
     /// Data of `access.completed`.
     AccessCompleted {
-        /// Bytes of content sent.
-        bytes: u64,
+        /// Bytes of content sent, as counted by the vault; absent where a restart lost the count.
+        #[serde(default, deserialize_with = "present_uint", skip_serializing_if = "Option::is_none")]
+        bytes: Option<u64>,
         /// Hash of the record of `access.granted`.
         grant: Digest,
         /// How it ended.

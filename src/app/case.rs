@@ -1,0 +1,139 @@
+//! Cases and their members.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use custody::act::{Act, CaseOpened, MemberChange};
+use custody::id::{CaseId, OpId, PersonId};
+use custody::kind::Kind;
+use custody::record::Sequence;
+use custody::rules::{Footprint, Right};
+
+use super::compose::Say;
+use super::read::code;
+use super::{App, AppError, parse, wire};
+use crate::api;
+use crate::store::CaseRow;
+
+impl App {
+    /// Opens a case; its author becomes its lead.
+    pub async fn open_case(
+        &self,
+        person: PersonId,
+        new: api::NewCase,
+        op_id: Option<OpId>,
+    ) -> Result<api::Created, AppError> {
+        let case = CaseId::new(Self::new_id(op_id));
+        let data = CaseOpened {
+            case_type: parse(&new.case_type, "case_type")?,
+            jurisdiction: parse(&new.jurisdiction, "jurisdiction")?,
+        };
+        let mut fields = new.fields;
+        if new.title.trim().is_empty() {
+            return Err(AppError::Invalid("a case needs a title".to_owned()));
+        }
+        fields.insert("title".to_owned(), new.title);
+        let say = Say::in_case(Kind::CaseOpened, case).data(data.to_data()).op_id(op_id).fields(fields)?;
+        let receipts = self.say_on_behalf(person, say).await?;
+        Ok(api::Created { id: case.to_string(), receipts: wire(&receipts) })
+    }
+
+    /// The cases in which `person` has a role.
+    pub async fn cases(
+        &self,
+        person: PersonId,
+        after: Option<CaseId>,
+        limit: u32,
+    ) -> Result<api::Cases, AppError> {
+        let rows = self.store.read().await?.cases_of(person, after, limit).await?;
+        let full = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+        let next = if full { rows.last().map(|row| row.id.to_string()) } else { None };
+        Ok(api::Cases { cases: self.case_views(rows).await?, next })
+    }
+
+    /// One case.
+    pub async fn case(&self, person: PersonId, id: CaseId) -> Result<api::Case, AppError> {
+        self.require(person, id, None, Right::ReadRecords).await?;
+        let footprint =
+            Footprint { cases: [id].into(), members: [(id, person)].into(), ..Footprint::default() };
+        let mut state = self.store.read().await?.state(&footprint).await?;
+        let case = state.cases.remove(&id).ok_or(AppError::NotFound("case"))?;
+        let roles = state.members.remove(&(id, person)).unwrap_or_default();
+        self.case_views(vec![CaseRow { id, case, roles }]).await?.pop().ok_or(AppError::NotFound("case"))
+    }
+
+    async fn case_views(&self, rows: Vec<CaseRow>) -> Result<Vec<api::Case>, AppError> {
+        let sequences: BTreeSet<_> = rows.iter().map(|row| Sequence::Case(row.id)).collect();
+        let mut introduced = self.introduced(&sequences).await?;
+        let (heads, first) = {
+            let mut tx = self.store.read().await?;
+            let introductions = tx.introductions(&sequences).await?;
+            let stmts: Vec<_> = introductions.values().copied().collect();
+            let envelopes = tx.envelopes(&stmts).await?;
+            let mut first = BTreeMap::new();
+            for (sequence, stmt) in introductions {
+                if let Some(envelope) = envelopes.get(&stmt) {
+                    first.insert(sequence, super::read::statement(envelope)?);
+                }
+            }
+            (tx.heads(&sequences).await?, first)
+        };
+        rows.into_iter()
+            .map(|row| {
+                let sequence = Sequence::Case(row.id);
+                let opened = first.get(&sequence).map(Act::parse).transpose()?;
+                let Some(Act::CaseOpened(_, data)) = opened else { return Err(AppError::NotFound("case")) };
+                let fields = introduced.remove(&sequence).unwrap_or_default();
+                Ok(api::Case {
+                    id: row.id.to_string(),
+                    case_type: data.case_type.to_string(),
+                    jurisdiction: data.jurisdiction.to_string(),
+                    fields: fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
+                    roles: row.roles.iter().map(code).collect(),
+                    items: row.case.items,
+                    records: heads.get(&sequence).map_or(0, |head| head.head.seq),
+                })
+            })
+            .collect()
+    }
+
+    /// Adds a member, or removes one.
+    pub async fn change_member(
+        &self,
+        person: PersonId,
+        case: CaseId,
+        change: MemberChange,
+        adds: bool,
+        op_id: Option<OpId>,
+    ) -> Result<api::Recorded, AppError> {
+        let kind = if adds { Kind::MemberAdded } else { Kind::MemberRemoved };
+        let say = Say::in_case(kind, case).data(change.to_data()).op_id(op_id);
+        let receipts = self.say_on_behalf(person, say).await?;
+        Ok(api::Recorded { receipts: wire(&receipts) })
+    }
+
+    /// A case's members.
+    pub async fn members(&self, person: PersonId, case: CaseId) -> Result<api::Members, AppError> {
+        self.require(person, case, None, Right::ReadRecords).await?;
+        let rows = self.store.read().await?.members(case).await?;
+        let names = self.names(rows.iter().map(|(person, _)| *person)).await?;
+        let members = rows
+            .into_iter()
+            .filter(|(_, roles)| !roles.is_empty())
+            .map(|(person, roles)| api::Member {
+                person: person.to_string(),
+                name: names.get(&person).cloned(),
+                roles: roles.iter().map(code).collect(),
+            })
+            .collect();
+        Ok(api::Members { members })
+    }
+
+    /// An id for something new. Derived from the caller's key for the act, so that a repeated request names the same
+    /// thing again and gets the first receipt; random without one.
+    pub(super) fn new_id(op_id: Option<OpId>) -> uuid::Uuid {
+        match op_id {
+            Some(op_id) => uuid::Builder::from_custom_bytes(*op_id.as_bytes()).into_uuid(),
+            None => uuid::Uuid::now_v7(),
+        }
+    }
+}

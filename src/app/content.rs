@@ -1,0 +1,287 @@
+//! Content: in while it is hashed and sealed, out while it is opened, never without a record.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use custody::act::{AccessCompleted, AccessOutcome, ContentReceived, FixityChecked, ObjectId};
+use custody::blob::{BlobContext, BlobFacts, SegmentsPerPart};
+use custody::digest::Digest;
+use custody::id::{ItemId, PersonId};
+use custody::keys::{DataKey, KeyContext, WrappedKey};
+use custody::kind::Kind;
+use custody::manifest;
+use custody::rules::{Grant, Item, Refusal, Right, Stored, takes_bytes};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
+
+use super::compose::{Say, computed};
+use super::refuse::Place;
+use super::say::With;
+use super::{App, AppError, parse, wire};
+use crate::api;
+use crate::blobs::{BlobSource, BlobsError, NewBlob, SealedUpload};
+use crate::engine::OsEntropy;
+use crate::sequencer::Attachments;
+use crate::store::{ObjectRow, ObjectState};
+
+/// Content that a grant opens, before any byte is read.
+#[derive(Debug)]
+pub struct Readable {
+    item: ItemId,
+    stored: Stored,
+    sent: Arc<AtomicU64>,
+}
+
+impl Readable {
+    /// Digest of the whole content.
+    pub const fn digest(&self) -> Digest {
+        self.stored.content.digest
+    }
+
+    /// Bytes of the whole content.
+    pub const fn size(&self) -> u64 {
+        self.stored.content.size
+    }
+}
+
+impl App {
+    /// Takes an item's content. `announced` is the digest of the request itself, beside the one registered.
+    /// Nothing is stored unless all bytes arrived and every announced digest is met.
+    pub async fn receive<E>(
+        &self,
+        person: PersonId,
+        id: ItemId,
+        announced: Option<Digest>,
+        length: Option<u64>,
+        body: impl Stream<Item = Result<Bytes, E>>,
+    ) -> Result<api::Stored, AppError> {
+        let item = self.item_for(person, id, Right::RegisterItem).await?;
+        check_receivable(&item, length)?;
+        let key = DataKey::make(&mut OsEntropy);
+        let expected = item.claimed.map(|claimed| claimed.size).or(length);
+        let sealed = self.seal_body(id, expected, &key, length, body).await?;
+        let facts = sealed.facts();
+        let claimed = item.claimed.map(|claimed| claimed.digest);
+        if [claimed, announced].into_iter().flatten().any(|digest| digest != facts.sha256) {
+            let (digest, size) = (facts.sha256, facts.content_size);
+            let object = facts.header.context().object;
+            sealed.abort().await.map_err(storing)?;
+            self.note_fixity(&item, id, object, (digest, size), "intake", false).await?;
+            return Err(AppError::DigestMismatch);
+        }
+        // Durable before the record that names it.
+        let facts = sealed.commit().await.map_err(storing)?;
+        let object = facts.header.context().object;
+        let receipts = self.note_received(&item, id, object, &facts, &key).await;
+        if receipts.is_err() {
+            // Nobody will ever name it: its id is random and of this attempt alone. The sweeper buries what stays.
+            self.bury(object).await?;
+        }
+        let receipts = receipts?;
+        Ok(api::Stored { digest: facts.sha256.to_hex(), size: facts.content_size, receipts: wire(&receipts) })
+    }
+
+    async fn seal_body<E>(
+        &self,
+        item: ItemId,
+        expected: Option<u64>,
+        key: &DataKey,
+        length: Option<u64>,
+        body: impl Stream<Item = Result<Bytes, E>>,
+    ) -> Result<SealedUpload, AppError> {
+        let new = NewBlob {
+            vault: self.vault_id(),
+            item,
+            version: 1,
+            segments_per_part: SegmentsPerPart::for_content(expected),
+            max_bytes: expected,
+        };
+        let mut upload = self.blobs.begin(new, key).await.map_err(storing)?;
+        let mut body = std::pin::pin!(body);
+        let mut received: u64 = 0;
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|_| AppError::Truncated)?;
+            received += chunk.len() as u64;
+            upload.push(&chunk).await.map_err(storing)?;
+        }
+        if length.is_some_and(|length| length != received) {
+            return Err(AppError::Truncated);
+        }
+        upload.seal().await.map_err(storing)
+    }
+
+    async fn note_received(
+        &self,
+        item: &Item,
+        id: ItemId,
+        object: ObjectId,
+        facts: &BlobFacts,
+        key: &DataKey,
+    ) -> Result<Vec<custody::receipt::Receipt>, AppError> {
+        let manifest = manifest::sign(facts, self.vault_key());
+        let context = KeyContext::Data(*facts.header.context());
+        let row = ObjectRow {
+            object,
+            item: id,
+            wrapped: self.keyring.wrap(&context, key.as_key(), &mut OsEntropy).to_bytes(),
+            kek: self.keyring.current_kek().0,
+            size: facts.object_size,
+            state: ObjectState::Present,
+            manifest: manifest.clone(),
+        };
+        let data = ContentReceived { manifest: Digest::of(&manifest), object, version: 1 };
+        let mut say = Say::of_item(Kind::ContentReceived, item.case, id).data(data.to_data());
+        say.content = Some(computed(facts.sha256, facts.content_size));
+        let attach = Attachments { object: Some(row), ..Attachments::default() };
+        self.say_as_vault(say, With { attach }).await
+    }
+
+    async fn note_fixity(
+        &self,
+        item: &Item,
+        id: ItemId,
+        object: ObjectId,
+        found: (Digest, u64),
+        stage: &str,
+        passed: bool,
+    ) -> Result<(), AppError> {
+        let kind = if passed { Kind::FixityPassed } else { Kind::FixityFailed };
+        let data = FixityChecked { object, stage: parse(stage, "stage")? };
+        let mut say = Say::of_item(kind, item.case, id).data(data.to_data());
+        say.content = Some(computed(found.0, found.1));
+        self.say_as_vault(say, With::default()).await.map(drop)
+    }
+
+    pub(super) async fn bury(&self, object: ObjectId) -> Result<(), AppError> {
+        if self.store.bury(object, self.clock.now()).await? {
+            self.blobs.delete(object).await.map_err(storing)?;
+        }
+        Ok(())
+    }
+
+    /// Content under a grant that was committed before.
+    pub async fn content(&self, person: PersonId, id: ItemId, access: &str) -> Result<Readable, AppError> {
+        let item = self.item_for(person, id, Right::ReadContent).await?;
+        let access: Digest = parse(access, "access")?;
+        let grant = self.store.read().await?.grants(&[access]).await?.pop().map(|(_, grant)| grant);
+        if !grant.is_some_and(|grant| self.is_open(&grant, person, id)) {
+            let place = Place { case: Some(item.case), item: Some(id) };
+            self.refused(person, place, "read", Refusal::NotPermitted(Right::ReadContent)).await?;
+            return Err(AppError::NoGrant);
+        }
+        let stored = item.stored.ok_or(Refusal::NoContent)?;
+        Ok(Readable { item: id, stored, sent: self.sent.counter(access) })
+    }
+
+    /// Bytes of that content, counted towards the completion record.
+    pub async fn read_content(
+        &self,
+        readable: &Readable,
+        range: Range<u64>,
+    ) -> Result<impl Stream<Item = Result<Bytes, BlobsError>> + Send + use<>, AppError> {
+        let sent = Arc::clone(&readable.sent);
+        let stream = self.open_object(readable.item, &readable.stored, range).await?;
+        Ok(stream.inspect_ok(move |chunk| {
+            sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        }))
+    }
+
+    fn is_open(&self, grant: &Grant, person: PersonId, item: ItemId) -> bool {
+        grant.person == person && grant.item == item && !grant.completed && grant.expires > self.clock.now()
+    }
+
+    /// Opens a stored object; the caller has made sure that a record allows it.
+    pub(super) async fn open_object(
+        &self,
+        item: ItemId,
+        stored: &Stored,
+        range: Range<u64>,
+    ) -> Result<impl Stream<Item = Result<Bytes, BlobsError>> + Send + use<>, AppError> {
+        let row = self.store.read().await?.objects(&[stored.object]).await?.pop();
+        let row = row.ok_or(AppError::NotFound("object"))?;
+        let facts = self.manifest(&row, stored.manifest)?;
+        let context =
+            BlobContext { object: stored.object, vault: self.vault_id(), item, version: stored.version };
+        let wrapped = WrappedKey::parse(&row.wrapped).map_err(AppError::internal("reading a data key"))?;
+        let key = self
+            .keyring
+            .unwrap(&KeyContext::Data(context), &wrapped)
+            .map_err(AppError::internal("unwrapping a data key"))?;
+        let source = BlobSource { context, header: facts.header, content_size: stored.content.size };
+        self.blobs.read(&source, &DataKey::new(key), range).map_err(AppError::internal("opening an object"))
+    }
+
+    /// The manifest of a stored object, checked against the digest in its record.
+    pub(super) fn manifest(&self, row: &ObjectRow, recorded: Digest) -> Result<BlobFacts, AppError> {
+        if Digest::of(&row.manifest) != recorded {
+            return Err(AppError::internal("reading an object's manifest")("it differs from its record"));
+        }
+        manifest::verify(&row.manifest, &self.vault_key().verifying_key())
+            .map_err(AppError::internal("reading an object's manifest"))
+    }
+
+    /// Ends a reading: by the reader, or by the vault once the grant has run out.
+    pub async fn complete_access(
+        &self,
+        person: PersonId,
+        id: ItemId,
+        access: &str,
+    ) -> Result<api::Recorded, AppError> {
+        let item = self.item_for(person, id, Right::ReadContent).await?;
+        let grant = parse(access, "access")?;
+        let bytes = self.sent.total(&grant);
+        let data = AccessCompleted { bytes, grant, outcome: AccessOutcome::Completed };
+        let say = Say::of_item(Kind::AccessCompleted, item.case, id).data(data.to_data());
+        let receipts = self.say_on_behalf(person, say).await?;
+        self.sent.forget(&grant);
+        Ok(api::Recorded { receipts: wire(&receipts) })
+    }
+}
+
+/// Bytes of content sent under each open grant, counted in memory.
+#[derive(Debug, Default)]
+pub(super) struct Sent(Mutex<HashMap<Digest, Arc<AtomicU64>>>);
+
+impl Sent {
+    fn counter(&self, grant: Digest) -> Arc<AtomicU64> {
+        Arc::clone(self.grants().entry(grant).or_default())
+    }
+
+    /// Bytes so far; nothing when this process has served none, be it that another one or an earlier one did.
+    pub(super) fn total(&self, grant: &Digest) -> Option<u64> {
+        self.grants().get(grant).map(|counter| counter.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn forget(&self, grant: &Digest) {
+        self.grants().remove(grant);
+    }
+
+    fn grants(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Arc<AtomicU64>>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Refuses before the first byte what the rules would refuse after the last.
+fn check_receivable(item: &Item, length: Option<u64>) -> Result<(), AppError> {
+    if !takes_bytes(item.class) {
+        return Err(Refusal::HashOnly.into());
+    }
+    if item.stored.is_some() {
+        return Err(Refusal::ContentExists.into());
+    }
+    match (item.claimed, length) {
+        (Some(claimed), Some(length)) if length > claimed.size => Err(AppError::TooLarge),
+        (Some(claimed), Some(length)) if length < claimed.size => Err(AppError::DigestMismatch),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn storing(error: BlobsError) -> AppError {
+    match error {
+        BlobsError::Full(_) => AppError::DiskFull,
+        BlobsError::TooLarge(_) => AppError::TooLarge,
+        other => AppError::internal("storing content")(other),
+    }
+}

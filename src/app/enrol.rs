@@ -1,0 +1,264 @@
+//! Enrolment: how a person's key becomes theirs.
+//!
+//! A registrar invites; the person's own device makes the key, proves that it has it by signing the enrolment, and
+//! alone sees the token; the registrar's own key signs the same bytes. A further key is vouched for by an earlier one
+//! of the same person. The vault key vouches once, for the first registrar.
+
+use custody::act::{Act, KeyCheck, KeyEnrolled, KeyRevoked, PublicKey};
+use custody::digest::Digest;
+use custody::envelope::{Envelope, EnvelopeSignature, PayloadType, assemble, sign_detached};
+use custody::id::{KeyHash, OpId, PersonId};
+use custody::kind::Kind;
+use custody::rules::{Refusal, Right};
+use custody::statement::{Actor, Assurance, Statement};
+use ed25519_dalek::VerifyingKey;
+use uuid::Uuid;
+
+use super::compose::{Say, Signer};
+use super::say::With;
+use super::token::{DEFAULT_DAYS, Secret};
+use super::{App, AppError, parse, wire};
+use crate::api;
+use crate::sequencer::Attachments;
+use crate::store::{Change, EnrolmentState, Invitation, PendingEnrolment};
+
+/// An invitation lasts three days.
+const INVITATION_MS: i64 = 3 * 24 * 60 * 60 * 1_000;
+
+impl App {
+    /// Invites a registered person. The inviter will vouch for the key and so needs one.
+    pub async fn invite(&self, by: PersonId, new: &api::NewInvitation) -> Result<api::Invitation, AppError> {
+        if !self.in_vault(by, Right::Vouch).await? {
+            let place = super::refuse::Place { case: None, item: None };
+            let refusal = Refusal::NotPermitted(Right::Vouch);
+            return Err(self.refused(by, place, Right::Vouch.code(), refusal).await?);
+        }
+        self.valid_key(by).await?.ok_or(Refusal::KeyNotValid)?;
+        let person: PersonId = parse(&new.person, "person")?;
+        self.person(person).await?;
+        let code = Secret::new(&self.random());
+        let created = self.clock.now();
+        let row = Invitation {
+            hash: code.hash(),
+            person,
+            invited_by: by,
+            checked: key_check(&new.checked)?,
+            created,
+            expires: created.saturating_add_millis(INVITATION_MS),
+            redeemed: None,
+        };
+        let answer = api::Invitation { code: code.expose(), expires: row.expires.to_string() };
+        self.store.apply(&[Change::Invite(row)]).await?;
+        Ok(answer)
+    }
+
+    /// The enrolment that an invited person's new key signs.
+    pub async fn prepare_redemption(&self, ask: &api::RedeemPrepare) -> Result<api::Prepared, AppError> {
+        let invitation = self.open_invitation(&ask.code).await?;
+        let voucher = self.valid_key(invitation.invited_by).await?.ok_or(AppError::Invitation)?;
+        let signer = Signer::OwnKey(invitation.invited_by, voucher);
+        self.prepare_enrolment(invitation.person, &ask.key, invitation.checked, signer).await
+    }
+
+    /// Redeems an invitation: checks the new key's signature, hands out the token, and keeps the enrolment until the
+    /// voucher has signed too.
+    pub async fn redeem(&self, ask: api::Redeem) -> Result<api::Redeemed, AppError> {
+        let invitation = self.open_invitation(&ask.code).await?;
+        let voucher = self.valid_key(invitation.invited_by).await?.ok_or(AppError::Invitation)?;
+        let (statement, key) = enrolment(&ask.statement.0)?;
+        let expected = statement.actor == Actor::Person(invitation.invited_by)
+            && statement.actor_key == voucher
+            && statement.person == Some(invitation.person)
+            && statement.vault == Some(self.vault)
+            && key.checked == invitation.checked;
+        if !expected {
+            return Err(AppError::Invalid(
+                "statement: not the one that was prepared for this invitation".to_owned(),
+            ));
+        }
+        let signature = signature_of(&ask.statement.0, &key.key, &ask.signature)?;
+        let (secret, token) = self.make_token(invitation.person, &ask.label, DEFAULT_DAYS)?;
+        let now = self.clock.now();
+        let pending = PendingEnrolment {
+            id: Uuid::now_v7(),
+            person: invitation.person,
+            voucher: invitation.invited_by,
+            voucher_key: voucher,
+            body: ask.statement.0,
+            signature,
+            created: now,
+            state: EnrolmentState::Waiting,
+        };
+        let id = pending.id;
+        let changes =
+            [Change::Redeem { hash: invitation.hash, now }, Change::AddToken(token), Change::Await(pending)];
+        if !self.store.apply(&changes).await? {
+            return Err(AppError::Invitation);
+        }
+        Ok(api::Redeemed {
+            person: invitation.person.to_string(),
+            token: secret.expose(),
+            enrolment: id.to_string(),
+        })
+    }
+
+    /// Enrolments that wait for this voucher.
+    pub async fn enrolments(&self, by: PersonId) -> Result<api::Enrolments, AppError> {
+        let rows = self.store.read().await?.enrolments_for(by).await?;
+        let names = self.names(rows.iter().map(|row| row.person)).await?;
+        let mut enrolments = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (_, key) = enrolment(&row.body)?;
+            enrolments.push(api::Enrolment {
+                id: row.id.to_string(),
+                person: row.person.to_string(),
+                name: names.get(&row.person).cloned(),
+                key: key.key.to_string(),
+                statement: api::Bytes64(row.body),
+            });
+        }
+        Ok(api::Enrolments { enrolments })
+    }
+
+    /// The voucher signs: the key is enrolled.
+    pub async fn approve(
+        &self,
+        by: PersonId,
+        id: Uuid,
+        ask: &api::Approve,
+    ) -> Result<api::Recorded, AppError> {
+        let row = self.store.read().await?.enrolment(id).await?;
+        let row = row
+            .filter(|row| row.voucher == by && row.state == EnrolmentState::Waiting)
+            .ok_or(AppError::NotFound("enrolment"))?;
+        let (statement, key) = enrolment(&row.body)?;
+        let signatures = [
+            EnvelopeSignature { key: row.voucher_key, signature: bytes64(&ask.signature)? },
+            EnvelopeSignature { key: key.key.hash(), signature: row.signature },
+        ];
+        let changes = vec![Change::Settle { id, state: EnrolmentState::Approved }];
+        self.submit_enrolment(by, &row.body, &statement, &signatures, changes).await
+    }
+
+    /// The enrolment of a further key of one's own, or of the first registrar's first.
+    pub async fn prepare_key(
+        &self,
+        person: PersonId,
+        ask: &api::KeyPrepare,
+    ) -> Result<api::Prepared, AppError> {
+        let signer = match self.valid_key(person).await? {
+            Some(own) => Signer::OwnKey(person, own),
+            None => Signer::System,
+        };
+        self.prepare_enrolment(person, &ask.key, KeyCheck::InPerson, signer).await
+    }
+
+    /// Enrols it.
+    pub async fn add_key(&self, person: PersonId, new: &api::NewKey) -> Result<api::Recorded, AppError> {
+        let body = &new.statement.0;
+        let (statement, key) = enrolment(body)?;
+        if statement.person != Some(person) {
+            return Err(AppError::Invalid("statement: the key is not for the signed-in person".to_owned()));
+        }
+        let own = EnvelopeSignature {
+            key: key.key.hash(),
+            signature: signature_of(body, &key.key, &new.signature)?,
+        };
+        let voucher = match (&new.voucher_signature, statement.assurance) {
+            (Some(signature), Assurance::UserKey) => {
+                EnvelopeSignature { key: statement.actor_key, signature: bytes64(signature)? }
+            }
+            // Only for the first registrar; the rules refuse it to everybody else. The vault signs nothing here but
+            // what it would have prepared itself.
+            (None, Assurance::System) if statement.vault == Some(self.vault) => {
+                sign_detached(PayloadType::Statement, body, self.vault_key())
+            }
+            _ => return Err(Refusal::NotVoucher.into()),
+        };
+        self.submit_enrolment(person, body, &statement, &[voucher, own], Vec::new()).await
+    }
+
+    /// Revokes a key of one's own, or as registrar or administrator anybody's.
+    pub async fn revoke_key(
+        &self,
+        by: PersonId,
+        hash: KeyHash,
+        op_id: Option<OpId>,
+    ) -> Result<api::Recorded, AppError> {
+        let found = self.store.read().await?.keys(&[hash]).await?.pop();
+        let (_, key) = found.ok_or(AppError::NotFound("key"))?;
+        let data = KeyRevoked { key: hash, suspect_from: None }.to_data();
+        let say = Say::of_person(Kind::KeyRevoked, key.owner).data(data).op_id(op_id);
+        let receipts = self.say_on_behalf(by, say).await?;
+        Ok(api::Recorded { receipts: wire(&receipts) })
+    }
+
+    async fn prepare_enrolment(
+        &self,
+        person: PersonId,
+        key: &str,
+        checked: KeyCheck,
+        signer: Signer,
+    ) -> Result<api::Prepared, AppError> {
+        let key: PublicKey = parse(key, "key")?;
+        let data = KeyEnrolled { checked, key }.to_data();
+        let composed = self.compose(Say::of_person(Kind::KeyEnrolled, person).data(data), signer).await?;
+        Ok(api::Prepared { statement: api::Bytes64(composed.statement.to_bytes()), openings: Vec::new() })
+    }
+
+    async fn submit_enrolment(
+        &self,
+        by: PersonId,
+        body: &[u8],
+        statement: &Statement,
+        signatures: &[EnvelopeSignature],
+        changes: Vec<Change>,
+    ) -> Result<api::Recorded, AppError> {
+        let envelope = assemble(PayloadType::Statement, body, signatures);
+        let attach = Attachments { changes, ..Attachments::default() };
+        let said = self.submit(envelope, statement, &[], With { attach }).await;
+        let receipts = self.note_refusal(by, statement, said).await?;
+        Ok(api::Recorded { receipts: wire(&receipts) })
+    }
+
+    async fn open_invitation(&self, code: &str) -> Result<Invitation, AppError> {
+        let found = self.store.read().await?.invitation(&Digest::of(code.trim().as_bytes())).await?;
+        found
+            .filter(|row| row.redeemed.is_none() && row.expires > self.clock.now())
+            .ok_or(AppError::Invitation)
+    }
+
+    /// The newest valid key of a person.
+    pub(super) async fn valid_key(&self, person: PersonId) -> Result<Option<KeyHash>, AppError> {
+        let keys = self.store.read().await?.keys_of(&[person]).await?;
+        Ok(keys.into_iter().rev().find(|(_, key)| key.revoked.is_none()).map(|(hash, _)| hash))
+    }
+}
+
+/// A statement that enrols a key, and nothing else.
+fn enrolment(body: &[u8]) -> Result<(Statement, KeyEnrolled), AppError> {
+    let statement = Statement::parse(body)?;
+    match Act::parse(&statement)? {
+        Act::KeyEnrolled(_, data) => Ok((statement, data)),
+        _ => Err(AppError::Invalid("statement: not an enrolment".to_owned())),
+    }
+}
+
+fn signature_of(body: &[u8], key: &PublicKey, signature: &api::Bytes64) -> Result<[u8; 64], AppError> {
+    let signature = bytes64(signature)?;
+    let signed = assemble(PayloadType::Statement, body, &[EnvelopeSignature { key: key.hash(), signature }]);
+    let point = VerifyingKey::from_bytes(key.as_bytes()).map_err(|_| AppError::BadSignature)?;
+    Envelope::parse(&signed, PayloadType::Statement)?.verify(0, &point)?;
+    Ok(signature)
+}
+
+fn bytes64(signature: &api::Bytes64) -> Result<[u8; 64], AppError> {
+    let wrong = |_| AppError::Invalid("signature: 64 bytes in base64".to_owned());
+    signature.0.as_slice().try_into().map_err(wrong)
+}
+
+fn key_check(text: &str) -> Result<KeyCheck, AppError> {
+    let value = serde_json::Value::String(text.to_owned());
+    serde_json::from_value(value)
+        .map_err(|_| AppError::Invalid("checked: one of in-person, voice, none".to_owned()))
+}

@@ -1,0 +1,108 @@
+//! What can go wrong in a use case, named once.
+
+use custody::commitment::OpeningError;
+use custody::rules::Refusal;
+use custody::statement::StatementError;
+
+/// A use case that did not happen. Whatever was refused by the rules has changed nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// No token, or one that is unknown, expired or revoked.
+    #[error("sign in first")]
+    Unauthenticated,
+    /// Unknown, or not visible to this person: the two look the same.
+    #[error("no such {0}, or you are not a member")]
+    NotFound(&'static str),
+    /// The rules say no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The same `op_id` with other bytes.
+    #[error("this op_id was used for another statement")]
+    OpIdReused,
+    /// A request that cannot be understood.
+    #[error("{0}")]
+    Invalid(String),
+    /// A statement whose shape is wrong.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// An envelope that does not parse or verify.
+    #[error("the envelope is malformed or a signature does not verify")]
+    Envelope(#[from] custody::envelope::EnvelopeError),
+    /// A signature that does not verify.
+    #[error("a signature does not verify")]
+    BadSignature,
+    /// Something that can be done once was done by somebody else.
+    #[error("somebody else was first")]
+    TooLate,
+    /// A field opening that does not fit its commitment.
+    #[error(transparent)]
+    Opening(#[from] OpeningError),
+    /// Bytes received do not have the digest or length that was announced. Nothing was stored.
+    #[error("the bytes received do not match what was announced")]
+    DigestMismatch,
+    /// The connection ended before the announced length. Nothing was stored.
+    #[error("the upload ended early")]
+    Truncated,
+    /// More bytes than the item was registered with, or than the vault takes.
+    #[error("the content is larger than allowed")]
+    TooLarge,
+    /// A range outside the content.
+    #[error("the range is outside the content of {0} bytes")]
+    Range(u64),
+    /// No valid access grant was named.
+    #[error("no open access grant was named")]
+    NoGrant,
+    /// An invitation that is unknown, used or expired.
+    #[error("the invitation is unknown, used or expired")]
+    Invitation,
+    /// The disk is full; nothing was lost.
+    #[error("the vault's storage is full")]
+    DiskFull,
+    /// Too many requests.
+    #[error("too many requests")]
+    TooMany,
+    /// Something failed inside. The text is for the log, never for the answer.
+    #[error("{context}")]
+    Internal {
+        /// What was being done.
+        context: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl AppError {
+    /// Wraps an unexpected failure.
+    pub fn internal<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        context: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self::Internal { context, source: source.into() }
+    }
+
+    /// The stable code of the API's table of errors.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::NotFound(_) => "not-found",
+            Self::Refused(refusal) => refusal.code(),
+            Self::OpIdReused => "op-id-reused",
+            Self::Invalid(_) => "invalid-request",
+            Self::Statement(_) => "invalid-statement",
+            Self::Envelope(_) => "invalid-envelope",
+            Self::BadSignature => "bad-signature",
+            Self::TooLate => "too-late",
+            Self::Opening(_) => "opening-mismatch",
+            Self::DigestMismatch => "digest-mismatch",
+            Self::Truncated => "truncated",
+            Self::TooLarge => "too-large",
+            Self::Range(_) => "range-not-satisfiable",
+            Self::NoGrant => "access-grant-needed",
+            Self::Invitation => "invitation-invalid",
+            Self::DiskFull => "storage-full",
+            Self::TooMany => "too-many-requests",
+            Self::Internal { .. } => "internal",
+        }
+    }
+}

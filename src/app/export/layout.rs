@@ -1,0 +1,207 @@
+//! The layout of a bundle: every file with its size, digest and checksum, before the first byte is sent.
+
+use std::collections::BTreeMap;
+
+use custody::act::ObjectId;
+use custody::bundle::BundleManifest;
+use custody::bundle::documents::{About, HashLine, close, fixed, hash_report};
+use custody::bundle::layout::{
+    BUNDLE, CHECKPOINT, HASH_REPORT, OPENINGS, POLICY, PROOFS, RECORDS, TIMELINE, Tally, manifest_path,
+};
+use custody::bundle::manifest::{CheckpointHead, Payload};
+use custody::digest::{Digest, Hasher};
+use custody::id::ItemId;
+use custody::note::VerifierKey;
+use custody::policy::Policy;
+use custody::rules::Stored;
+use custody::statement::Version;
+
+use super::scope::Scope;
+use super::sweep::{Exhibit, Part, Sweep};
+use super::zip::{ZipEntry, ZipLayout};
+use super::{App, AppError};
+
+/// Objects whose manifests are read at a time.
+const PAGE: usize = 200;
+
+/// Where a file's bytes come from.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// Small and here.
+    Bytes(Vec<u8>),
+    /// A sweep over the records.
+    Lines(Part),
+    /// A stored object, decrypted.
+    Exhibit(ItemId, Stored),
+    /// The manifest of a stored object.
+    Manifest(ObjectId),
+}
+
+/// A bundle that is laid out.
+#[derive(Debug)]
+pub(super) struct Laid {
+    pub(super) scope: Scope,
+    /// SHA-256 of `bundle.json`, which commits to all other files.
+    pub(super) bundle_digest: Digest,
+    /// Exhibits with content.
+    pub(super) exhibits: u64,
+    pub(super) zip: ZipLayout,
+    /// In the order of the archive's entries.
+    pub(super) sources: Vec<Source>,
+}
+
+impl Laid {
+    pub(super) fn size(&self) -> u64 {
+        self.zip.size()
+    }
+
+    pub(super) async fn new(app: &App, scope: Scope) -> Result<Self, AppError> {
+        let about = about(app, &scope)?;
+        let mut files = Files::default();
+        for (path, text) in fixed(&about) {
+            files.bytes(path, text.into_bytes());
+        }
+        let policy = Policy::of_log(about.log.clone()).ok_or(AppError::NotFound("log key"))?;
+        files.bytes(POLICY, policy.to_bytes());
+        files.bytes(CHECKPOINT, scope.checkpoint.to_string().into_bytes());
+        let exhibits = files.lines(app, &scope).await?;
+        files.exhibits(app, &exhibits).await?;
+        let stored = exhibits.values().filter(|exhibit| exhibit.stored.is_some()).count() as u64;
+        let mut report: Vec<_> = exhibits.into_values().map(hash_line).collect();
+        report.sort_by_key(|line| line.exhibit);
+        files.bytes(HASH_REPORT, hash_report(&report).into_bytes());
+        let manifest = manifest(app, &scope);
+        let mut bundle_digest = Digest::ZERO;
+        for (path, bytes) in close(files.tally.clone(), &about, manifest, app.vault_key()) {
+            if path == BUNDLE {
+                bundle_digest = Digest::of(&bytes);
+            }
+            files.bytes(path, bytes);
+        }
+        let Files { entries, sources, .. } = files;
+        let zip = ZipLayout::new(entries).map_err(AppError::internal("laying out a bundle"))?;
+        Ok(Self { scope, bundle_digest, exhibits: stored, zip, sources })
+    }
+}
+
+#[derive(Default)]
+struct Files {
+    tally: Tally,
+    entries: Vec<ZipEntry>,
+    sources: Vec<Source>,
+}
+
+impl Files {
+    fn add(&mut self, path: &str, size: u64, crc32: u32, digest: Digest, source: Source) {
+        self.tally.add(path, size, digest);
+        self.entries.push(ZipEntry { name: path.to_owned(), size, crc32 });
+        self.sources.push(source);
+    }
+
+    fn bytes(&mut self, path: &str, bytes: Vec<u8>) {
+        let (size, crc32, digest) = (bytes.len() as u64, crc32fast::hash(&bytes), Digest::of(&bytes));
+        self.add(path, size, crc32, digest, Source::Bytes(bytes));
+    }
+
+    /// Measures the four growing files in one sweep; returns the exhibits it met.
+    async fn lines(&mut self, app: &App, scope: &Scope) -> Result<BTreeMap<ItemId, Exhibit>, AppError> {
+        let parts = [
+            (RECORDS, Part::Records),
+            (OPENINGS, Part::Openings),
+            (PROOFS, Part::Proofs),
+            (TIMELINE, Part::Timeline),
+        ];
+        let mut measures: [Measure; 4] = Default::default();
+        let mut sweep = Sweep::new(app, scope, None);
+        while let Some(lines) = sweep.next().await? {
+            for ((_, part), measure) in parts.iter().zip(&mut measures) {
+                measure.update(lines.of(*part));
+            }
+        }
+        for ((path, part), measure) in parts.into_iter().zip(measures) {
+            let (size, crc32, digest) = measure.finish();
+            self.add(path, size, crc32, digest, Source::Lines(part));
+        }
+        Ok(sweep.exhibits)
+    }
+
+    async fn exhibits(&mut self, app: &App, exhibits: &BTreeMap<ItemId, Exhibit>) -> Result<(), AppError> {
+        let mut stored: Vec<_> =
+            exhibits.iter().filter_map(|(item, exhibit)| Some((item, exhibit, exhibit.stored?))).collect();
+        stored.sort_by_key(|(_, exhibit, _)| exhibit.number);
+        for page in stored.chunks(PAGE) {
+            let ids: Vec<_> = page.iter().map(|(_, _, stored)| stored.object).collect();
+            let rows = app.store.read().await?.objects(&ids).await?;
+            let rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.object, row)).collect();
+            for (item, exhibit, stored) in page {
+                let row = rows.get(&stored.object).ok_or(AppError::NotFound("object"))?;
+                let facts = app.manifest(row, stored.manifest)?;
+                let (size, digest) = (stored.content.size, stored.content.digest);
+                self.add(&exhibit.path, size, facts.crc32, digest, Source::Exhibit(**item, *stored));
+                let (size, crc32) = (row.manifest.len() as u64, crc32fast::hash(&row.manifest));
+                let path = manifest_path(&stored.object);
+                self.add(&path, size, crc32, Digest::of(&row.manifest), Source::Manifest(stored.object));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Size, checksum and digest of bytes that are made and forgotten.
+#[derive(Default)]
+struct Measure {
+    size: u64,
+    crc32: crc32fast::Hasher,
+    digest: Hasher,
+}
+
+impl Measure {
+    fn update(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
+        self.crc32.update(bytes);
+        self.digest.update(bytes);
+    }
+
+    fn finish(self) -> (u64, u32, Digest) {
+        (self.size, self.crc32.finalize(), self.digest.finish())
+    }
+}
+
+fn about(app: &App, scope: &Scope) -> Result<About, AppError> {
+    let log: VerifierKey =
+        app.identity.log_vkey.parse().map_err(AppError::internal("reading the log's key"))?;
+    Ok(About {
+        vault: app.vault,
+        vault_key: app.identity.key,
+        log,
+        scope: custody::bundle::manifest::Scope { case: scope.case },
+        exported: scope.exported,
+        exported_at: scope.exported_at,
+    })
+}
+
+fn manifest(app: &App, scope: &Scope) -> BundleManifest {
+    BundleManifest {
+        checkpoint: CheckpointHead { root: scope.root, size: scope.cut },
+        cut: scope.cut,
+        exported: scope.exported,
+        exporter: scope.exporter,
+        manifest: Digest::ZERO,
+        payload: Payload { bytes: 0, files: 0 },
+        recipient: scope.recipient,
+        scope: custody::bundle::manifest::Scope { case: scope.case },
+        streams: scope.streams.clone(),
+        v: Version,
+        vault: app.vault,
+    }
+}
+
+fn hash_line(exhibit: Exhibit) -> HashLine {
+    let content = exhibit.stored.map(|stored| stored.content).or(exhibit.claimed);
+    HashLine {
+        exhibit: exhibit.number,
+        digest: content.map(|content| content.digest),
+        size: content.map_or(0, |content| content.size),
+        path: exhibit.stored.is_some().then_some(exhibit.path),
+    }
+}

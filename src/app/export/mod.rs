@@ -1,0 +1,138 @@
+//! Export: a case as a signed bundle that others check offline.
+//!
+//! The record comes first: `bundle.exported` is built under the log's lock and commits to the head of every sequence
+//! in scope. The bundle itself is a function of that record and the database: it is laid out (sizes, digests,
+//! checksums), its digest is recorded as `bundle.completed`, and only then may its bytes be fetched. Nothing is kept
+//! on disk for it: fetching it generates the same bytes again.
+
+mod layout;
+mod scope;
+mod stream;
+mod sweep;
+mod zip;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use custody::act::{BundleCompleted, BundleExported};
+use custody::digest::Digest;
+use custody::id::{CaseId, OpId, PersonId};
+use custody::kind::Kind;
+use custody::record::heads_digest;
+use custody::rules::Right;
+
+pub use stream::BundleStream;
+
+use self::layout::Laid;
+use self::scope::{Closure, Scope};
+use super::compose::{Say, Signer};
+use super::say::With;
+use super::{App, AppError, first_record, parse, wire};
+use crate::api;
+use crate::sequencer::SubmitError;
+
+/// Layouts kept in memory; an older one is made again when its bundle is fetched.
+const KEPT: usize = 8;
+
+/// Layouts of the newest exports.
+#[derive(Debug, Default)]
+pub(super) struct Recent(Mutex<VecDeque<Arc<Laid>>>);
+
+impl Recent {
+    fn find(&self, export: &Digest) -> Option<Arc<Laid>> {
+        self.kept().iter().find(|laid| laid.scope.exported == *export).cloned()
+    }
+
+    fn keep(&self, laid: &Arc<Laid>) {
+        let mut kept = self.kept();
+        kept.truncate(KEPT - 1);
+        kept.push_front(Arc::clone(laid));
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<Laid>>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl App {
+    /// Records the export of a case and lays out its bundle.
+    pub async fn export(
+        self: Arc<Self>,
+        person: PersonId,
+        case: CaseId,
+        new: api::NewExport,
+        op_id: Option<OpId>,
+    ) -> Result<api::Export, AppError> {
+        self.require(person, case, None, Right::Export).await?;
+        let mut say = Say::in_case(Kind::BundleExported, case).op_id(op_id).fields(new.fields)?;
+        say.purpose = Some(parse(&new.purpose, "purpose")?);
+        let exported = self.record_export(person, case, say).await?;
+        let laid = self.lay_out(first_record(&exported)?).await?;
+        let data = BundleCompleted { bundle: laid.bundle_digest, export: laid.scope.exported }.to_data();
+        // One completion an export, however often the request is repeated.
+        let completed_op = OpId::new(laid.scope.exported.as_bytes()[..16].try_into().unwrap_or_default());
+        let say = Say::new(Kind::BundleCompleted).data(data).op_id(Some(completed_op));
+        let completed = self.say_as_vault(say, With::default()).await?;
+        let receipts = [wire(&exported), wire(&completed)].concat();
+        Ok(api::Export {
+            id: laid.scope.exported.to_hex(),
+            records: laid.scope.indices.len() as u64,
+            exhibits: laid.exhibits,
+            size: laid.size(),
+            fingerprint: self.vault.to_hex(),
+            receipts,
+        })
+    }
+
+    async fn record_export(
+        self: &Arc<Self>,
+        person: PersonId,
+        case: CaseId,
+        say: Say,
+    ) -> Result<Vec<custody::receipt::Receipt>, AppError> {
+        if let Some(first) = self.said_before(person, &say).await? {
+            return Ok(first);
+        }
+        let app = Arc::clone(self);
+        // Everything read so far before the lock; under it only what came since.
+        let mut closure = Closure::new(case);
+        closure.advance(&mut app.store.read().await?, u64::MAX).await?;
+        let drafted = self.sequencer.draft(Box::new(move |view| {
+            Box::pin(async move {
+                let drafted = async {
+                    closure.advance(view.tx(), u64::MAX).await?;
+                    let heads = heads_digest(closure.heads().iter().map(|(s, (seq, hash))| (s, *seq, hash)));
+                    let data = BundleExported { heads, sequences: closure.heads().len() as u64 };
+                    let composed = app.compose(say.data(data.to_data()), Signer::Session(person)).await?;
+                    app.signed_submission(composed).await
+                };
+                drafted.await.map_err(|error: AppError| match error {
+                    AppError::Refused(refusal) => SubmitError::Refused(refusal),
+                    other => SubmitError::Draft(other.to_string()),
+                })
+            })
+        }));
+        Ok(drafted.await?)
+    }
+
+    /// The bytes of a bundle, for whoever exported it. Anybody else makes an export of their own, which is a record of
+    /// its own.
+    pub async fn bundle(self: Arc<Self>, person: PersonId, export: Digest) -> Result<BundleStream, AppError> {
+        let laid = match self.exports.find(&export) {
+            Some(laid) => laid,
+            None => self.lay_out(export).await?,
+        };
+        if laid.scope.exporter.person() != Some(person) {
+            return Err(AppError::NotFound("export"));
+        }
+        self.require(person, laid.scope.case, None, Right::Export).await?;
+        Ok(BundleStream::start(self, laid))
+    }
+
+    async fn lay_out(&self, export: Digest) -> Result<Arc<Laid>, AppError> {
+        let scope = Scope::load(self, export).await?;
+        let laid = Arc::new(Laid::new(self, scope).await?);
+        self.exports.keep(&laid);
+        Ok(laid)
+    }
+}

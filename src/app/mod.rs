@@ -1,0 +1,129 @@
+//! Use cases: each decides in the core and commits in the store, in one transaction, or does nothing.
+//!
+//! Nothing here knows HTTP. A use case takes who is signed in and what they ask for, composes or checks a statement,
+//! hands it to the sequencer, and answers with the receipts. Bytes leave the vault only through an access grant whose
+//! record is committed before.
+
+mod access;
+mod case;
+mod compose;
+mod content;
+mod enrol;
+mod error;
+mod export;
+mod fields;
+mod item;
+mod people;
+mod read;
+mod refuse;
+mod say;
+pub mod setup;
+mod sweep;
+mod token;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use custody::blob::VaultId;
+use custody::digest::Digest;
+use custody::entropy::Entropy as _;
+use custody::id::{KeyHash, PersonId};
+use custody::keys::FieldKey;
+use custody::receipt::Receipt;
+use custody::record::record_hash;
+use custody::rules::Vault;
+use ed25519_dalek::SigningKey;
+
+pub use compose::{Composed, Say, parse, parse_opt};
+pub use content::Readable;
+pub use error::AppError;
+pub use export::BundleStream;
+
+use crate::api;
+use crate::blobs::Blobs;
+use crate::clock::Clock;
+use crate::engine::OsEntropy;
+use crate::keyring::Keyring;
+use crate::sequencer::Handle;
+use crate::store::Store;
+
+/// The service behind its interfaces. Shared by all requests.
+#[derive(Debug)]
+pub struct App {
+    store: Store,
+    sequencer: Handle,
+    /// Ends after the last statement was answered.
+    writer: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    keyring: Arc<Keyring>,
+    blobs: Blobs,
+    clock: Arc<dyn Clock>,
+    /// Hash of record 0.
+    vault: Digest,
+    identity: Vault,
+    /// Record 0 and its envelope.
+    founding: (Vec<u8>, Vec<u8>),
+    /// Field keys in use, by scope; unwrapping one takes a derivation.
+    field_keys: Mutex<HashMap<String, Arc<FieldKey>>>,
+    refusals: refuse::Throttle,
+    sent: content::Sent,
+    exports: export::Recent,
+}
+
+/// Who is signed in.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// The person.
+    pub person: PersonId,
+    /// The token's label.
+    pub token_label: String,
+}
+
+impl App {
+    /// The vault's fingerprint: hash of record 0.
+    pub const fn fingerprint(&self) -> Digest {
+        self.vault
+    }
+
+    /// Who this vault is.
+    pub fn info(&self) -> api::VaultInfo {
+        api::VaultInfo {
+            fingerprint: self.vault.to_hex(),
+            origin: self.identity.origin.clone(),
+            log_vkey: self.identity.log_vkey.clone(),
+            vault_key: self.identity.key.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            founding_record: api::Bytes64(self.founding.0.clone()),
+            founding_envelope: api::Bytes64(self.founding.1.clone()),
+        }
+    }
+
+    fn vault_id(&self) -> VaultId {
+        VaultId::of(&self.vault)
+    }
+
+    fn vault_key(&self) -> &SigningKey {
+        self.keyring.vault_key()
+    }
+
+    fn vault_key_hash(&self) -> KeyHash {
+        self.identity.key.hash()
+    }
+
+    #[expect(
+        clippy::unused_self,
+        reason = "reads like the clock: randomness belongs to the service, not to the code"
+    )]
+    fn random<const N: usize>(&self) -> [u8; N] {
+        OsEntropy.array()
+    }
+}
+
+/// The hash of the first record that these receipts are for.
+fn first_record(receipts: &[Receipt]) -> Result<Digest, AppError> {
+    receipts.first().map(|receipt| record_hash(&receipt.record)).ok_or(AppError::NotFound("receipt"))
+}
+
+/// Receipts as they travel.
+fn wire(receipts: &[Receipt]) -> Vec<api::Bytes64> {
+    receipts.iter().map(|receipt| api::Bytes64(receipt.emit())).collect()
+}

@@ -1,0 +1,172 @@
+//! Organisations, persons and their roles in the vault.
+
+use std::collections::BTreeMap;
+
+use custody::act::{OrgRegistered, PersonRegistered, RoleChange, VaultRole};
+use custody::id::KeyHash;
+use custody::id::{OpId, OrgId, PersonId};
+use custody::kind::Kind;
+use custody::rules::{Key, Person, Right, Voucher};
+
+use super::compose::Say;
+use super::read::code;
+use super::{App, AppError, SignedIn, parse, wire};
+use crate::api;
+
+impl App {
+    /// Who is signed in, with roles and keys.
+    pub async fn me(&self, who: &SignedIn) -> Result<api::Me, AppError> {
+        let person = self.persons_by_id(&[who.person]).await?.pop().ok_or(AppError::NotFound("person"))?;
+        Ok(api::Me { person, token_label: who.token_label.clone() })
+    }
+
+    /// Enters an organisation.
+    pub async fn register_org(
+        &self,
+        person: PersonId,
+        name: String,
+        op_id: Option<OpId>,
+    ) -> Result<api::Created, AppError> {
+        let org = OrgId::new(Self::new_id(op_id));
+        let say = Say::new(Kind::OrgRegistered)
+            .data(OrgRegistered { org }.to_data())
+            .op_id(op_id)
+            .fields(named(name)?)?;
+        let receipts = self.say_on_behalf(person, say).await?;
+        Ok(api::Created { id: org.to_string(), receipts: wire(&receipts) })
+    }
+
+    /// All organisations, with their names.
+    pub async fn orgs(&self) -> Result<api::Orgs, AppError> {
+        let rows = self.store.read().await?.orgs().await?;
+        let stmts: Vec<_> = rows.iter().map(|(_, stmt)| *stmt).collect();
+        let mut names = self.values_of(&stmts, "name").await?;
+        let orgs =
+            rows.into_iter().map(|(id, stmt)| api::Org { id: id.to_string(), name: names.remove(&stmt) });
+        Ok(api::Orgs { orgs: orgs.collect() })
+    }
+
+    /// Enters a person and grants roles. Each is a record of its own; a role that is refused leaves the person entered.
+    pub async fn register_person(
+        &self,
+        by: PersonId,
+        new: api::NewPerson,
+        op_id: Option<OpId>,
+    ) -> Result<api::Created, AppError> {
+        let roles = new.roles.iter().map(|role| vault_role(role)).collect::<Result<Vec<_>, _>>()?;
+        let person = PersonId::new(Self::new_id(op_id));
+        let data = PersonRegistered { org: parse(&new.org, "org")? };
+        let say = Say::of_person(Kind::PersonRegistered, person)
+            .data(data.to_data())
+            .op_id(op_id)
+            .fields(named(new.name)?)?;
+        let mut receipts = self.say_on_behalf(by, say).await?;
+        for role in roles {
+            let say = Say::of_person(Kind::RoleGranted, person).data(RoleChange { role }.to_data());
+            receipts.extend(self.say_on_behalf(by, say).await?);
+        }
+        Ok(api::Created { id: person.to_string(), receipts: wire(&receipts) })
+    }
+
+    /// Grants a role in the vault, or revokes it.
+    pub async fn change_role(
+        &self,
+        by: PersonId,
+        person: PersonId,
+        role: &str,
+        grants: bool,
+        op_id: Option<OpId>,
+    ) -> Result<api::Recorded, AppError> {
+        let kind = if grants { Kind::RoleGranted } else { Kind::RoleRevoked };
+        let data = RoleChange { role: vault_role(role)? }.to_data();
+        let receipts = self.say_on_behalf(by, Say::of_person(kind, person).data(data).op_id(op_id)).await?;
+        Ok(api::Recorded { receipts: wire(&receipts) })
+    }
+
+    /// All persons. Whoever is signed in may see them: colleagues are needed to add members and offer custody.
+    pub async fn persons(&self) -> Result<api::Persons, AppError> {
+        let rows = self.store.read().await?.persons(None, 10_000).await?;
+        Ok(api::Persons { persons: self.person_views(rows).await? })
+    }
+
+    /// One person.
+    pub async fn person(&self, id: PersonId) -> Result<api::Person, AppError> {
+        self.persons_by_id(&[id]).await?.pop().ok_or(AppError::NotFound("person"))
+    }
+
+    async fn persons_by_id(&self, ids: &[PersonId]) -> Result<Vec<api::Person>, AppError> {
+        let rows = self.store.read().await?.persons_by_id(ids).await?;
+        self.person_views(rows).await
+    }
+
+    async fn person_views(&self, rows: Vec<(PersonId, Person)>) -> Result<Vec<api::Person>, AppError> {
+        let ids: Vec<_> = rows.iter().map(|(id, _)| *id).collect();
+        let mut names = self.names(ids.iter().copied()).await?;
+        let mut keys: BTreeMap<PersonId, Vec<api::PersonKey>> = BTreeMap::new();
+        for (hash, key) in self.store.read().await?.keys_of(&ids).await? {
+            keys.entry(key.owner).or_default().push(key_view(hash, &key));
+        }
+        let view = |(id, person): (PersonId, Person)| api::Person {
+            id: id.to_string(),
+            org: person.org.to_string(),
+            name: names.remove(&id),
+            roles: person.roles.iter().map(code).collect(),
+            keys: keys.remove(&id).unwrap_or_default(),
+        };
+        Ok(rows.into_iter().map(view).collect())
+    }
+
+    /// Whether `person` holds a role in the vault that carries `right`.
+    pub(super) async fn in_vault(&self, person: PersonId, right: Right) -> Result<bool, AppError> {
+        let rows = self.store.read().await?.persons_by_id(&[person]).await?;
+        Ok(rows.iter().any(|(_, person)| person.roles.iter().any(|role| role.permits(right))))
+    }
+
+    /// One field of each of these statements.
+    async fn values_of(
+        &self,
+        stmts: &[custody::digest::Digest],
+        name: &str,
+    ) -> Result<std::collections::HashMap<custody::digest::Digest, String>, AppError> {
+        let mut statements = std::collections::HashMap::new();
+        for (stmt, envelope) in self.store.read().await?.envelopes(stmts).await? {
+            statements.insert(stmt, super::read::statement(&envelope)?);
+        }
+        let opened = self.open_fields(&statements.iter().map(|(stmt, s)| (*stmt, s)).collect()).await?;
+        let value = |(stmt, fields): (_, Vec<custody::commitment::FieldOpening>)| {
+            let field = fields.into_iter().find(|field| field.name.as_str() == name)?;
+            Some((stmt, field.value))
+        };
+        Ok(opened.into_iter().filter_map(value).collect())
+    }
+}
+
+fn key_view(hash: KeyHash, key: &Key) -> api::PersonKey {
+    api::PersonKey {
+        hash: hash.to_hex(),
+        key: key.public.to_string(),
+        checked: code(&key.checked),
+        voucher: match key.voucher {
+            Voucher::Owner(_) => "owner".to_owned(),
+            Voucher::Registrar(person, _) => format!("registrar:{person}"),
+            Voucher::Vault => "vault".to_owned(),
+        },
+        revoked: key.revoked,
+    }
+}
+
+fn named(name: String) -> Result<BTreeMap<String, String>, AppError> {
+    if name.trim().is_empty() {
+        return Err(AppError::Invalid("a name is needed".to_owned()));
+    }
+    Ok([("name".to_owned(), name)].into())
+}
+
+fn vault_role(text: &str) -> Result<VaultRole, AppError> {
+    let value = serde_json::Value::String(text.to_owned());
+    serde_json::from_value(value).map_err(|_| {
+        AppError::Invalid(
+            "role: one of administrator, registrar, auditor, custodian, investigator".to_owned(),
+        )
+    })
+}

@@ -1,0 +1,145 @@
+//! Reading: what a person may see of cases, items and their custody.
+
+use std::collections::{BTreeMap, HashMap};
+
+use custody::digest::Digest;
+use custody::envelope::{Envelope, PayloadType};
+use custody::id::{CaseId, ItemId, PersonId};
+use custody::record::Sequence;
+use custody::rules::{Item, Refusal, Right};
+use custody::statement::Statement;
+
+use super::refuse::Place;
+use super::{App, AppError};
+use crate::api;
+use crate::store::RecordRow;
+
+/// The statement in a stored envelope. Stored means admitted: one that does not parse is damage.
+pub(super) fn statement(envelope: &[u8]) -> Result<Statement, AppError> {
+    let parsed = Envelope::parse(envelope, PayloadType::Statement)
+        .map_err(AppError::internal("reading an envelope"))?;
+    Statement::parse(parsed.body()).map_err(AppError::internal("reading a statement"))
+}
+
+impl App {
+    /// Refuses (and records it) unless `person` has `right` in `case`.
+    pub(super) async fn require(
+        &self,
+        person: PersonId,
+        case: CaseId,
+        item: Option<ItemId>,
+        right: Right,
+    ) -> Result<(), AppError> {
+        let roles = self.store.read().await?.roles_in(case, person).await?;
+        if roles.iter().any(|role| role.permits(right)) {
+            return Ok(());
+        }
+        let place = Place { case: Some(case), item };
+        Err(self.refused(person, place, right.code(), Refusal::NotPermitted(right)).await?)
+    }
+
+    /// An item that `person` may see under `right`. Unknown and foreign items look the same, and both are recorded.
+    pub(super) async fn item_for(
+        &self,
+        person: PersonId,
+        id: ItemId,
+        right: Right,
+    ) -> Result<Item, AppError> {
+        let found = self.store.read().await?.items(&[id]).await?.pop();
+        let Some((_, item)) = found else {
+            let place = Place { case: None, item: None };
+            return Err(self.refused(person, place, right.code(), Refusal::Unknown("item")).await?);
+        };
+        self.require(person, item.case, Some(id), right).await?;
+        Ok(item)
+    }
+
+    /// The newest checkpoint, a signed note.
+    pub async fn checkpoint(&self) -> Result<String, AppError> {
+        let head = self.store.read().await?.log_head().await?.ok_or(AppError::NotFound("log"))?;
+        Ok(head.checkpoint.to_string())
+    }
+
+    /// Public entries from `start` on, 97 bytes each.
+    pub async fn entries(&self, start: u64, limit: u32) -> Result<Vec<u8>, AppError> {
+        let end = start.saturating_add(limit.into());
+        Ok(self.store.read().await?.entries(start..end).await?.concat())
+    }
+
+    /// The custody of a case, or of one of its items, in order: at most `limit` records after number `after`.
+    pub async fn custody(
+        &self,
+        person: PersonId,
+        of: Sequence,
+        after: u64,
+        limit: u32,
+    ) -> Result<api::Custody, AppError> {
+        match of {
+            Sequence::Case(case) => self.require(person, case, None, Right::ReadRecords).await?,
+            Sequence::Item(item) => {
+                self.item_for(person, item, Right::ReadRecords).await?;
+            }
+            _ => return Err(AppError::NotFound("case or item")),
+        }
+        let rows = self.store.read().await?.records(of, after, limit).await?;
+        let full = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+        let next =
+            if full { rows.last().and_then(|row| seq_in(row, of)).map(|seq| seq.to_string()) } else { None };
+        Ok(api::Custody { records: self.views(rows).await?, next })
+    }
+
+    /// Records as their readers see them, fields opened and actors named.
+    async fn views(&self, rows: Vec<RecordRow>) -> Result<Vec<api::RecordView>, AppError> {
+        let mut statements = HashMap::new();
+        for row in &rows {
+            if let std::collections::hash_map::Entry::Vacant(slot) = statements.entry(row.stmt) {
+                slot.insert(statement(&row.envelope)?);
+            }
+        }
+        let opened = self.open_fields(&statements.iter().map(|(stmt, s)| (*stmt, s)).collect()).await?;
+        let names = self.names(rows.iter().filter_map(|row| row.actor.person())).await?;
+        rows.into_iter().map(|row| view(row, &statements, &opened, &names)).collect()
+    }
+}
+
+fn view(
+    row: RecordRow,
+    statements: &HashMap<Digest, Statement>,
+    opened: &super::fields::Opened,
+    names: &HashMap<PersonId, String>,
+) -> Result<api::RecordView, AppError> {
+    let statement = statements.get(&row.stmt).ok_or(AppError::NotFound("statement"))?;
+    let fields: BTreeMap<_, _> = opened
+        .get(&row.stmt)
+        .into_iter()
+        .flatten()
+        .map(|opening| (opening.name.to_string(), opening.value.clone()))
+        .collect();
+    let item = row.own.as_ref().and_then(|place| match place.sequence {
+        Sequence::Item(item) => Some(item.to_string()),
+        _ => None,
+    });
+    Ok(api::RecordView {
+        index: row.log_index,
+        kind: row.kind.to_string(),
+        received: row.received.to_string(),
+        actor: row.actor.to_string(),
+        actor_name: row.actor.person().and_then(|person| names.get(&person).cloned()),
+        assurance: code(&statement.assurance),
+        item,
+        purpose: statement.purpose.as_ref().map(ToString::to_string),
+        fields,
+        hash: row.hash.to_hex(),
+        record: api::Bytes64(row.record),
+        envelope: api::Bytes64(row.envelope),
+    })
+}
+
+fn seq_in(row: &RecordRow, of: Sequence) -> Option<u64> {
+    row.own.iter().chain(&row.case).find(|place| place.sequence == of).map(|place| place.seq)
+}
+
+/// The code that a unit-like value has on the wire.
+pub(super) fn code<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}

@@ -1,0 +1,215 @@
+//! Saying something: from a statement to receipts, the one way into the log.
+
+use std::collections::BTreeMap;
+
+use custody::act::Act;
+use custody::commitment::{FieldOpening, check_openings};
+use custody::digest::Digest;
+use custody::envelope::{self, Envelope, PayloadType};
+use custody::id::{KeyHash, PersonId};
+use custody::kind::Kind;
+use custody::receipt::Receipt;
+use custody::rules::Refusal;
+use custody::statement::{Actor, Statement};
+
+use super::compose::{Composed, Say, Signer};
+use super::{App, AppError, wire};
+use crate::api;
+use crate::sequencer::{Attachments, Submission, SubmissionError, SubmitError};
+
+/// What commits together with a statement.
+#[derive(Debug, Default)]
+pub(super) struct With {
+    pub attach: Attachments,
+}
+
+impl App {
+    /// The vault says it for itself.
+    pub(super) async fn say_as_vault(&self, say: Say, with: With) -> Result<Vec<Receipt>, AppError> {
+        if let Some(first) = self.said_before_by(Actor::System, &say).await? {
+            return Ok(first);
+        }
+        let composed = self.compose(say, Signer::System).await?;
+        self.sign_and_submit(composed, with).await
+    }
+
+    /// The vault says it on behalf of a signed-in person.
+    pub async fn say_on_behalf(&self, person: PersonId, say: Say) -> Result<Vec<Receipt>, AppError> {
+        self.say_on_behalf_with(person, say, With::default()).await
+    }
+
+    pub(super) async fn say_on_behalf_with(
+        &self,
+        person: PersonId,
+        say: Say,
+        with: With,
+    ) -> Result<Vec<Receipt>, AppError> {
+        if let Some(first) = self.said_before(person, &say).await? {
+            return Ok(first);
+        }
+        let composed = self.compose(say, Signer::Session(person)).await?;
+        let statement = composed.statement.clone();
+        let said = self.sign_and_submit(composed, with).await;
+        self.note_refusal(person, &statement, said).await
+    }
+
+    /// The receipts of an act that was said before under the same `op_id`. Time and salts differ from one composing to
+    /// the next, so the request is compared with what was said, and the stored envelope is said again.
+    pub(super) async fn said_before(
+        &self,
+        person: PersonId,
+        say: &Say,
+    ) -> Result<Option<Vec<Receipt>>, AppError> {
+        self.said_before_by(Actor::Person(person), say).await
+    }
+
+    async fn said_before_by(&self, actor: Actor, say: &Say) -> Result<Option<Vec<Receipt>>, AppError> {
+        let Some(op_id) = say.op_id else { return Ok(None) };
+        let act = (actor, op_id);
+        let envelope = {
+            let mut tx = self.store.read().await?;
+            let Some(stmt) = tx.known_acts([act].into_iter()).await?.remove(&act) else { return Ok(None) };
+            tx.envelopes(&[stmt]).await?.remove(&stmt).ok_or(AppError::NotFound("statement"))?
+        };
+        let statement = super::read::statement(&envelope)?;
+        let stmt = Digest::of(&envelope);
+        let opened = self.open_fields(&[(stmt, &statement)].into()).await?.remove(&stmt).unwrap_or_default();
+        let fields: BTreeMap<_, _> = opened.into_iter().map(|o| (o.name, o.value)).collect();
+        let same = say.kind == statement.kind
+            && (say.case, say.item, say.person) == (statement.case, statement.item, statement.person)
+            && (say.content, &say.purpose) == (statement.content, &statement.purpose)
+            // What an export commits to is filled in under the log's lock and is not part of the request.
+            && (say.data == statement.data || say.kind == Kind::BundleExported)
+            && say.fields == fields;
+        if !same {
+            return Err(AppError::OpIdReused);
+        }
+        let again = Submission::new(envelope, Attachments::default())?;
+        Ok(Some(self.sequencer.submit(again).await?))
+    }
+
+    /// [`say_on_behalf`](Self::say_on_behalf), answered as it travels.
+    pub async fn record_on_behalf(&self, person: PersonId, say: Say) -> Result<api::Recorded, AppError> {
+        Ok(api::Recorded { receipts: wire(&self.say_on_behalf(person, say).await?) })
+    }
+
+    /// [`submit_signed`](Self::submit_signed), answered as it travels.
+    pub async fn record_signed(
+        &self,
+        person: PersonId,
+        envelope: Vec<u8>,
+        openings: Vec<FieldOpening>,
+    ) -> Result<api::Recorded, AppError> {
+        Ok(api::Recorded { receipts: wire(&self.submit_signed(person, envelope, openings).await?) })
+    }
+
+    /// Composes a statement for a person to sign with `key`, or with the person's newest valid key.
+    pub async fn prepare(
+        &self,
+        person: PersonId,
+        key: Option<KeyHash>,
+        say: Say,
+    ) -> Result<api::Prepared, AppError> {
+        let key = match key {
+            Some(key) => key,
+            None => self.valid_key(person).await?.ok_or(Refusal::KeyNotValid)?,
+        };
+        let composed = self.compose(say, Signer::OwnKey(person, key)).await?;
+        Act::parse(&composed.statement)?;
+        let opening = |o: FieldOpening| api::Opening {
+            name: o.name.to_string(),
+            salt: o.salt.to_hex(),
+            value: o.value,
+        };
+        Ok(api::Prepared {
+            statement: api::Bytes64(composed.statement.to_bytes()),
+            openings: composed.openings.into_iter().map(opening).collect(),
+        })
+    }
+
+    /// A person's own signed statement, received as an envelope.
+    pub async fn submit_signed(
+        &self,
+        person: PersonId,
+        envelope: Vec<u8>,
+        openings: Vec<FieldOpening>,
+    ) -> Result<Vec<Receipt>, AppError> {
+        let parsed = Envelope::parse(&envelope, PayloadType::Statement)?;
+        let statement = Statement::parse(parsed.body())?;
+        if statement.actor.person() != Some(person) {
+            return Err(AppError::Invalid("the statement's actor is not the signed-in person".to_owned()));
+        }
+        let said = self.submit(envelope, &statement, &openings, With::default()).await;
+        self.note_refusal(person, &statement, said).await
+    }
+
+    async fn sign_and_submit(&self, composed: Composed, with: With) -> Result<Vec<Receipt>, AppError> {
+        let submission =
+            self.submission(self.signed(&composed), &composed.statement, &composed.openings, with).await?;
+        Ok(self.sequencer.submit(submission).await?)
+    }
+
+    /// A composed statement, signed by the vault and ready to submit.
+    pub(super) async fn signed_submission(&self, composed: Composed) -> Result<Submission, AppError> {
+        self.submission(self.signed(&composed), &composed.statement, &composed.openings, With::default())
+            .await
+    }
+
+    fn signed(&self, composed: &Composed) -> Vec<u8> {
+        envelope::sign(PayloadType::Statement, &composed.statement.to_bytes(), &[self.vault_key()])
+    }
+
+    /// Checks shape and openings, seals the openings, and hands over to the sequencer.
+    pub(super) async fn submit(
+        &self,
+        envelope: Vec<u8>,
+        statement: &Statement,
+        openings: &[FieldOpening],
+        with: With,
+    ) -> Result<Vec<Receipt>, AppError> {
+        let submission = self.submission(envelope, statement, openings, with).await?;
+        Ok(self.sequencer.submit(submission).await?)
+    }
+
+    async fn submission(
+        &self,
+        envelope: Vec<u8>,
+        statement: &Statement,
+        openings: &[FieldOpening],
+        with: With,
+    ) -> Result<Submission, AppError> {
+        let act = Act::parse(statement)?;
+        check_openings(&statement.op_id, &statement.fields, openings)?;
+        let mut attach = with.attach;
+        self.seal_fields(statement, &act, openings, &mut attach).await?;
+        Ok(Submission::new(envelope, attach)?)
+    }
+}
+
+impl From<SubmitError> for AppError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Refused(refusal) => Self::Refused(refusal),
+            SubmitError::OpIdReused => Self::OpIdReused,
+            SubmitError::BadSignature => Self::BadSignature,
+            SubmitError::TooLate => Self::TooLate,
+            other => Self::internal("appending to the log")(other),
+        }
+    }
+}
+
+impl From<SubmissionError> for AppError {
+    fn from(error: SubmissionError) -> Self {
+        match error {
+            SubmissionError::Envelope(error) => Self::Envelope(error),
+            SubmissionError::Statement(error) => Self::Statement(error),
+            other => Self::internal("reading a submission")(other),
+        }
+    }
+}
+
+impl From<crate::store::StoreError> for AppError {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::internal("reading the database")(error)
+    }
+}

@@ -1,0 +1,288 @@
+//! Setting up a vault, and opening one that is there.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use custody::act::{OrgRegistered, PersonRegistered, RoleChange, VaultRole};
+use custody::checkpoint::Origin;
+use custody::digest::Digest;
+use custody::id::{OrgId, PersonId};
+use custody::keys::{KeyError, WrappedKey};
+use custody::kind::Kind;
+use custody::note::{SignatureType, VerifierKey};
+use custody::record::Sequence;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::compose::Say;
+use super::say::With;
+use super::token::DEFAULT_DAYS;
+use super::{App, AppError};
+use crate::blobs::{Blobs, BlobsError};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Tls};
+use crate::engine::OsEntropy;
+use crate::http::tls::{TlsError, TlsSource};
+use crate::keyring::{FileProvider, KeyProvider, Keyring, KeyringError, PassphraseProvider};
+use crate::sequencer::{self, GenesisError, SigningKeys};
+use crate::store::{Change, Store, StoreError};
+
+/// What a new vault is told.
+#[derive(Debug)]
+pub struct InitOptions {
+    /// Name of the organisation that runs it.
+    pub org_name: String,
+    /// Name of the first person, who becomes administrator and registrar.
+    pub admin_name: String,
+    /// Protects the key files; without one the files protect themselves by their permissions alone.
+    pub passphrase: Option<Zeroizing<String>>,
+}
+
+/// What a new vault says once.
+#[derive(Debug)]
+pub struct InitReport {
+    /// Hash of record 0: the fingerprint that goes on paper.
+    pub fingerprint: Digest,
+    /// The log's verifier key.
+    pub log_vkey: String,
+    /// The log's origin.
+    pub origin: String,
+    /// The first person.
+    pub admin_person: PersonId,
+    /// That person's API token. Shown once.
+    pub token: Zeroizing<String>,
+    /// SHA-256 of the server's certificate.
+    pub tls_fingerprint: Digest,
+}
+
+/// Why a vault cannot be set up or opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// A directory that cannot be made or used.
+    #[error("cannot use {path}")]
+    Directory {
+        /// Which.
+        path: std::path::PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The keys.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// The database.
+    #[error("cannot use the database")]
+    Store(#[from] StoreError),
+    /// The object store.
+    #[error("cannot use the object store")]
+    Blobs(#[from] BlobsError),
+    /// The certificate.
+    #[error("cannot set up TLS")]
+    Tls(#[from] TlsError),
+    /// The origin is not one.
+    #[error("origin: {0}")]
+    Origin(String),
+    /// Record 0 was not written.
+    #[error("cannot create the vault")]
+    Genesis(#[from] GenesisError),
+    /// The database belongs to other keys, or the keys to another database.
+    #[error("the keys are not those of the vault in the database ({0})")]
+    OtherKeys(&'static str),
+    /// A first statement failed.
+    #[error("cannot record the first organisation and person")]
+    First(#[source] AppError),
+}
+
+impl SetupError {
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Directory { path, .. } => {
+                format!("make {} a directory that this user may write", path.display())
+            }
+            Self::Keyring(error) => error.remedy(),
+            Self::Store(_) => "check `database_url`; for a new vault run `custos init` first".to_owned(),
+            Self::Blobs(_) => "check `blobs_url`: the folder must exist and be mounted".to_owned(),
+            Self::Tls(_) => "check `tls`: PEM files, certificate chain first".to_owned(),
+            Self::Origin(_) => {
+                "choose an origin like vault.example.org/custos/1: a name and path, no scheme".to_owned()
+            }
+            Self::Genesis(_) | Self::First(_) => "choose an empty database and data directory".to_owned(),
+            Self::OtherKeys(_) => {
+                "restore the keyring that belongs to this database, or the other way round".to_owned()
+            }
+        }
+    }
+}
+
+/// Makes a new vault: keys, database, record 0, the first organisation and person, and that person's token.
+pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, SetupError> {
+    let data = config.data_dir();
+    make_private_dir(data)?;
+    if let Some(folder) = config.blobs_url().strip_prefix("file://") {
+        make_private_dir(Path::new(folder))?;
+    }
+    let origin = Origin::new(config.origin()).map_err(|error| SetupError::Origin(error.to_string()))?;
+    let tls = crate::http::tls::Tls::load(&tls_source(config))?;
+    // The database first: one that holds a vault already must not get a second keyring.
+    let store = Store::create(config.database_url()).await?;
+    if store.read().await?.vault().await?.is_some() {
+        return Err(StoreError::VaultExists.into());
+    }
+    let provider = provider(options.passphrase);
+    let keyring = Keyring::create(&data.join("keys"), provider.as_ref(), &mut OsEntropy)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    sequencer::create_vault(&store, &signing_keys(&keyring), &origin, clock.as_ref(), &mut OsEntropy).await?;
+    let blobs = Blobs::open(config.blobs_url())?;
+    let app = App::start(store, keyring, blobs, clock).await?;
+    let (admin_person, token) =
+        app.found(options.org_name, options.admin_name).await.map_err(SetupError::First)?;
+    let report = InitReport {
+        fingerprint: app.vault,
+        log_vkey: app.identity.log_vkey.clone(),
+        origin: app.identity.origin.clone(),
+        admin_person,
+        token,
+        tls_fingerprint: tls.fingerprint,
+    };
+    app.close().await;
+    Ok(report)
+}
+
+/// Opens the vault that `config` names.
+pub async fn open(config: &Config, passphrase: Option<Zeroizing<String>>) -> Result<App, SetupError> {
+    let keyring = Keyring::open(&config.data_dir().join("keys"), provider(passphrase).as_ref())?;
+    let store = Store::open(config.database_url()).await?;
+    let blobs = Blobs::open(config.blobs_url())?;
+    App::start(store, keyring, blobs, Arc::new(SystemClock::new())).await
+}
+
+/// Where the server's certificate comes from.
+pub fn tls_source(config: &Config) -> TlsSource {
+    match config.tls() {
+        Tls::SelfSigned => TlsSource::SelfSigned(config.data_dir().join("tls")),
+        Tls::Files { cert, key } => TlsSource::Files { cert: cert.clone(), key: key.clone() },
+    }
+}
+
+fn provider(passphrase: Option<Zeroizing<String>>) -> Box<dyn KeyProvider> {
+    match passphrase {
+        Some(passphrase) => Box::new(PassphraseProvider::new(passphrase)),
+        None => Box::new(FileProvider),
+    }
+}
+
+fn signing_keys(keyring: &Keyring) -> SigningKeys {
+    SigningKeys { log: keyring.log_key().clone(), vault: keyring.vault_key().clone() }
+}
+
+fn make_private_dir(path: &Path) -> Result<(), SetupError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| SetupError::Directory { path: path.to_owned(), source })
+}
+
+impl App {
+    /// Starts the service over a vault that exists, after checking that keys and database belong together.
+    pub async fn start(
+        store: Store,
+        keyring: Keyring,
+        blobs: Blobs,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SetupError> {
+        let (identity, founding) = {
+            let mut tx = store.read().await?;
+            let identity = tx.vault().await?.ok_or(StoreError::NoVault)?;
+            let first = tx.records(Sequence::Vault, 0, 1).await?.pop().ok_or(StoreError::NoVault)?;
+            (identity, (first.record, first.envelope))
+        };
+        if keyring.vault_key().verifying_key().as_bytes() != identity.key.as_bytes() {
+            return Err(SetupError::OtherKeys("vault key"));
+        }
+        let log = VerifierKey::new(
+            Origin::new(&identity.origin).map_err(|error| SetupError::Origin(error.to_string()))?.key_name(),
+            SignatureType::Ed25519,
+            keyring.log_key().verifying_key(),
+        );
+        if log.map(|key| key.to_string()).ok().as_deref() != Some(identity.log_vkey.as_str()) {
+            return Err(SetupError::OtherKeys("log key"));
+        }
+        let keys = Arc::new(signing_keys(&keyring));
+        let (sequencer, writer) =
+            sequencer::start(store.clone(), keys, Arc::clone(&clock), Box::new(OsEntropy)).await?;
+        let app = Self {
+            vault: identity.id,
+            store,
+            sequencer,
+            writer: Mutex::new(Some(writer)),
+            keyring: Arc::new(keyring),
+            blobs,
+            clock,
+            identity,
+            founding,
+            field_keys: Mutex::new(HashMap::new()),
+            refusals: super::refuse::Throttle::default(),
+            sent: super::content::Sent::default(),
+            exports: super::export::Recent::default(),
+        };
+        app.check_canaries().await?;
+        Ok(app)
+    }
+
+    /// Unwraps one key under each version of the key encryption key: a keyring that cannot read this database is
+    /// found before anything is written with it.
+    async fn check_canaries(&self) -> Result<(), SetupError> {
+        for row in self.store.read().await?.canaries().await? {
+            let opened = WrappedKey::parse(&row.wrapped).and_then(|wrapped| {
+                let context = super::fields::context_of(self, &row.scope).ok_or(KeyError::OtherKek)?;
+                self.keyring.unwrap(&context, &wrapped)
+            });
+            if opened.is_err() {
+                return Err(SetupError::OtherKeys("key encryption key"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Records the first organisation, the first person with both roles, and gives that person a token.
+    async fn found(
+        &self,
+        org_name: String,
+        admin_name: String,
+    ) -> Result<(PersonId, Zeroizing<String>), AppError> {
+        let org = OrgId::new(Uuid::now_v7());
+        let named = |name: String| [("name".to_owned(), name)].into();
+        let say =
+            Say::new(Kind::OrgRegistered).data(OrgRegistered { org }.to_data()).fields(named(org_name))?;
+        self.say_as_vault(say, With::default()).await?;
+        let person = PersonId::new(Uuid::now_v7());
+        let say = Say::of_person(Kind::PersonRegistered, person)
+            .data(PersonRegistered { org }.to_data())
+            .fields(named(admin_name))?;
+        self.say_as_vault(say, With::default()).await?;
+        for role in [VaultRole::Administrator, VaultRole::Registrar] {
+            let say = Say::of_person(Kind::RoleGranted, person).data(RoleChange { role }.to_data());
+            self.say_as_vault(say, With::default()).await?;
+        }
+        let (secret, row) = self.make_token(person, "first administrator", DEFAULT_DAYS)?;
+        self.store.apply(&[Change::AddToken(row)]).await?;
+        Ok((person, Zeroizing::new(secret.expose())))
+    }
+
+    /// Ends the service: nothing more is accepted, what was accepted is answered and durable.
+    pub async fn close(self) {
+        let writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let store = self.store.clone();
+        drop(self);
+        if let Some(writer) = writer {
+            // A writer that panicked has nothing left to finish.
+            let _ = writer.await;
+        }
+        store.close().await;
+    }
+}

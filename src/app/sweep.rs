@@ -1,0 +1,56 @@
+//! Background work: closing readings that ran out, and removing objects that no record names.
+
+use custody::act::{AccessCompleted, AccessOutcome};
+use custody::kind::Kind;
+use futures_util::StreamExt as _;
+
+use super::compose::Say;
+use super::say::With;
+use super::{App, AppError};
+
+const AT_ONCE: u32 = 200;
+
+impl App {
+    /// Records the end of readings whose grant ran out without the reader saying so. Returns how many.
+    pub async fn close_expired_grants(&self) -> Result<usize, AppError> {
+        let (expired, items) = {
+            let mut tx = self.store.read().await?;
+            let expired = tx.expired_grants(self.clock.now(), AT_ONCE).await?;
+            let ids: Vec<_> = expired.iter().map(|(_, grant)| grant.item).collect();
+            (expired, tx.items(&ids).await?)
+        };
+        let cases: std::collections::HashMap<_, _> =
+            items.into_iter().map(|(id, item)| (id, item.case)).collect();
+        let count = expired.len();
+        for (record, grant) in expired {
+            let Some(case) = cases.get(&grant.item) else { continue };
+            let bytes = self.sent.total(&record);
+            let data = AccessCompleted { bytes, grant: record, outcome: AccessOutcome::Expired };
+            let say = Say::of_item(Kind::AccessCompleted, *case, grant.item).data(data.to_data());
+            match self.say_as_vault(say, With::default()).await {
+                Ok(_) | Err(AppError::Refused(_)) => self.sent.forget(&record),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(count)
+    }
+
+    /// Removes objects that a crash left between the store and the record that would have named them. Runs at start,
+    /// before the first upload. Returns how many.
+    pub async fn remove_orphans(&self) -> Result<usize, AppError> {
+        let mut listed = std::pin::pin!(self.blobs.list().chunks(500));
+        let mut removed = 0;
+        while let Some(chunk) = listed.next().await {
+            let mut ids = Vec::with_capacity(chunk.len());
+            for object in chunk {
+                ids.push(object.map_err(AppError::internal("listing stored objects"))?.0);
+            }
+            let known = self.store.read().await?.objects(&ids).await?;
+            for id in ids.into_iter().filter(|id| !known.iter().any(|row| row.object == *id)) {
+                self.bury(id).await?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+}

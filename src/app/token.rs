@@ -1,0 +1,129 @@
+//! API tokens: random, shown once, kept as a hash, expiring, revocable.
+//!
+//! A token is `cus_` and 43 characters of base64url (32 random bytes), `_`, and eight hexadecimal digits of a CRC-32
+//! that let scanners and typists recognise a token without asking the vault.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use custody::digest::Digest;
+use custody::id::PersonId;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::{App, AppError, SignedIn};
+use crate::api;
+use crate::store::{ApiToken, Change};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// Days that a token lasts when nobody says otherwise.
+pub(super) const DEFAULT_DAYS: u32 = 90;
+
+/// A token's secret.
+pub(super) struct Secret(Zeroizing<String>);
+
+impl Secret {
+    pub(super) fn new(random: &[u8; 32]) -> Self {
+        let body = URL_SAFE_NO_PAD.encode(random);
+        Self(Zeroizing::new(format!("cus_{body}_{:08x}", crc32fast::hash(body.as_bytes()))))
+    }
+
+    pub(super) fn expose(&self) -> String {
+        self.0.to_string()
+    }
+
+    /// What the database keeps. The secret has 256 random bits, so one plain hash guards it.
+    pub(super) fn hash(&self) -> Digest {
+        Digest::of(self.0.as_bytes())
+    }
+}
+
+/// Whether a text has the form of a token.
+fn well_formed(text: &str) -> bool {
+    let parts = text.strip_prefix("cus_").and_then(|rest| rest.rsplit_once('_'));
+    parts.is_some_and(|(body, sum)| {
+        body.len() == 43 && sum == format!("{:08x}", crc32fast::hash(body.as_bytes()))
+    })
+}
+
+impl App {
+    /// Who presents this token.
+    pub async fn sign_in(&self, token: &str) -> Result<SignedIn, AppError> {
+        if !well_formed(token) {
+            return Err(AppError::Unauthenticated);
+        }
+        let found = self.store.read().await?.token(&Digest::of(token.as_bytes())).await?;
+        match found {
+            Some(row) if row.revoked.is_none() && row.expires > self.clock.now() => {
+                Ok(SignedIn { person: row.person, token_label: row.label })
+            }
+            _ => Err(AppError::Unauthenticated),
+        }
+    }
+
+    /// A further token of one's own.
+    pub async fn new_token(&self, person: PersonId, new: &api::NewToken) -> Result<api::Token, AppError> {
+        if !(1..=365).contains(&new.days) {
+            return Err(AppError::Invalid("days: a token lasts 1 to 365 days".to_owned()));
+        }
+        let (secret, row) = self.make_token(person, &new.label, new.days)?;
+        let answer =
+            api::Token { id: row.id.to_string(), token: secret.expose(), expires: row.expires.to_string() };
+        self.store.apply(&[Change::AddToken(row)]).await?;
+        Ok(answer)
+    }
+
+    pub(super) fn make_token(
+        &self,
+        person: PersonId,
+        label: &str,
+        days: u32,
+    ) -> Result<(Secret, ApiToken), AppError> {
+        if label.len() > 100 || label.chars().any(char::is_control) {
+            return Err(AppError::Invalid("label: at most 100 characters on one line".to_owned()));
+        }
+        let secret = Secret::new(&self.random());
+        let created = self.clock.now();
+        let row = ApiToken {
+            id: Uuid::now_v7(),
+            hash: secret.hash(),
+            person,
+            label: label.to_owned(),
+            created,
+            expires: created.saturating_add_millis(i64::from(days) * DAY_MS),
+            revoked: None,
+        };
+        Ok((secret, row))
+    }
+
+    /// One's own tokens.
+    pub async fn tokens(&self, person: PersonId) -> Result<api::Tokens, AppError> {
+        let rows = self.store.read().await?.tokens_of(person).await?;
+        let view = |row: ApiToken| api::TokenInfo {
+            id: row.id.to_string(),
+            label: row.label,
+            created: row.created.to_string(),
+            expires: row.expires.to_string(),
+            revoked: row.revoked.is_some(),
+        };
+        Ok(api::Tokens { tokens: rows.into_iter().map(view).collect() })
+    }
+
+    /// Ends one of one's own tokens.
+    pub async fn revoke_token(&self, person: PersonId, id: Uuid) -> Result<(), AppError> {
+        let done = self.store.apply(&[Change::RevokeToken { id, person, now: self.clock.now() }]).await?;
+        if done { Ok(()) } else { Err(AppError::NotFound("token")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_recognised_by_its_checksum() {
+        let secret = Secret::new(&[9; 32]);
+        assert!(well_formed(&secret.expose()));
+        assert!(!well_formed(&secret.expose().replace('C', "D")));
+        assert!(!well_formed("cus_x"));
+    }
+}

@@ -1,0 +1,425 @@
+//! Configuration: flags over environment over file over default, and where each value came from.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Read when no file is named and it is there.
+pub const SYSTEM_FILE: &str = "/etc/custos/custos.toml";
+const DEFAULT_LISTEN: &str = "127.0.0.1:8443";
+const DEFAULT_DATA_DIR: &str = "custos-data";
+/// Far above any configuration.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A flag of the command line.
+    Flag,
+    /// An environment variable.
+    Environment(&'static str),
+    /// A configuration file.
+    File(PathBuf),
+    /// Nobody said anything.
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("flag"),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting<T> {
+    value: T,
+    source: Source,
+}
+
+/// The server's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// Made at the first start; its fingerprint is what people pin.
+    SelfSigned,
+    /// PEM files of the operator's.
+    Files {
+        /// Certificate chain.
+        cert: PathBuf,
+        /// Private key.
+        key: PathBuf,
+    },
+}
+
+impl fmt::Display for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SelfSigned => f.write_str("self-signed"),
+            Self::Files { cert, key } => write!(f, "cert {}, key {}", cert.display(), key.display()),
+        }
+    }
+}
+
+/// Values given as flags.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--data-dir`
+    pub data_dir: Option<PathBuf>,
+    /// `--database-url`
+    pub database_url: Option<String>,
+    /// `--blobs-url`
+    pub blobs_url: Option<String>,
+    /// `--origin`
+    pub origin: Option<String>,
+    /// `--tls-cert`
+    pub tls_cert: Option<PathBuf>,
+    /// `--tls-key`
+    pub tls_key: Option<PathBuf>,
+}
+
+/// The configuration of a vault's process.
+#[derive(Clone)]
+pub struct Config {
+    listen: Setting<SocketAddr>,
+    data_dir: Setting<PathBuf>,
+    database_url: Setting<String>,
+    blobs_url: Setting<String>,
+    origin: Setting<String>,
+    tls: Setting<Tls>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A file that was named cannot be read.
+    #[error("cannot read the configuration {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file that is not TOML, or has a key that is not known.
+    #[error("the configuration {} is malformed: {problem}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        problem: String,
+    },
+    /// A value that cannot be.
+    #[error("`{key}` from {source_of}: {rule}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// Where the value came from.
+        source_of: Source,
+        /// How it is written.
+        rule: &'static str,
+    },
+}
+
+impl Config {
+    /// Puts together flags, environment, file and defaults.
+    pub fn load(flags: &Flags, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let (path, file) = read_file(flags, env)?;
+        let layers = Layers { env, path };
+        let listen =
+            layers.pick("CUSTOS_LISTEN", flags.listen.clone(), file.listen, || DEFAULT_LISTEN.into());
+        let listen = listen.parse("listen", "an address and a port, such as 127.0.0.1:8443", |text| {
+            text.parse::<SocketAddr>().ok()
+        })?;
+        let data_dir =
+            layers.pick("CUSTOS_DATA_DIR", flags.data_dir.as_deref().map(text), file.data_dir, || {
+                DEFAULT_DATA_DIR.into()
+            });
+        let data_dir = data_dir.parse("data_dir", "a directory", |text| {
+            (!text.is_empty()).then(|| std::path::absolute(text).ok()).flatten()
+        })?;
+        let within = |scheme: &str, name: &str| format!("{scheme}://{}", data_dir.value.join(name).display());
+        let database_url =
+            layers.pick("CUSTOS_DATABASE_URL", flags.database_url.clone(), file.database_url, || {
+                within("sqlite", "custos.db")
+            });
+        let database_url = database_url.parse(
+            "database_url",
+            "sqlite:///path/to/custos.db or postgres://…",
+            one_of(&["sqlite://", "postgres://", "postgresql://"]),
+        )?;
+        let blobs_url = layers
+            .pick("CUSTOS_BLOBS_URL", flags.blobs_url.clone(), file.blobs_url, || within("file", "blobs"));
+        let blobs_url = blobs_url.parse("blobs_url", "file:///path/to/blobs", one_of(&["file://"]))?;
+        let origin = layers.pick("CUSTOS_ORIGIN", flags.origin.clone(), file.origin, || {
+            format!("https://localhost:{}", listen.value.port())
+        });
+        let origin =
+            origin.parse("origin", "https://host or https://host:port, without a path", web_origin)?;
+        let tls = layers.tls(flags, file.tls)?;
+        Ok(Self { listen, data_dir, database_url, blobs_url, origin, tls })
+    }
+
+    /// Where to serve HTTPS.
+    pub const fn listen(&self) -> SocketAddr {
+        self.listen.value
+    }
+
+    /// Keys, certificate, and whatever else stays on this machine; absolute.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir.value
+    }
+
+    /// The database. May hold a password: not for logs.
+    pub fn database_url(&self) -> &str {
+        &self.database_url.value
+    }
+
+    /// Where encrypted evidence lies.
+    pub fn blobs_url(&self) -> &str {
+        &self.blobs_url.value
+    }
+
+    /// The address that people type.
+    pub fn origin(&self) -> &str {
+        &self.origin.value
+    }
+
+    /// The server's certificate.
+    pub const fn tls(&self) -> &Tls {
+        &self.tls.value
+    }
+
+    /// Every key with its value, as it may be shown, and its source.
+    pub fn entries(&self) -> [(&'static str, String, &Source); 6] {
+        [
+            ("listen", self.listen.value.to_string(), &self.listen.source),
+            ("data_dir", text(&self.data_dir.value), &self.data_dir.source),
+            ("database_url", without_password(&self.database_url.value), &self.database_url.source),
+            ("blobs_url", self.blobs_url.value.clone(), &self.blobs_url.source),
+            ("origin", self.origin.value.clone(), &self.origin.source),
+            ("tls", self.tls.value.to_string(), &self.tls.source),
+        ]
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.entries().iter().map(|(key, value, _)| (key, value))).finish()
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<String>,
+    data_dir: Option<String>,
+    database_url: Option<String>,
+    blobs_url: Option<String>,
+    origin: Option<String>,
+    tls: Option<FileTls>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum FileTls {
+    Word(String),
+    Files { cert: PathBuf, key: PathBuf },
+}
+
+fn read_file(
+    flags: &Flags,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Option<PathBuf>, File), ConfigError> {
+    let named = flags.config.clone().or_else(|| env("CUSTOS_CONFIG").map(PathBuf::from));
+    let system = || Some(PathBuf::from(SYSTEM_FILE)).filter(|path| path.exists());
+    let Some(path) = named.or_else(system) else { return Ok((None, File::default())) };
+    let read = |source| ConfigError::Read { path: path.clone(), source };
+    let malformed = |problem: String| ConfigError::Malformed { path: path.clone(), problem };
+    if std::fs::metadata(&path).map_err(read)?.len() > MAX_FILE_BYTES {
+        return Err(malformed("it is larger than 1 MiB".into()));
+    }
+    let content = std::fs::read_to_string(&path).map_err(read)?;
+    let file = toml::from_str(&content).map_err(|error| {
+        let line = error.span().map_or(1, |span| content[..span.start].lines().count().max(1));
+        malformed(format!("line {line}: {}", error.message()))
+    })?;
+    Ok((Some(path), file))
+}
+
+struct Layers<'a> {
+    env: &'a dyn Fn(&str) -> Option<String>,
+    path: Option<PathBuf>,
+}
+
+impl Layers<'_> {
+    fn pick(
+        &self,
+        variable: &'static str,
+        flag: Option<String>,
+        file: Option<String>,
+        default: impl FnOnce() -> String,
+    ) -> Setting<String> {
+        let found = |value, source| Setting { value, source };
+        if let Some(value) = flag {
+            found(value, Source::Flag)
+        } else if let Some(value) = (self.env)(variable) {
+            found(value, Source::Environment(variable))
+        } else if let Some(value) = file {
+            found(value, self.file())
+        } else {
+            found(default(), Source::Default)
+        }
+    }
+
+    fn tls(&self, flags: &Flags, file: Option<FileTls>) -> Result<Setting<Tls>, ConfigError> {
+        let rule = "`self-signed`, or a certificate and its key together";
+        let refuse = |source_of| Err(ConfigError::Value { key: "tls", source_of, rule });
+        let found = |value, source| Ok(Setting { value, source });
+        match (flags.tls_cert.clone(), flags.tls_key.clone()) {
+            (Some(cert), Some(key)) => return found(Tls::Files { cert, key }, Source::Flag),
+            (None, None) => {}
+            _ => return refuse(Source::Flag),
+        }
+        match ((self.env)("CUSTOS_TLS_CERT"), (self.env)("CUSTOS_TLS_KEY")) {
+            (Some(cert), Some(key)) => {
+                let tls = Tls::Files { cert: cert.into(), key: key.into() };
+                return found(tls, Source::Environment("CUSTOS_TLS_CERT"));
+            }
+            (None, None) => {}
+            _ => return refuse(Source::Environment("CUSTOS_TLS_CERT, CUSTOS_TLS_KEY")),
+        }
+        match ((self.env)("CUSTOS_TLS").as_deref(), file) {
+            (Some("self-signed"), _) => found(Tls::SelfSigned, Source::Environment("CUSTOS_TLS")),
+            (Some(_), _) => refuse(Source::Environment("CUSTOS_TLS")),
+            (None, Some(FileTls::Files { cert, key })) => found(Tls::Files { cert, key }, self.file()),
+            (None, Some(FileTls::Word(word))) if word == "self-signed" => found(Tls::SelfSigned, self.file()),
+            (None, Some(FileTls::Word(_))) => refuse(self.file()),
+            (None, None) => found(Tls::SelfSigned, Source::Default),
+        }
+    }
+
+    fn file(&self) -> Source {
+        Source::File(self.path.clone().unwrap_or_default())
+    }
+}
+
+impl Setting<String> {
+    fn parse<T>(
+        self,
+        key: &'static str,
+        rule: &'static str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Setting<T>, ConfigError> {
+        match read(&self.value) {
+            Some(value) => Ok(Setting { value, source: self.source }),
+            None => Err(ConfigError::Value { key, source_of: self.source, rule }),
+        }
+    }
+}
+
+fn one_of(schemes: &'static [&'static str]) -> impl FnOnce(&str) -> Option<String> {
+    move |text| schemes.iter().any(|scheme| text.starts_with(scheme)).then(|| text.to_owned())
+}
+
+fn web_origin(text: &str) -> Option<String> {
+    let host = text.strip_prefix("https://")?;
+    (!host.is_empty() && !host.contains(['/', '?', '#', '@', ' '])).then(|| text.to_owned())
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// `postgres://user:secret@host` as `postgres://user:***@host`, and whatever a query says about a password.
+fn without_password(url: &str) -> String {
+    let url = match url.split_once("password=") {
+        Some((before, after)) => {
+            let rest = after.find('&').map_or("", |end| &after[end..]);
+            format!("{before}password=***{rest}")
+        }
+        None => url.to_owned(),
+    };
+    let Some((scheme, rest)) = url.split_once("://") else { return url };
+    let end = rest.find('/').unwrap_or(rest.len());
+    // The last `@` of the authority: a password may contain one.
+    let Some(at) = rest[..end].rfind('@') else { return url };
+    match rest[..at].split_once(':') {
+        Some((user, _)) => format!("{scheme}://{user}:***{}", &rest[at..]),
+        None => url,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing(_: &str) -> Option<String> {
+        None
+    }
+
+    fn file(content: &str) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("custos.toml");
+        std::fs::write(&path, content).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
+        let (_dir, path) = file("listen = '0.0.0.0:1'\norigin = 'https://file.example'\ndata_dir = '/file'");
+        let env = |name: &str| match name {
+            "CUSTOS_LISTEN" => Some("0.0.0.0:2".to_owned()),
+            "CUSTOS_ORIGIN" => Some("https://env.example".to_owned()),
+            _ => None,
+        };
+        let flags =
+            Flags { config: Some(path.clone()), listen: Some("0.0.0.0:3".into()), ..Flags::default() };
+        let config = Config::load(&flags, &env).unwrap();
+        let shown: Vec<_> =
+            config.entries().map(|(key, value, source)| format!("{key} {value} {source}")).into();
+        assert_eq!(shown[0], "listen 0.0.0.0:3 flag");
+        assert_eq!(shown[1], format!("data_dir /file file {}", path.display()));
+        assert_eq!(shown[2], "database_url sqlite:///file/custos.db default");
+        assert_eq!(shown[3], "blobs_url file:///file/blobs default");
+        assert_eq!(shown[4], "origin https://env.example environment CUSTOS_ORIGIN");
+        assert_eq!(shown[5], "tls self-signed default");
+    }
+
+    #[test]
+    fn a_key_nobody_knows_and_a_value_that_cannot_be_are_named() {
+        let (_dir, path) = file("lisen = '0.0.0.0:1'");
+        let error = Config::load(&Flags { config: Some(path), ..Flags::default() }, &nothing).unwrap_err();
+        assert!(error.to_string().contains("lisen"), "{error}");
+        for (flags, key) in [
+            (Flags { listen: Some("8443".into()), ..Flags::default() }, "listen"),
+            (Flags { origin: Some("http://plain.example".into()), ..Flags::default() }, "origin"),
+            (Flags { blobs_url: Some("ftp://x".into()), ..Flags::default() }, "blobs_url"),
+            (Flags { tls_cert: Some("cert.pem".into()), ..Flags::default() }, "tls"),
+        ] {
+            let error = Config::load(&flags, &nothing).unwrap_err();
+            assert!(matches!(&error, ConfigError::Value { key: found, .. } if *found == key), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        assert_eq!(without_password("postgres://u:p@ss:w@h:5432/db"), "postgres://u:***@h:5432/db");
+        assert_eq!(
+            without_password("postgres://h/db?user=u&password=x&a=b"),
+            "postgres://h/db?user=u&password=***&a=b"
+        );
+        assert_eq!(without_password("sqlite:///a/b.db"), "sqlite:///a/b.db");
+    }
+}

@@ -1,0 +1,164 @@
+//! Cases, members, items, custody, transfers and exports.
+
+use actix_web::web::{Data, Json, Path, Query};
+use actix_web::{delete, get, post};
+use custody::act::{CaseRole, MemberChange};
+use custody::id::PersonId;
+use custody::record::Sequence;
+
+use super::{Answer, Page, created, ok};
+use crate::api;
+use crate::app::{App, AppError, parse, parse_opt};
+use crate::http::auth::{Idempotency, Person};
+
+/// Opens a case.
+#[utoipa::path(request_body = api::NewCase, responses((status = 201, body = api::Created)))]
+#[post("/api/v1/cases")]
+pub(crate) async fn open_case(
+    app: Data<App>,
+    who: Person,
+    key: Idempotency,
+    body: Json<api::NewCase>,
+) -> Answer {
+    Ok(created(app.open_case(who.0.person, body.into_inner(), key.0).await?))
+}
+
+/// One's own cases.
+#[utoipa::path(params(("cursor" = Option<String>, Query), ("limit" = Option<u32>, Query)), responses((status = 200, body = api::Cases)))]
+#[get("/api/v1/cases")]
+pub(crate) async fn cases(app: Data<App>, who: Person, page: Query<Page>) -> Answer {
+    let after = parse_opt(page.cursor.as_deref(), "cursor")?;
+    Ok(ok(app.cases(who.0.person, after, page.limit()?).await?))
+}
+
+/// One case.
+#[utoipa::path(params(("id" = String, Path)), responses((status = 200, body = api::Case)))]
+#[get("/api/v1/cases/{id}")]
+pub(crate) async fn case(app: Data<App>, who: Person, id: Path<String>) -> Answer {
+    Ok(ok(app.case(who.0.person, parse(&id, "id")?).await?))
+}
+
+/// Adds a member.
+#[utoipa::path(params(("id" = String, Path)), request_body = api::NewMember, responses((status = 201, body = api::Recorded)))]
+#[post("/api/v1/cases/{id}/members")]
+pub(crate) async fn add_member(
+    app: Data<App>,
+    who: Person,
+    key: Idempotency,
+    id: Path<String>,
+    body: Json<api::NewMember>,
+) -> Answer {
+    let change = member(&body.person, &body.role)?;
+    Ok(created(app.change_member(who.0.person, parse(&id, "id")?, change, true, key.0).await?))
+}
+
+/// Removes a member's role.
+#[utoipa::path(params(("id" = String, Path), ("person" = String, Path), ("role" = String, Path)), responses((status = 200, body = api::Recorded)))]
+#[delete("/api/v1/cases/{id}/members/{person}/{role}")]
+pub(crate) async fn remove_member(
+    app: Data<App>,
+    who: Person,
+    key: Idempotency,
+    path: Path<(String, String, String)>,
+) -> Answer {
+    let (id, person, role) = path.into_inner();
+    let change = member(&person, &role)?;
+    Ok(ok(app.change_member(who.0.person, parse(&id, "id")?, change, false, key.0).await?))
+}
+
+/// A case's members.
+#[utoipa::path(params(("id" = String, Path)), responses((status = 200, body = api::Members)))]
+#[get("/api/v1/cases/{id}/members")]
+pub(crate) async fn members(app: Data<App>, who: Person, id: Path<String>) -> Answer {
+    Ok(ok(app.members(who.0.person, parse(&id, "id")?).await?))
+}
+
+/// Registers an item.
+#[utoipa::path(params(("id" = String, Path)), request_body = api::NewItem, responses((status = 201, body = api::Created)))]
+#[post("/api/v1/cases/{id}/items")]
+pub(crate) async fn register_item(
+    app: Data<App>,
+    who: Person,
+    key: Idempotency,
+    id: Path<String>,
+    body: Json<api::NewItem>,
+) -> Answer {
+    Ok(created(app.register_item(who.0.person, parse(&id, "id")?, body.into_inner(), key.0).await?))
+}
+
+/// A case's items.
+#[utoipa::path(params(("id" = String, Path), ("cursor" = Option<String>, Query), ("limit" = Option<u32>, Query), ("q" = Option<String>, Query)), responses((status = 200, body = api::Items)))]
+#[get("/api/v1/cases/{id}/items")]
+pub(crate) async fn items(app: Data<App>, who: Person, id: Path<String>, page: Query<Page>) -> Answer {
+    let after = parse_opt(page.cursor.as_deref(), "cursor")?.unwrap_or(0);
+    Ok(ok(app.items(who.0.person, parse(&id, "id")?, after, page.limit()?, page.q.as_deref()).await?))
+}
+
+/// One item.
+#[utoipa::path(params(("id" = String, Path)), responses((status = 200, body = api::Item)))]
+#[get("/api/v1/items/{id}")]
+pub(crate) async fn item(app: Data<App>, who: Person, id: Path<String>) -> Answer {
+    Ok(ok(app.item(who.0.person, parse(&id, "id")?).await?))
+}
+
+/// Changes an item's class.
+#[utoipa::path(params(("id" = String, Path)), request_body = api::NewClass, responses((status = 200, body = api::Recorded)))]
+#[post("/api/v1/items/{id}/class")]
+pub(crate) async fn classify(
+    app: Data<App>,
+    who: Person,
+    key: Idempotency,
+    id: Path<String>,
+    body: Json<api::NewClass>,
+) -> Answer {
+    Ok(ok(app.classify(who.0.person, parse(&id, "id")?, &body, key.0).await?))
+}
+
+/// A case's custody.
+#[utoipa::path(params(("id" = String, Path), ("cursor" = Option<String>, Query), ("limit" = Option<u32>, Query)), responses((status = 200, body = api::Custody)))]
+#[get("/api/v1/cases/{id}/custody")]
+pub(crate) async fn case_custody(app: Data<App>, who: Person, id: Path<String>, page: Query<Page>) -> Answer {
+    custody(&app, &who, Sequence::Case(parse(&id, "id")?), &page).await
+}
+
+/// An item's custody.
+#[utoipa::path(params(("id" = String, Path), ("cursor" = Option<String>, Query), ("limit" = Option<u32>, Query)), responses((status = 200, body = api::Custody)))]
+#[get("/api/v1/items/{id}/custody")]
+pub(crate) async fn item_custody(app: Data<App>, who: Person, id: Path<String>, page: Query<Page>) -> Answer {
+    custody(&app, &who, Sequence::Item(parse(&id, "id")?), &page).await
+}
+
+async fn custody(app: &App, who: &Person, of: Sequence, page: &Page) -> Answer {
+    let after = parse_opt(page.cursor.as_deref(), "cursor")?.unwrap_or(0);
+    Ok(ok(app.custody(who.0.person, of, after, page.limit()?).await?))
+}
+
+/// Offers that wait for the signed-in person.
+#[utoipa::path(responses((status = 200, body = api::Transfers)))]
+#[get("/api/v1/transfers")]
+pub(crate) async fn transfers(app: Data<App>, who: Person) -> Answer {
+    Ok(ok(app.offered(who.0.person).await?))
+}
+
+/// Records an export and lays out its bundle.
+#[utoipa::path(params(("id" = String, Path)), request_body = api::NewExport, responses((status = 201, body = api::Export)))]
+#[post("/api/v1/cases/{id}/exports")]
+pub(crate) async fn export(
+    app: Data<App>,
+    who: Person,
+    key: Idempotency,
+    id: Path<String>,
+    body: Json<api::NewExport>,
+) -> Answer {
+    let app = app.into_inner();
+    Ok(created(app.export(who.0.person, parse(&id, "id")?, body.into_inner(), key.0).await?))
+}
+
+fn member(person: &str, role: &str) -> Result<MemberChange, AppError> {
+    let role: CaseRole =
+        serde_json::from_value(serde_json::Value::String(role.to_owned())).map_err(|_| {
+            AppError::Invalid("role: one of lead, investigator, custodian, prosecutor, reader".to_owned())
+        })?;
+    let member: PersonId = parse(person, "person")?;
+    Ok(MemberChange { member, role })
+}

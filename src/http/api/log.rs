@@ -1,0 +1,68 @@
+//! What everybody may read: who the vault is, the newest checkpoint, the public entries. No sign-in.
+
+use actix_web::web::{Data, Query};
+use actix_web::{HttpResponse, get};
+use serde::Deserialize;
+
+use super::{Answer, ok};
+use crate::api;
+use crate::app::App;
+
+/// Who this vault is.
+#[utoipa::path(responses((status = 200, body = api::VaultInfo)), security(()))]
+#[get("/api/v1/vault")]
+pub(crate) async fn vault(app: Data<App>) -> Answer {
+    Ok(ok(app.info()))
+}
+
+/// The newest checkpoint, a C2SP signed note.
+#[utoipa::path(responses((status = 200, content_type = "text/plain", body = String)), security(()))]
+#[get("/log/checkpoint")]
+pub(crate) async fn checkpoint(app: Data<App>) -> Answer {
+    let note = app.checkpoint().await?;
+    Ok(HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .insert_header(("Cache-Control", "no-cache"))
+        .body(note))
+}
+
+/// Which entries.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entries {
+    start: u64,
+    limit: Option<u32>,
+}
+
+/// Public entries from an index on, 97 bytes each, at most 65,536.
+#[utoipa::path(params(("start" = u64, Query), ("limit" = Option<u32>, Query)), responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>)), security(()))]
+#[get("/log/entries")]
+pub(crate) async fn entries(app: Data<App>, page: Query<Entries>) -> Answer {
+    let bytes = app.entries(page.start, page.limit.unwrap_or(65_536).clamp(1, 65_536)).await?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/octet-stream")
+        .insert_header(("Cache-Control", "no-cache"))
+        .body(bytes))
+}
+
+/// The process runs.
+#[utoipa::path(responses((status = 200, body = String)), security(()))]
+#[get("/livez")]
+pub(crate) async fn livez() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain").body("ok\n")
+}
+
+/// The database answers and the log has its first record.
+#[utoipa::path(responses((status = 200, body = String), (status = 503, body = String)), security(()))]
+#[get("/readyz")]
+pub(crate) async fn readyz(app: Data<App>) -> HttpResponse {
+    match app.checkpoint().await {
+        Ok(_) => HttpResponse::Ok().content_type("text/plain").body("ready\n"),
+        Err(error) => {
+            tracing::warn!(code = error.code(), "not ready");
+            HttpResponse::ServiceUnavailable()
+                .content_type("text/plain")
+                .body("the database does not answer\n")
+        }
+    }
+}

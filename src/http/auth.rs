@@ -1,0 +1,52 @@
+//! Who asks: extractors. A handler that names one in its arguments cannot run without it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, web};
+use custody::id::OpId;
+
+use crate::app::{App, AppError, SignedIn, parse};
+
+/// A person signed in by API token.
+#[derive(Debug, Clone)]
+pub struct Person(pub SignedIn);
+
+impl FromRequest for Person {
+    type Error = AppError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, AppError>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let app = request.app_data::<web::Data<App>>().cloned();
+        let token = bearer(request).map(str::to_owned);
+        Box::pin(async move {
+            let app = app.ok_or(AppError::Unauthenticated)?;
+            let token = zeroize::Zeroizing::new(token.ok_or(AppError::Unauthenticated)?);
+            app.sign_in(&token).await.map(Self)
+        })
+    }
+}
+
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// The caller's own name for the act, from `Idempotency-Key`.
+#[derive(Debug, Clone, Copy)]
+pub struct Idempotency(pub Option<OpId>);
+
+impl FromRequest for Idempotency {
+    type Error = AppError;
+    type Future = std::future::Ready<Result<Self, AppError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let header = request.headers().get("Idempotency-Key");
+        std::future::ready(match header.map(|value| value.to_str()) {
+            None => Ok(Self(None)),
+            Some(Ok(text)) => parse(text, "Idempotency-Key").map(|op_id| Self(Some(op_id))),
+            Some(Err(_)) => Err(AppError::Invalid("Idempotency-Key: not ASCII".to_owned())),
+        })
+    }
+}

@@ -1,0 +1,249 @@
+//! Errors on the wire: RFC 9457 problems from one table of codes.
+//!
+//! A code is never renamed. What a client sees is the rule and the remedy; causes go to the log under the request id.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+
+use crate::api::Problem;
+use crate::app::AppError;
+
+/// One row: code, status, title, remedy.
+pub type Row = (&'static str, u16, &'static str, &'static str);
+
+/// The table. Its order is that of the documentation page.
+pub const TABLE: &[Row] = &[
+    ("unauthenticated", 401, "Not signed in", "send a valid API token as `Authorization: Bearer cus_…`"),
+    ("not-found", 404, "Not found", "check the id; for a case or item ask its lead to add you as a member"),
+    ("invalid-request", 400, "The request cannot be understood", "correct the request as the detail says"),
+    (
+        "invalid-statement",
+        422,
+        "The statement's shape is wrong",
+        "build the statement as docs/FORMAT.md says, or use statements/prepare",
+    ),
+    (
+        "invalid-envelope",
+        422,
+        "The envelope does not verify",
+        "sign the exact bytes from statements/prepare with the enrolled key",
+    ),
+    (
+        "bad-signature",
+        422,
+        "A signature does not verify",
+        "sign the exact bytes from statements/prepare with the enrolled key",
+    ),
+    ("too-late", 409, "Somebody else was first", "read the present state and decide anew"),
+    (
+        "opening-mismatch",
+        422,
+        "A field's opening does not fit",
+        "send exactly the openings that belong to the statement's fields",
+    ),
+    (
+        "op-id-reused",
+        409,
+        "The op_id names another statement",
+        "use a fresh op_id for a new act; repeat the identical request to get the first receipt",
+    ),
+    (
+        "digest-mismatch",
+        422,
+        "The bytes differ from what was announced",
+        "send the original file again, or register the item anew with the right digest",
+    ),
+    ("truncated", 400, "The upload ended early", "send the content again; nothing was stored"),
+    ("too-large", 413, "The content is too large", "send no more bytes than were registered"),
+    (
+        "range-not-satisfiable",
+        416,
+        "The range is outside the content",
+        "ask for bytes within the content's size",
+    ),
+    (
+        "access-grant-needed",
+        403,
+        "No open access grant",
+        "POST …/access with a purpose first and send its id as ?access=",
+    ),
+    (
+        "invitation-invalid",
+        403,
+        "The invitation cannot be redeemed",
+        "ask the registrar for a new invitation",
+    ),
+    (
+        "storage-full",
+        507,
+        "Storage is full",
+        "tell the administrator; the request can be repeated once there is room",
+    ),
+    ("too-many-requests", 429, "Too many requests", "wait as long as Retry-After says"),
+    (
+        "internal",
+        500,
+        "Something failed inside",
+        "repeat the request; if it fails again give the request id to the administrator",
+    ),
+    ("not-permitted", 403, "Not permitted", "ask the case's lead or the administrator for the role"),
+    ("not-custodian", 403, "Not the custodian", "only the present custodian may offer the item"),
+    ("not-receiver", 403, "Not the receiver", "only the person named in the offer may answer it"),
+    (
+        "key-not-valid",
+        403,
+        "The key does not count",
+        "enrol a key, or sign with one that is enrolled and not revoked",
+    ),
+    (
+        "wrong-assurance",
+        403,
+        "The key does not fit the assurance",
+        "sign with your own key; the vault's key signs only for itself",
+    ),
+    (
+        "not-voucher",
+        403,
+        "Not a voucher",
+        "sign the enrolment with an earlier key of its owner or a registrar's own key",
+    ),
+    (
+        "administrator-apart",
+        403,
+        "Administrators stay out of cases",
+        "use a person without the administrator's role",
+    ),
+    (
+        "wrong-signatures",
+        422,
+        "Wrong number of signatures",
+        "give the signatures that the kind asks for, the actor's first",
+    ),
+    ("key-known", 409, "The key is enrolled already", "make a new key"),
+    ("unknown", 404, "Something named does not exist", "check the ids in the statement"),
+    ("exists", 409, "It exists already", "use a new id"),
+    (
+        "stale",
+        409,
+        "Something changed meanwhile",
+        "read the item's custody again, look at what changed, and sign anew",
+    ),
+    (
+        "seen-elsewhere",
+        409,
+        "What was seen is not of this sequence",
+        "name a record of the same item, case or person",
+    ),
+    (
+        "other-vault",
+        409,
+        "The statement is for another vault",
+        "check the vault's fingerprint in your profile",
+    ),
+    ("offer-pending", 409, "An offer waits", "wait for the answer to the offer"),
+    ("no-such-offer", 409, "Not the offer that waits", "read the item again and name its present offer"),
+    ("offer-to-self", 422, "Offered to its own custodian", "name another member of the case"),
+    (
+        "restricted-unsupported",
+        422,
+        "Class restricted is not supported yet",
+        "register the item as hash-only; the vault then takes no bytes",
+    ),
+    ("hash-only", 422, "Hash-only items take no bytes", "send digest and size with the item, and no content"),
+    ("content-exists", 409, "The item has content already", "register a new item; nothing is overwritten"),
+    ("no-content", 409, "The vault holds no content of this item", "upload the content first"),
+    ("role", 409, "The role is there already, or not", "read the person's or case's roles"),
+    ("grant", 409, "The grant is not open", "ask for a new access grant"),
+    ("set-up-only", 403, "Only during set-up", "let an administrator or registrar do it"),
+    (
+        "last-one",
+        409,
+        "The last one stays",
+        "give the role to somebody else first; they can take it from you",
+    ),
+];
+
+/// The row of a code.
+pub fn row(code: &str) -> Row {
+    let internal = ("internal", 500, "Something failed inside", "repeat the request");
+    TABLE.iter().copied().find(|row| row.0 == code).unwrap_or(internal)
+}
+
+impl ResponseError for AppError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(row(self.code()).1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        problem(self, &request_id())
+    }
+}
+
+/// Builds the answer, and logs what happened inside with its causes.
+fn problem(error: &AppError, request_id: &str) -> HttpResponse {
+    let (code, status, title, remedy) = row(error.code());
+    let detail = if let AppError::Internal { context, source } = error {
+        tracing::error!(request_id, error = %chain(source.as_ref()), "{context} failed");
+        "the cause is in the server's log under the request id".to_owned()
+    } else {
+        error.to_string()
+    };
+    let body = Problem {
+        kind: format!("https://custos.invalid/errors/{code}"),
+        title: title.to_owned(),
+        status,
+        code: code.to_owned(),
+        detail,
+        remedy: remedy.to_owned(),
+        request_id: request_id.to_owned(),
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    response.content_type("application/problem+json");
+    if let AppError::Range(size) = error {
+        response.insert_header(("Content-Range", format!("bytes */{size}")));
+    }
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        response.insert_header(("Retry-After", "30"));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        response.insert_header(("WWW-Authenticate", "Bearer realm=\"custos\""));
+    }
+    response.json(body)
+}
+
+/// Malformed JSON, path or query: the same shape of answer as everything else.
+pub fn malformed(error: &dyn std::fmt::Display, _: &HttpRequest) -> actix_web::Error {
+    // The parsers' texts name members and positions, not values.
+    AppError::Invalid(error.to_string()).into()
+}
+
+fn request_id() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_one_row() {
+        let mut codes: Vec<_> = TABLE.iter().map(|row| row.0).collect();
+        codes.sort_unstable();
+        let count = codes.len();
+        codes.dedup();
+        assert_eq!(codes.len(), count);
+        assert_eq!(row("stale").1, 409);
+    }
+}

@@ -1,0 +1,264 @@
+//! HTTPS: the service's one way in.
+
+pub mod api;
+pub mod auth;
+pub mod error;
+mod limit;
+pub mod range;
+pub mod tls;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::middleware::DefaultHeaders;
+use actix_web::web::{Data, JsonConfig, PathConfig, QueryConfig, ServiceConfig};
+use actix_web::{App as Service, HttpServer};
+use tokio::sync::oneshot;
+use utoipa::OpenApi;
+use zeroize::Zeroizing;
+
+use crate::api as wire;
+use crate::app::setup::{self, SetupError};
+use crate::app::{App, AppError};
+use crate::config::Config;
+use custody::digest::Digest;
+
+/// Most bytes of a JSON body: a statement of 1,000 items in base64, with its openings.
+const MAX_JSON_BYTES: usize = 4 << 20;
+/// How long requests may take to finish once the service is asked to end.
+const DRAIN_SECONDS: u64 = 30;
+/// Grants that ran out are closed this often.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// What a service that listens says.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// Where.
+    pub addr: SocketAddr,
+    /// SHA-256 of the certificate.
+    pub tls_fingerprint: Digest,
+    /// Who this vault is.
+    pub vault: wire::VaultInfo,
+}
+
+/// Why the service does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The vault cannot be opened.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// What is left from an earlier run could not be cleared up.
+    #[error("cannot clear up what an earlier run left")]
+    Recover(#[source] AppError),
+    /// The address cannot be used.
+    #[error("cannot listen on {addr}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The service broke off.
+    #[error("the service ended with an error")]
+    Run(#[source] std::io::Error),
+}
+
+impl ServeError {
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Setup(error) => error.remedy(),
+            Self::Listen { .. } => "choose another `listen` address, or end what listens there".to_owned(),
+            Self::Recover(_) | Self::Run(_) => "run `custos doctor`; the log above says more".to_owned(),
+        }
+    }
+}
+
+/// Serves the vault that `config` names until `shutdown`, then finishes what was begun.
+pub async fn serve(
+    config: &Config,
+    passphrase: Option<Zeroizing<String>>,
+    ready: oneshot::Sender<Bound>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let tls = tls::Tls::load(&setup::tls_source(config)).map_err(SetupError::from)?;
+    let app = Arc::new(setup::open(config, passphrase).await?);
+    let orphans = app.remove_orphans().await.map_err(ServeError::Recover)?;
+    if orphans > 0 {
+        tracing::info!(orphans, "removed objects that no record names");
+    }
+    let shared = Data::from(Arc::clone(&app));
+    let limits = limit::Limits::new();
+    let listen = config.listen();
+    let server = HttpServer::new(move || {
+        Service::new()
+            .app_data(shared.clone())
+            .wrap(actix_web::middleware::from_fn(limit::guard))
+            .app_data(Data::new(limits.clone()))
+            .wrap(headers())
+            .wrap(tracing_actix_web::TracingLogger::<Quiet>::new())
+            .configure(routes)
+    })
+    .shutdown_timeout(DRAIN_SECONDS)
+    .disable_signals()
+    // An error sent before the body was read must reach the client: without this the connection is reset under it.
+    .client_disconnect_timeout(Duration::from_secs(5))
+    .bind_rustls_0_23(listen, tls.config)
+    .map_err(|source| ServeError::Listen { addr: listen, source })?;
+    let addr = server.addrs().first().copied().unwrap_or(listen);
+    let running = server.run();
+    let handle = running.handle();
+    let sweeper = tokio::spawn(sweep(Arc::downgrade(&app)));
+    let serving = tokio::spawn(running);
+    // Nobody waiting for it is no reason not to serve.
+    let _ = ready.send(Bound { addr, tls_fingerprint: tls.fingerprint, vault: app.info() });
+    shutdown.await;
+    handle.stop(true).await;
+    sweeper.abort();
+    let _ = sweeper.await;
+    let ended = serving.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
+    if let Some(app) = Arc::into_inner(app) {
+        app.close().await;
+    }
+    ended.map_err(ServeError::Run)
+}
+
+async fn sweep(app: std::sync::Weak<App>) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        let Some(app) = app.upgrade() else { return };
+        if let Err(error) = app.close_expired_grants().await {
+            tracing::error!(code = error.code(), "closing readings that ran out failed; it is tried again");
+        }
+    }
+}
+
+/// Headers of every answer.
+fn headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("X-Content-Type-Options", "nosniff"))
+        .add(("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"))
+        .add(("Referrer-Policy", "no-referrer"))
+        .add(("Cross-Origin-Resource-Policy", "same-origin"))
+        .add(("Strict-Transport-Security", "max-age=31536000"))
+}
+
+/// All routes, with the one shape of error for bodies, paths and queries that cannot be read.
+pub fn routes(service: &mut ServiceConfig) {
+    service
+        .app_data(JsonConfig::default().limit(MAX_JSON_BYTES).error_handler(|e, r| error::malformed(&e, r)))
+        .app_data(PathConfig::default().error_handler(|e, r| error::malformed(&e, r)))
+        .app_data(QueryConfig::default().error_handler(|e, r| error::malformed(&e, r)))
+        .service(api::log::livez)
+        .service(api::log::readyz)
+        .service(api::log::vault)
+        .service(api::log::checkpoint)
+        .service(api::log::entries)
+        .service(api::people::me)
+        .service(api::people::new_org)
+        .service(api::people::orgs)
+        .service(api::people::new_person)
+        .service(api::people::persons)
+        .service(api::people::person)
+        .service(api::people::grant_role)
+        .service(api::people::revoke_role)
+        .service(api::people::invite)
+        .service(api::people::prepare_redemption)
+        .service(api::people::redeem)
+        .service(api::people::enrolments)
+        .service(api::people::approve)
+        .service(api::people::prepare_key)
+        .service(api::people::add_key)
+        .service(api::people::revoke_key)
+        .service(api::people::new_token)
+        .service(api::people::tokens)
+        .service(api::people::revoke_token)
+        .service(api::cases::open_case)
+        .service(api::cases::cases)
+        .service(api::cases::case)
+        .service(api::cases::add_member)
+        .service(api::cases::members)
+        .service(api::cases::remove_member)
+        .service(api::cases::register_item)
+        .service(api::cases::items)
+        .service(api::cases::item)
+        .service(api::cases::classify)
+        .service(api::cases::case_custody)
+        .service(api::cases::item_custody)
+        .service(api::cases::transfers)
+        .service(api::cases::export)
+        .service(api::content::upload)
+        .service(api::content::download)
+        .service(api::content::access)
+        .service(api::content::complete)
+        .service(api::content::bundle)
+        .service(api::statements::prepare)
+        .service(api::statements::submit)
+        .service(api::statements::on_behalf)
+        .service(utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", Document::openapi()))
+        .default_service(actix_web::web::to(nothing_here));
+}
+
+/// The API's document (`OpenAPI` 3.1).
+#[derive(Debug, OpenApi)]
+#[openapi(
+    info(title = "Custos", description = "Evidence vault and chain of custody"),
+    paths(
+        api::log::livez, api::log::readyz, api::log::vault, api::log::checkpoint, api::log::entries,
+        api::people::me, api::people::new_org, api::people::orgs, api::people::new_person, api::people::persons,
+        api::people::person, api::people::grant_role, api::people::revoke_role, api::people::invite,
+        api::people::prepare_redemption, api::people::redeem, api::people::enrolments, api::people::approve,
+        api::people::prepare_key, api::people::add_key, api::people::revoke_key, api::people::new_token,
+        api::people::tokens, api::people::revoke_token,
+        api::cases::open_case, api::cases::cases, api::cases::case, api::cases::add_member, api::cases::members,
+        api::cases::remove_member, api::cases::register_item, api::cases::items, api::cases::item,
+        api::cases::classify, api::cases::case_custody, api::cases::item_custody, api::cases::transfers,
+        api::cases::export,
+        api::content::upload, api::content::download, api::content::access, api::content::complete,
+        api::content::bundle,
+        api::statements::prepare, api::statements::submit, api::statements::on_behalf,
+    ),
+    modifiers(&Security)
+)]
+pub struct Document;
+
+/// Every route asks for a token unless it says otherwise.
+struct Security;
+
+impl utoipa::Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", scheme);
+        document.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
+    }
+}
+
+/// One span a request: method, route pattern and status. Paths carry ids and queries carry grants; neither is logged.
+#[derive(Debug)]
+struct Quiet;
+
+impl tracing_actix_web::RootSpanBuilder for Quiet {
+    fn on_request_start(request: &actix_web::dev::ServiceRequest) -> tracing::Span {
+        let route = request.match_pattern().unwrap_or_default();
+        tracing::info_span!("request", method = %request.method(), route, id = %uuid::Uuid::new_v4().simple())
+    }
+
+    fn on_request_end<B: actix_web::body::MessageBody>(
+        _: tracing::Span,
+        outcome: &Result<actix_web::dev::ServiceResponse<B>, actix_web::Error>,
+    ) {
+        if let Ok(response) = outcome {
+            tracing::debug!(status = response.status().as_u16(), "answered");
+        }
+    }
+}
+
+async fn nothing_here() -> Result<actix_web::HttpResponse, AppError> {
+    Err(AppError::NotFound("address"))
+}
