@@ -17,6 +17,9 @@ use super::{App, AppError, wire};
 use crate::api;
 use crate::sequencer::{Attachments, Submission, SubmissionError, SubmitError};
 
+/// Longest grant to read: a day.
+const MAX_GRANT_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// What commits together with a statement.
 #[derive(Debug, Default)]
 pub(super) struct With {
@@ -77,6 +80,8 @@ impl App {
         let fields: BTreeMap<_, _> = opened.into_iter().map(|o| (o.name, o.value)).collect();
         let same = say.kind == statement.kind
             && (say.case, say.item, say.person) == (statement.case, statement.item, statement.person)
+            && say.items.as_ref().map(Vec::len) == statement.items.as_ref().map(Vec::len)
+            && say.items.iter().flatten().zip(statement.items.iter().flatten()).all(|(a, b)| a.item == b.item)
             && (say.content, &say.purpose) == (statement.content, &statement.purpose)
             // What an export commits to is filled in under the log's lock and is not part of the request.
             && (say.data == statement.data || say.kind == Kind::BundleExported)
@@ -90,7 +95,7 @@ impl App {
 
     /// [`say_on_behalf`](Self::say_on_behalf), answered as it travels.
     pub async fn record_on_behalf(&self, person: PersonId, say: Say) -> Result<api::Recorded, AppError> {
-        Ok(api::Recorded { receipts: wire(&self.say_on_behalf(person, say).await?) })
+        Ok(api::Recorded { receipts: wire(&self.say_on_behalf(person, checked_kind(say)?).await?) })
     }
 
     /// [`submit_signed`](Self::submit_signed), answered as it travels.
@@ -139,6 +144,9 @@ impl App {
         if statement.actor.person() != Some(person) {
             return Err(AppError::Invalid("the statement's actor is not the signed-in person".to_owned()));
         }
+        if statement.kind == Kind::BundleExported {
+            return Err(own_route());
+        }
         let said = self.submit(envelope, &statement, &openings, With::default()).await;
         self.note_refusal(person, &statement, said).await
     }
@@ -179,11 +187,25 @@ impl App {
         with: With,
     ) -> Result<Submission, AppError> {
         let act = Act::parse(statement)?;
+        if let Act::AccessGranted(_, _, d) = &act
+            && d.expires > self.clock.now().saturating_add_millis(MAX_GRANT_MS)
+        {
+            return Err(AppError::Invalid("expires: a grant to read lasts at most a day".to_owned()));
+        }
         check_openings(&statement.op_id, &statement.fields, openings)?;
         let mut attach = with.attach;
         self.seal_fields(statement, &act, openings, &mut attach).await?;
         Ok(Submission::new(envelope, attach)?)
     }
+}
+
+/// An export commits to heads that are read under the log's lock: it is recorded by its own route only.
+fn checked_kind(say: Say) -> Result<Say, AppError> {
+    if say.kind == Kind::BundleExported { Err(own_route()) } else { Ok(say) }
+}
+
+fn own_route() -> AppError {
+    AppError::Invalid("kind: an export is recorded by POST /api/v1/cases/{id}/exports".to_owned())
 }
 
 impl From<SubmitError> for AppError {

@@ -39,7 +39,11 @@ impl App {
     /// before the first upload. Returns how many.
     pub async fn remove_orphans(&self) -> Result<usize, AppError> {
         let mut listed = std::pin::pin!(self.blobs.list().chunks(500));
-        let mut removed = 0;
+        let mut removed = self
+            .blobs
+            .remove_unfinished()
+            .await
+            .map_err(AppError::internal("removing unfinished uploads"))?;
         while let Some(chunk) = listed.next().await {
             let mut ids = Vec::with_capacity(chunk.len());
             for object in chunk {

@@ -9,7 +9,7 @@ mod error;
 mod read;
 mod upload;
 
-use std::path::Path as FsPath;
+use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
 use custody::blob::{Audit, AuditFindings, ObjectId, Part};
@@ -34,6 +34,8 @@ const PREFIX: &str = "objects";
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     threads: Arc<Semaphore>,
+    /// The folder of a local store.
+    folder: Option<PathBuf>,
 }
 
 impl Blobs {
@@ -48,13 +50,14 @@ impl Blobs {
             return Err(BlobsError::NoFolder(folder.to_owned()));
         }
         let local = LocalFileSystem::new_with_prefix(folder).map_err(BlobsError::Store)?;
-        Ok(Self::over(Arc::new(local.with_fsync(true))))
+        let folder = Some(PathBuf::from(folder));
+        Ok(Self { folder, ..Self::over(Arc::new(local.with_fsync(true))) })
     }
 
     /// Stores objects in any store; it must make them durable before it says that they are complete.
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { store, threads: Arc::new(Semaphore::new(2 * cores)) }
+        Self { store, threads: Arc::new(Semaphore::new(2 * cores)), folder: None }
     }
 
     /// Deletes an object; one that is not there is deleted already.

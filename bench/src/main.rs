@@ -1,0 +1,118 @@
+//! The parts of `bench/run` that happen inside a process. Each prints one number: operations per second.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is a number")]
+
+mod world;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ed25519_dalek::{Signer as _, SigningKey};
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use world::{Failure, World};
+
+/// Statements signed beforehand for each submitter: signing is the person's work, not the vault's.
+const PREPARED: usize = 4_000;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let figure = match words.as_slice() {
+        ["append", url, submitters, seconds] => append(url, submitters, seconds).await,
+        ["insert", path, seconds] => insert(path, seconds).await,
+        ["strict", seconds] => strict(seconds),
+        _ => {
+            Err("usage: custos-bench append URL SUBMITTERS SECONDS | insert FILE SECONDS | strict SECONDS"
+                .into())
+        }
+    };
+    match figure {
+        Ok(figure) => {
+            println!("{figure:.1}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Signed statements verified, chained and durable, by so many submitters who each wait for their receipt.
+async fn append(url: &str, submitters: &str, seconds: &str) -> Result<f64, Failure> {
+    let (submitters, time): (usize, _) = (submitters.parse()?, duration(seconds)?);
+    let world = Arc::new(World::new(url).await?);
+    let prepared: Vec<_> = (0..submitters).map(|_| world.prepare(PREPARED)).collect();
+    let done = Arc::new(AtomicU64::new(0));
+    let start = Instant::now();
+    let tasks: Vec<_> = prepared
+        .into_iter()
+        .map(|statements| {
+            let (world, done) = (Arc::clone(&world), Arc::clone(&done));
+            tokio::spawn(async move {
+                for statement in statements {
+                    if start.elapsed() >= time {
+                        break;
+                    }
+                    world.submit(statement).await?;
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok::<_, Failure>(())
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await??;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a count of operations, far below 2^52")]
+    let count = done.load(Ordering::Relaxed) as f64;
+    Ok(count / start.elapsed().as_secs_f64())
+}
+
+/// The bare loop: one row a transaction, durable, one connection.
+async fn insert(path: &str, seconds: &str) -> Result<f64, Failure> {
+    let time = duration(seconds)?;
+    let mut connection = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .connect()
+        .await?;
+    sqlx::query("CREATE TABLE rows (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)")
+        .execute(&mut connection)
+        .await?;
+    let row = vec![7_u8; 1_000];
+    let start = Instant::now();
+    let mut count = 0.0;
+    while start.elapsed() < time {
+        sqlx::query("INSERT INTO rows (bytes) VALUES ($1)").bind(&row).execute(&mut connection).await?;
+        count += 1.0;
+    }
+    Ok(count / start.elapsed().as_secs_f64())
+}
+
+/// Ed25519 alone: strict verifications of a statement-sized message on one core.
+fn strict(seconds: &str) -> Result<f64, Failure> {
+    let time = duration(seconds)?;
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let message = [7; 700];
+    let (signature, public) = (key.sign(&message), key.verifying_key());
+    let start = Instant::now();
+    let mut count = 0.0;
+    while start.elapsed() < time {
+        for _ in 0..100 {
+            public.verify_strict(&message, &signature)?;
+        }
+        count += 100.0;
+    }
+    Ok(count / start.elapsed().as_secs_f64())
+}
+
+fn duration(seconds: &str) -> Result<Duration, Failure> {
+    Ok(Duration::from_secs_f64(seconds.parse()?))
+}
