@@ -60,6 +60,23 @@ impl Blobs {
         Self { store, threads: Arc::new(Semaphore::new(2 * cores)), folder: None }
     }
 
+    /// Removes what a crash left of uploads that never became objects: a local store keeps them as `<id>#<n>` and shows
+    /// them to nobody. Only for a process that has begun no upload and shares the folder with none that has. Returns
+    /// how many.
+    pub async fn remove_unfinished(&self) -> Result<usize, BlobsError> {
+        let Some(folder) = self.folder.as_ref().map(|folder| folder.join(PREFIX)) else { return Ok(0) };
+        off_worker(move || {
+            let unfinished = |entry: &walkdir::DirEntry| {
+                let name = entry.file_name().to_string_lossy();
+                let id = name.split_once('#').map(|(id, _)| id.parse::<ObjectId>());
+                entry.file_type().is_file() && matches!(id, Some(Ok(_)))
+            };
+            let files = walkdir::WalkDir::new(folder).into_iter().filter_map(Result::ok).filter(unfinished);
+            files.filter(|entry| std::fs::remove_file(entry.path()).is_ok()).count()
+        })
+        .await
+    }
+
     /// Deletes an object; one that is not there is deleted already.
     pub async fn delete(&self, object: ObjectId) -> Result<(), BlobsError> {
         match self.store.delete(&path(object)).await {
