@@ -1,5 +1,7 @@
 //! The rules, one sentence a test: who may say what, after what.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says by failing")]
+
 use std::collections::BTreeMap;
 
 use custody::act::{
