@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use custody::act::{Act, BundleExported, ObjectId, PublicKey};
+use custody::aead::Portable;
+use custody::blob::{BlobContext, BlobStream, BlobWriter, SegmentsPerPart, VaultId};
 use custody::bundle::documents::{self, About, HashLine};
 use custody::bundle::lines::{EnvelopeMember, OpeningLine, ProofLine, RecordLine};
 use custody::bundle::manifest::{BundleManifest, CheckpointHead, Payload, Scope, Stream};
@@ -10,9 +12,10 @@ use custody::bundle::timeline::{self, Row, Timeline};
 use custody::bundle::{self, FileEntry, Listing, PublicEntries, ReadError, Report, Trust, closure, layout};
 use custody::checkpoint::Checkpoint;
 use custody::digest::Digest;
-use custody::envelope::{PayloadType, sign};
 use custody::id::{CaseId, ItemId, PersonId};
+use custody::keys::{DataKey, Key32};
 use custody::kind::Kind;
+use custody::manifest;
 use custody::merkle::{Plan, ProofError, subtree_root};
 use custody::receipt::Receipt;
 use custody::record::{Built, ENTRY_BYTES, NextOpening, Record, Sequence, heads_digest};
@@ -43,9 +46,17 @@ pub struct Exported {
     pub vault: Vault,
 }
 
-pub fn object_manifest(vault: &Vault, _item: ItemId, object: ObjectId, bytes: &[u8]) -> Vec<u8> {
-    let body = format!("{{\"object\":\"{object}\",\"size\":{}}}", bytes.len());
-    sign(PayloadType::Manifest, body.as_bytes(), &[&vault.key])
+/// The manifest of a content, sealed and thrown away.
+pub fn object_manifest(vault: &Vault, item: ItemId, object: ObjectId, bytes: &[u8]) -> Vec<u8> {
+    let context = BlobContext { object, vault: VaultId::of(&vault.id()), item, version: 1 };
+    let mut random = |bytes: &mut [u8]| bytes.fill(7);
+    let parts = SegmentsPerPart::for_content(Some(bytes.len() as u64));
+    let key = DataKey::new(Key32::new([1; 32]));
+    let writer = BlobWriter::<Portable>::start(context, parts, &key, &mut random).unwrap();
+    let mut stream = BlobStream::new(writer);
+    stream.push(bytes, &mut random, &mut |_: &[u8]| ()).unwrap();
+    let facts = stream.finish(&mut random, &mut |_: &[u8]| ()).unwrap();
+    manifest::sign(&facts, &vault.key)
 }
 
 /// Exports a case.
@@ -109,7 +120,7 @@ fn assemble(
     );
     let checkpoint = Checkpoint::open(&note, &vault.log_vkey()).unwrap();
     let heads = heads_of(selected);
-    let manifest = BundleManifest {
+    let described = BundleManifest {
         checkpoint: CheckpointHead { root: *checkpoint.root(), size: checkpoint.size() },
         cut: last.record.log_index + 1,
         exported,
@@ -127,7 +138,7 @@ fn assemble(
         v: custody::statement::Version,
         vault: vault.id(),
     };
-    let mut exported = Exported { files, about, manifest, vault: vault.clone() };
+    let mut exported = Exported { files, about, manifest: described, vault: vault.clone() };
     exported.reseal();
     exported
 }
@@ -151,6 +162,12 @@ impl Exported {
         }
         let closing = documents::close(tally, &self.about, self.manifest.clone(), &self.vault.key);
         self.files.extend(closing.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)));
+    }
+
+    /// Makes all proofs again for the records as they are.
+    pub fn reproof(&mut self, vault: &Vault) {
+        let indices: Vec<_> = self.record_lines().iter().map(|line| line.index).collect();
+        self.files.insert(layout::PROOFS.to_owned(), proofs(vault, indices.into_iter()));
     }
 
     pub fn verify(&self) -> Report {
@@ -209,6 +226,24 @@ impl Exported {
     }
 }
 
+/// Proofs for these indices in a vault's present tree.
+fn proofs(vault: &Vault, indices: impl Iterator<Item = u64>) -> Vec<u8> {
+    let leaves = vault.leaves();
+    let (mut previous, mut lines) = (None, Vec::new());
+    for index in indices {
+        let plan = Plan::shared(previous.replace(index), index, leaves.len() as u64).unwrap();
+        let path = plan
+            .read(&mut |node| {
+                let range = node.leaves();
+                let at = |n: u64| usize::try_from(n).unwrap();
+                Ok::<_, ProofError>(subtree_root(&leaves[at(range.start)..at(range.end)]))
+            })
+            .unwrap();
+        lines.extend(ProofLine { index, path }.emit());
+    }
+    lines
+}
+
 fn closure_of(vault: &Vault, case: CaseId, exporter: PersonId) -> BTreeSet<PersonId> {
     let mut persons = BTreeSet::from([exporter]);
     loop {
@@ -252,11 +287,10 @@ fn write_custody(
     options: &Options<'_>,
     files: &mut Files,
 ) -> BTreeMap<ItemId, String> {
-    let (mut records, mut openings, mut proofs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut records, mut openings) = (Vec::new(), Vec::new());
     let (mut timeline, mut table) = (Timeline::default(), timeline::HEADER.to_owned());
     let mut names = BTreeMap::new();
-    let leaves = vault.leaves();
-    let (mut previous_index, mut previous_stmt) = (None, None);
+    let mut previous_stmt = None;
     for (said, built) in selected {
         let index = built.record.log_index;
         let withheld = options.withhold.contains(&said.statement.kind);
@@ -279,15 +313,6 @@ fn write_custody(
             case: next(built.record.case.as_ref()),
         };
         records.extend(line.emit());
-        let plan = Plan::shared(previous_index.replace(index), index, leaves.len() as u64).unwrap();
-        let path = plan
-            .read(&mut |node| {
-                let range = node.leaves();
-                let at = |n: u64| usize::try_from(n).unwrap();
-                Ok::<_, ProofError>(subtree_root(&leaves[at(range.start)..at(range.end)]))
-            })
-            .unwrap();
-        proofs.extend(ProofLine { index, path }.emit());
         if !above && !withheld && !options.hide_fields {
             timeline.learn(&said.statement, &said.openings);
             let mut opened = said.openings.clone();
@@ -309,7 +334,8 @@ fn write_custody(
     }
     files.insert(layout::RECORDS.to_owned(), records);
     files.insert(layout::OPENINGS.to_owned(), openings);
-    files.insert(layout::PROOFS.to_owned(), proofs);
+    let indices = selected.iter().map(|(_, built)| built.record.log_index);
+    files.insert(layout::PROOFS.to_owned(), proofs(vault, indices));
     files.insert(layout::TIMELINE.to_owned(), table.into_bytes());
     names
 }

@@ -362,7 +362,7 @@ impl Vault {
         let mut d = draft(Kind::AccessGranted, AccessGranted { expires }.to_data());
         (d.case, d.item, d.purpose) = (Some(case), Some(item), Some("review"));
         let grant = self.say(by, d);
-        let data = AccessCompleted { bytes: 3, grant, outcome: AccessOutcome::Completed };
+        let data = AccessCompleted { bytes: Some(3), grant, outcome: AccessOutcome::Completed };
         let mut d = draft(Kind::AccessCompleted, data.to_data());
         (d.case, d.item) = (Some(case), Some(item));
         self.say(By::Vault, d);
@@ -511,4 +511,14 @@ pub fn story_with(seed: u8, exhibits: &[(&str, &[u8])]) -> Story {
         vault.answer(&custodian, case, &moved, Kind::TransferAccepted);
     }
     Story { vault, org, admin, lead, custodian, case, items }
+}
+
+/// The same record in the same place, but of another kind; its entry commits to it.
+pub fn rebuilt(built: &Built, kind: Kind) -> Built {
+    let mut other = built.clone();
+    other.record.kind = kind;
+    other.bytes = other.record.to_bytes();
+    other.hash = record_hash(&other.bytes);
+    other.entry.commitment = leaf_commitment(&other.salt, &other.hash);
+    other
 }

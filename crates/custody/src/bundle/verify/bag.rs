@@ -1,12 +1,12 @@
 //! The bag: every file is listed, every listed file is there and has its digest.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::Notes;
 use crate::bundle::findings::Code;
 use crate::bundle::layout::{
-    self, BAG_INFO, BAGIT, BUNDLE, CHECKPOINT, HASH_REPORT, LOG_PEM, MANIFEST, OPENINGS, PROOFS, RECORDS,
-    TAG_MANIFEST, TAG_MANIFEST_SIG, TIMELINE, VAULT_PEM, VERIFY_SH, VERIFY_TXT,
+    self, BAG_INFO, BAGIT, BUNDLE, CHECKPOINT, HASH_REPORT, LOG_PEM, MANIFEST, OPENINGS, POLICY, PROOFS,
+    RECORDS, TAG_MANIFEST, TAG_MANIFEST_SIG, TIMELINE, VAULT_PEM, VERIFY_SH, VERIFY_TXT,
 };
 use crate::bundle::manifest::Payload;
 use crate::bundle::read::{Files, Line, Lines, ReadError, stream, whole};
@@ -36,10 +36,17 @@ const REQUIRED: &[&str] = &[
     LOG_PEM,
 ];
 
+/// Files of the format that say nothing which is not in the records, or that nobody should believe (a suggested
+/// policy), and that are not read here.
+const UNCHECKED: &[&str] = &[POLICY, "VERIFY.html", "custody/timeline.pdf", "custody/case.jsonld"];
+const UNCHECKED_FOLDERS: &[&str] = &["custody/timestamps/", "certificates/", "trust/keys/"];
+
 /// The files of a bag, hashed.
 #[derive(Debug)]
 pub(super) struct Bag {
     files: BTreeMap<String, File>,
+    /// Files that are listed and not there, or there and not listed.
+    absent: BTreeSet<String>,
     /// Counts of the listed files below `data/`.
     pub(super) payload: Payload,
 }
@@ -66,7 +73,8 @@ impl Bag {
         for (code, place) in listing.problems {
             notes.find(code, &place.path, place.index, place.detail);
         }
-        let mut bag = Self { files: BTreeMap::new(), payload: Payload { bytes: 0, files: 0 } };
+        let mut bag =
+            Self { files: BTreeMap::new(), absent: BTreeSet::new(), payload: Payload { bytes: 0, files: 0 } };
         let mut taken = HashSet::new();
         for (at, entry) in listing.files.into_iter().enumerate() {
             if let Some(problem) = name_problem(&entry.name, at, &mut taken) {
@@ -87,6 +95,16 @@ impl Bag {
     /// A listed file's size in bytes.
     pub(super) fn size(&self, path: &str) -> Option<u64> {
         self.files.get(path).map(|file| file.size)
+    }
+
+    /// Whether the file is not there or not listed, which was found already.
+    pub(super) fn lacks(&self, path: &str) -> bool {
+        self.absent.contains(path)
+    }
+
+    /// Whether the listed files are those that are there, so that counts mean something.
+    pub(super) fn is_complete(&self) -> bool {
+        self.absent.is_empty()
     }
 
     /// All files below `data/`.
@@ -132,10 +150,14 @@ impl Bag {
         let listed: BTreeMap<_, _> = tags.into_iter().chain(payload).collect();
         for (path, digest) in &listed {
             self.check_file(files, path, *digest, notes)?;
+            if !path.starts_with("data/") && !REQUIRED.contains(&path.as_str()) {
+                unchecked(path, notes);
+            }
         }
         let unlisted = |path: &&String| !listed.contains_key(*path) && !is_last(path);
         for path in self.files.keys().filter(unlisted) {
             notes.find(Code::Extra, path, None, "no manifest lists it");
+            self.absent.insert(path.clone());
         }
         self.files.retain(|path, _| listed.contains_key(path) || is_last(path));
         Ok(())
@@ -149,6 +171,7 @@ impl Bag {
         notes: &mut Notes,
     ) -> Result<(), ReadError> {
         let Some(file) = self.files.get_mut(path) else {
+            self.absent.insert(path.to_owned());
             // The required ones have been named already.
             if !REQUIRED.contains(&path) {
                 notes.find(Code::Missing, path, None, "a manifest lists it");
@@ -208,6 +231,15 @@ impl Bag {
                 notes.find(Code::Changed, path, None, format!("line {}: {problem}", lines.number()));
             }
         }
+    }
+}
+
+/// A listed file that nothing here compares with the records: named, and refused where no bundle has such a file.
+fn unchecked(path: &str, notes: &mut Notes) {
+    if UNCHECKED.contains(&path) || UNCHECKED_FOLDERS.iter().any(|folder| path.starts_with(folder)) {
+        notes.skip(format!("{path}: the vault signed it, and it was not compared with the records"));
+    } else {
+        notes.find(Code::Extra, path, None, "no bundle has a file of this name");
     }
 }
 

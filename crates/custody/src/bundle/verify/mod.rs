@@ -71,6 +71,9 @@ pub fn verify(
     })
 }
 
+/// Most lines about what was not checked.
+const MAX_NOT_CHECKED: usize = 200;
+
 /// What is collected on the way.
 #[derive(Debug, Default)]
 struct Notes {
@@ -85,7 +88,10 @@ impl Notes {
     }
 
     fn skip(&mut self, what: impl Into<String>) {
-        self.not_checked.push(what.into());
+        // A hostile bundle decides how many there are.
+        if self.not_checked.len() < MAX_NOT_CHECKED {
+            self.not_checked.push(what.into());
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::digest::Digest;
 use crate::kind::Kind;
 use crate::merkle::{ProofError, SharedPaths, leaf_hash};
 use crate::record::{Entry, Link, NextOpening, Record, Sequence, heads_digest, leaf_commitment, record_hash};
+use crate::statement::MAX_ITEMS;
 use crate::time::Timestamp;
 
 /// Seconds by which clocks may differ before times contradict each other.
@@ -127,7 +128,12 @@ impl<'a> Replay<'a> {
             EnvelopeMember::Withheld => None,
             EnvelopeMember::Above => {
                 match group {
-                    Some(group) if group.stmt == member.record.stmt => group.members.push(member),
+                    // One record more than a statement can have is kept, so that it is found.
+                    Some(group) if group.stmt == member.record.stmt => {
+                        if group.members.len() <= MAX_ITEMS {
+                            group.members.push(member);
+                        }
+                    }
                     _ => {
                         self.broken = true;
                         let detail = "its envelope is not on the line before";

@@ -164,7 +164,8 @@ impl Rules {
         if !agrees {
             let at = group.members.first().map(|member| member.record.log_index);
             let detail = format!("a statement on {} items has {} records", places.len(), group.members.len());
-            notes.find(Code::Missing, RECORDS, at, detail);
+            let surplus = places.len() < group.members.len();
+            notes.find(if surplus { Code::Repeated } else { Code::Missing }, RECORDS, at, detail);
         }
         for (Member { record, .. }, place) in group.members.iter().zip(&places) {
             let found = (record.own.map(|link| link.sequence), record.case.map(|link| link.sequence));

@@ -1,0 +1,175 @@
+//! How `custody-verify` and `custos verify` read a bundle: folder or ZIP, trust, entries and receipts from files, a
+//! report on standard output. All judging is done by [`custody::bundle::verify`].
+
+mod entries;
+mod folder;
+mod zip;
+
+use std::fs::File;
+use std::io::{self, Read as _, Write};
+use std::path::{Path, PathBuf};
+
+use custody::bundle::findings::Gravity;
+use custody::bundle::{Files, PublicEntries, ReadError, Report, Trust, verify};
+use custody::digest::Digest;
+use custody::note::MAX_NOTE_LEN;
+use custody::policy::{MAX_POLICY_LEN, Policy};
+use custody::receipt::{MAX_RECEIPT_BYTES, Receipt};
+
+use entries::EntriesFile;
+use folder::Folder;
+use zip::Zip;
+
+/// Exit code of a failure that is no verdict.
+pub const FAILURE: u8 = 1;
+/// Exit code of wrong usage.
+pub const USAGE: u8 = 2;
+
+/// What to verify, and whom to trust.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// The bundle: a folder, or a ZIP file
+    pub bundle: PathBuf,
+
+    /// The vault's fingerprint, 64 hexadecimal digits, from paper or a public register
+    #[arg(long, value_name = "HEX")]
+    pub fingerprint: Option<Digest>,
+
+    /// A trust file: logs and witnesses that you trust (C2SP tlog-policy)
+    #[arg(long, value_name = "FILE")]
+    pub trust: Option<PathBuf>,
+
+    /// The log's public entries, 97 bytes each, from any mirror
+    #[arg(long, value_name = "FILE")]
+    pub entries: Option<PathBuf>,
+
+    /// The mirror's checkpoint, to be met by the entries
+    #[arg(long, value_name = "FILE", requires = "entries")]
+    pub checkpoint: Option<PathBuf>,
+
+    /// Receipts that somebody kept; each must be covered by the bundle
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub receipt: Vec<PathBuf>,
+
+    /// Print the report as one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The bundle's medium failed while it was read.
+    #[error("cannot read the bundle: {0}")]
+    Bundle(#[from] ReadError),
+    /// A file given to judge the bundle by is not what it should be.
+    #[error("{path} is not {what}: {why}")]
+    Given {
+        /// Which file.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+        /// Which rule it breaks.
+        why: String,
+    },
+    /// The report cannot be written.
+    #[error("cannot write the report: {0}")]
+    Write(io::Error),
+}
+
+impl Failure {
+    /// 1, or 2 where other arguments would help.
+    pub const fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Given { .. }) { USAGE } else { FAILURE }
+    }
+
+    /// What to do about it.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "check the path and that you may read it",
+            Self::Bundle(_) => "copy the bundle to another disk and try again; this is no verdict about it",
+            Self::Given { .. } => "leave the file out, or get it again from where it came",
+            Self::Write(_) => "write to another place",
+        }
+    }
+}
+
+/// Verifies and returns the report.
+pub fn run(args: &Args) -> Result<Report, Failure> {
+    let trust =
+        Trust { fingerprint: args.fingerprint, policy: args.trust.as_deref().map(read_policy).transpose()? };
+    let receipts = args.receipt.iter().map(|path| read_receipt(path)).collect::<Result<Vec<_>, _>>()?;
+    let checkpoint = args.checkpoint.as_deref().map(|path| read_file(path, MAX_NOTE_LEN)).transpose()?;
+    let mut entries = args.entries.as_deref().map(open_entries).transpose()?;
+    let public = entries.as_mut().map(|entries| PublicEntries { entries, checkpoint: checkpoint.as_deref() });
+    let mut files = open(&args.bundle)?;
+    Ok(verify(&mut *files, &trust, public, &receipts)?)
+}
+
+/// Writes a report as JSON or text; `colour` marks the verdict on a terminal.
+pub fn print(report: &Report, json: bool, colour: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut text = if json {
+        let mut bytes = report.to_json();
+        bytes.push(b'\n');
+        bytes
+    } else {
+        report.to_text().into_bytes()
+    };
+    if colour && !json && text.starts_with(report.verdict.as_bytes()) {
+        let code = match report.findings.iter().map(|finding| finding.code.gravity()).min() {
+            Some(Gravity::Failed) => "31",
+            Some(Gravity::Incomplete) => "33",
+            Some(Gravity::Notice) | None => "32",
+        };
+        let rest = text.split_off(report.verdict.len());
+        text = [format!("\u{1b}[1;{code}m{}\u{1b}[0m", report.verdict).into_bytes(), rest].concat();
+    }
+    out.write_all(&text).and_then(|()| out.flush()).map_err(Failure::Write)
+}
+
+/// Opens a folder or a ZIP file.
+pub fn open(path: &Path) -> Result<Box<dyn Files>, Failure> {
+    let failed = |source| Failure::Read { path: path.to_owned(), source };
+    if std::fs::metadata(path).map_err(failed)?.is_dir() {
+        Ok(Box::new(Folder::new(path)))
+    } else {
+        Ok(Box::new(Zip::new(File::open(path).map_err(failed)?)))
+    }
+}
+
+fn open_entries(path: &Path) -> Result<EntriesFile, Failure> {
+    let file = File::open(path).map_err(|source| Failure::Read { path: path.to_owned(), source })?;
+    Ok(EntriesFile::new(file))
+}
+
+fn read_policy(path: &Path) -> Result<Policy, Failure> {
+    let bytes = read_file(path, MAX_POLICY_LEN)?;
+    Policy::parse(&bytes).map_err(|error| given(path, "a trust file", &error))
+}
+
+fn read_receipt(path: &Path) -> Result<Receipt, Failure> {
+    let bytes = read_file(path, MAX_RECEIPT_BYTES)?;
+    Receipt::parse(&bytes).map_err(|error| given(path, "a receipt", &error))
+}
+
+/// A file of at most `limit` bytes; one byte more is read so that its parser refuses what is longer.
+fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|source| Failure::Read { path: path.to_owned(), source })?;
+    Ok(bytes)
+}
+
+fn given(path: &Path, what: &'static str, error: &dyn std::error::Error) -> Failure {
+    Failure::Given { path: path.to_owned(), what, why: error.to_string() }
+}

@@ -1,0 +1,206 @@
+//! The court's binary, from the outside: folders, ZIP files, exit codes, and what common tools say.
+#![cfg(test)]
+
+#[path = "../../custody/tests/support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use support::bundle::{Exported, Files, Options, export};
+use support::{By, Vault, story};
+use tempfile::TempDir;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+struct Fixture {
+    dir: TempDir,
+    bundle: Exported,
+    vault: Vault,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let mut story = story(9);
+        let lead = story.lead.clone();
+        let bundle = export(&mut story.vault, By::Own(&lead), story.case, &Options::default());
+        let fixture = Self { dir: TempDir::new().unwrap(), bundle, vault: story.vault };
+        fixture.write("entries", &fixture.vault.entries().concat());
+        write_folder(&fixture.path("folder"), &fixture.bundle.files);
+        fixture
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    fn zip(&self, name: &str, files: &Files, prefix: &str, method: CompressionMethod) -> Vec<u8> {
+        let mut zip = ZipWriter::new(fs::File::create(self.path(name)).unwrap());
+        for (path, bytes) in files {
+            let options = SimpleFileOptions::default().compression_method(method);
+            zip.start_file(format!("{prefix}{path}"), options).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap();
+        fs::read(self.path(name)).unwrap()
+    }
+
+    fn verify(&self, args: &[&str]) -> (i32, String) {
+        let args = args.iter().map(|arg| arg.replace('@', &format!("{}/", self.dir.path().display())));
+        let output = Command::new(env!("CARGO_BIN_EXE_custody-verify")).args(args).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &err(&output);
+        (output.status.code().unwrap(), said)
+    }
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn write_folder(root: &Path, files: &Files) {
+    for (path, bytes) in files {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+}
+
+#[test]
+fn folder_and_zip_give_the_same_report() {
+    let fixture = Fixture::new();
+    let files = &fixture.bundle.files;
+    fixture.zip("flat.zip", files, "", CompressionMethod::Stored);
+    fixture.zip("nested.zip", files, "case-1/", CompressionMethod::Stored);
+    let (code, folder) = fixture.verify(&["@folder", "--json"]);
+    assert_eq!(code, 4, "{folder}");
+    assert!(folder.contains("\"not-pinned\"") && folder.contains("\"not-audited\""), "{folder}");
+    for zip in ["@flat.zip", "@nested.zip"] {
+        assert_eq!(fixture.verify(&[zip, "--json"]), (4, folder.clone()));
+    }
+    let fingerprint = fixture.vault.id().to_hex();
+    let (code, text) = fixture.verify(&["@flat.zip", "--fingerprint", &fingerprint, "--entries", "@entries"]);
+    assert_eq!(code, 4, "{text}");
+    assert!(text.starts_with("VERIFIED, INCOMPLETE"), "{text}");
+    assert!(!text.contains("not-pinned") && !text.contains("not-audited"), "{text}");
+}
+
+#[test]
+fn another_fingerprint_is_an_unknown_signer() {
+    let fixture = Fixture::new();
+    let (code, text) = fixture.verify(&["@folder", "--fingerprint", &"0".repeat(64)]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("unknown-signer"), "{text}");
+}
+
+#[test]
+fn wrong_usage_and_missing_files_are_no_verdicts() {
+    let fixture = Fixture::new();
+    fixture.write("junk", b"junk");
+    assert_eq!(fixture.verify(&["@folder", "--fingerprint", "zz"]).0, 2);
+    assert_eq!(fixture.verify(&["@folder", "--trust", "@junk"]).0, 2);
+    assert_eq!(fixture.verify(&["@folder", "--receipt", "@junk"]).0, 2);
+    assert_eq!(fixture.verify(&["@nowhere"]).0, 1);
+    assert_eq!(fixture.verify(&["@folder", "--entries", "@nowhere"]).0, 1);
+}
+
+#[test]
+fn receipts_and_trust_files_are_read_from_files() {
+    let fixture = Fixture::new();
+    fixture.write("one.receipt", &fixture.vault.receipt(0).emit());
+    let trust = format!("log {}\nquorum none\n", fixture.vault.log_vkey());
+    fixture.write("trust.txt", trust.as_bytes());
+    let (code, text) =
+        fixture.verify(&["@folder", "--receipt", "@one.receipt", "--trust", "@trust.txt", "--json"]);
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("\"receipts\":1") && !text.contains("not-pinned"), "{text}");
+}
+
+#[test]
+fn a_damaged_or_tricky_zip_is_a_finding_and_never_a_failure() {
+    let fixture = Fixture::new();
+    let files = &fixture.bundle.files;
+    let sound = fixture.zip("sound.zip", files, "", CompressionMethod::Stored);
+    let half = &sound[..sound.len() / 2];
+    let longer = [&sound[..], b"x"].concat();
+    let shifted = [b"x", &sound[..]].concat();
+    let mut renamed = sound.clone();
+    // The first local header's name; the central directory keeps the old one.
+    renamed[30] ^= 1;
+    for (name, bytes) in [
+        ("half", half),
+        ("longer", &longer[..]),
+        ("shifted", &shifted[..]),
+        ("renamed", &renamed[..]),
+        ("text", b"no zip at all"),
+        ("empty", b""),
+    ] {
+        fixture.write(name, bytes);
+        let (code, text) = fixture.verify(&[&format!("@{name}")]);
+        assert_eq!(code, 3, "{name}: {text}");
+    }
+    for at in (0..sound.len()).step_by(sound.len() / 150) {
+        let mut flipped = sound.clone();
+        flipped[at] ^= 0x40;
+        fixture.write("flipped", &flipped);
+        let (code, text) = fixture.verify(&["@flipped"]);
+        // A flip in a time stamp or a checksum of the ZIP file itself leaves the tree as it is.
+        assert!(matches!(code, 3 | 4), "{at}: {code} {text}");
+    }
+}
+
+#[test]
+fn links_empty_folders_and_name_clashes_are_refused() {
+    let fixture = Fixture::new();
+    let root = fixture.path("folder");
+    std::os::unix::fs::symlink("/etc/passwd", root.join("data/link")).unwrap();
+    fs::create_dir(root.join("data/empty")).unwrap();
+    let (code, text) = fixture.verify(&["@folder"]);
+    assert_eq!(code, 3, "{text}");
+    assert!(
+        text.contains("data/link: a symbolic link") && text.contains("data/empty/: an empty folder"),
+        "{text}"
+    );
+    let mut files = fixture.bundle.files.clone();
+    files.insert("BAGIT.txt".to_owned(), b"other".to_vec());
+    files.insert("../outside".to_owned(), b"climbs".to_vec());
+    fixture.zip("clash.zip", &files, "", CompressionMethod::Stored);
+    let (code, text) = fixture.verify(&["@clash.zip"]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("but for case") && text.contains("climbs"), "{text}");
+}
+
+#[test]
+fn common_tools_check_the_bundle_with_the_commands_it_prints() {
+    let fixture = Fixture::new();
+    let root = fixture.path("folder");
+    let script = || Command::new("sh").arg("verify.sh").current_dir(&root).output().unwrap();
+    let output = script();
+    assert!(output.status.success(), "{}", err(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains(&format!("vault: {}", fixture.vault.id())), "{text}");
+    // The commands of VERIFY.txt, as printed: indented lines after the heading, one block each.
+    let printed = fs::read_to_string(root.join("VERIFY.txt")).unwrap();
+    let commands =
+        printed.split("WITH COMMON TOOLS").nth(1).unwrap().split("WHAT THE COMMON").next().unwrap();
+    let commands: Vec<_> = commands.lines().filter(|line| line.starts_with("    ")).collect();
+    let commands =
+        commands.join("\n").replace("bagit.py --validate .            (optional: pip install bagit)", "true");
+    let shell = Command::new("sh").args(["-euc", &commands]).current_dir(&root).output().unwrap();
+    assert!(shell.status.success(), "{}\n{commands}", err(&shell));
+    let text = String::from_utf8(shell.stdout).unwrap();
+    assert_eq!(text.matches("Signature Verified Successfully").count(), 2, "{text}");
+    assert!(text.contains(&fixture.vault.id().to_hex()), "{text}");
+    let vault_key = fixture.bundle.about.vault_key.to_string();
+    assert_eq!(text.matches(&vault_key).count(), 2, "{text}");
+    let log_key = fixture.vault.log_vkey().to_string();
+    assert_eq!(text.matches(log_key.rsplit('+').next().unwrap()).count(), 2, "{text}");
+    // And they notice one altered byte.
+    fs::write(root.join("custody/timeline.csv"), b"another story").unwrap();
+    assert!(!script().status.success());
+}
