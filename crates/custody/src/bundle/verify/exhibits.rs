@@ -117,7 +117,7 @@ impl Exhibits {
         let mut accounted = BTreeSet::new();
         let mut report = Vec::new();
         for (number, exhibit) in &self.all {
-            let path = exhibit.check_content(*number, bag, notes);
+            let path = exhibit.check_content(*number, bag, replay.broken, notes);
             if let Some(stored) = &exhibit.stored {
                 let manifest = manifest_path(&stored.object);
                 check_object(files, bag, identity, &manifest, stored, notes)?;
@@ -126,13 +126,14 @@ impl Exhibits {
             accounted.extend(path.clone());
             report.push(exhibit.hash_line(*number, path));
         }
+        if replay.broken {
+            notes.skip(
+                "after the first unreadable or missing record: rules, derived files, files without a record",
+            );
+            return Ok(());
+        }
         for path in bag.payload_paths().filter(|path| !accounted.contains(*path)) {
             notes.find(Code::Extra, path, None, "no record accounts for this file");
-        }
-        if replay.broken {
-            notes
-                .skip("rules after the first unreadable or missing record, timeline.csv and hash-report.txt");
-            return Ok(());
         }
         compare(bag, TIMELINE, self.table.finish(), notes);
         compare(bag, HASH_REPORT, Digest::of(documents::hash_report(&report).as_bytes()), notes);
@@ -145,7 +146,7 @@ impl Exhibits {
 
 impl Exhibit {
     /// Whether the exhibit's file is what was received; its path if it is in the bundle.
-    fn check_content(&self, number: u32, bag: &Bag, notes: &mut Notes) -> Option<String> {
+    fn check_content(&self, number: u32, bag: &Bag, broken: bool, notes: &mut Notes) -> Option<String> {
         let label = exhibit_label(number);
         let Some(Stored { content, .. }) = &self.stored else {
             if self.claimed.is_some() || self.class == Class::HashOnly {
@@ -155,7 +156,8 @@ impl Exhibit {
             return None;
         };
         let path = exhibit_path(number, self.name.as_deref());
-        if bag.lacks(&path) {
+        // Where records are missing, numbers and names may be wrong: absence says nothing.
+        if bag.lacks(&path) || (broken && bag.size(&path).is_none()) {
             return Some(path);
         }
         let Some(size) = bag.size(&path) else {

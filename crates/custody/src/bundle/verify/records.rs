@@ -108,7 +108,7 @@ impl<'a> Replay<'a> {
         {
             notes.find(Code::Extra, PROOFS, None, "it has more lines than there are records");
         }
-        self.rules.finish(files, notes)?;
+        self.rules.finish(files, self.broken, notes)?;
         self.finish(notes);
         Ok(())
     }

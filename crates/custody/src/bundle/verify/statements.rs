@@ -360,8 +360,16 @@ impl Rules {
     }
 
     /// At the end: openings left over, doubtful keys, who signed.
-    pub(super) fn finish(&mut self, files: &mut dyn Files, notes: &mut Notes) -> Result<(), ReadError> {
-        if let Some(line) = self.next_opening(files, notes)? {
+    pub(super) fn finish(
+        &mut self,
+        files: &mut dyn Files,
+        broken: bool,
+        notes: &mut Notes,
+    ) -> Result<(), ReadError> {
+        // Behind a missing statement its own openings are in the way; that is no finding of its own.
+        if let Some(line) = self.next_opening(files, notes)?
+            && !broken
+        {
             let detail =
                 format!("it opens field {} of a statement that is not here, or not in its order", line.name);
             notes.find(Code::Extra, OPENINGS, None, detail);
