@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Postgres, SqlSafeStr as _, Sqlite
 
 use super::error::StoreError;
 use super::row::{Row, Value};
-use super::sql::{self, Insert, Sql, SqlIn};
+use super::sql::{self, Dialect, Insert, Sql, SqlIn};
 
 /// Connections that read beside the writer.
 const READERS: u32 = 8;
@@ -72,7 +72,12 @@ impl Db {
         let options = PgConnectOptions::from_str(url)
             .map_err(StoreError::Unreachable)?
             .application_name("custos")
-            .options([("synchronous_commit", "on"), ("lock_timeout", "30s")])
+            .options([
+                ("synchronous_commit", "on"),
+                ("lock_timeout", "30s"),
+                // A plan kept from when a table was small reads all of it, for every batch, once it is large.
+                ("plan_cache_mode", "force_custom_plan"),
+            ])
             .statement_cache_capacity(PREPARED)
             .disable_statement_logging();
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
@@ -166,7 +171,7 @@ impl Tx {
             // Padding with the last key keeps the number of different statements small.
             let padding = last.iter().cycle().take(count * sql.width - chunk.len());
             let params = chunk.iter().chain(padding).cloned().collect();
-            let text = AssertSqlSafe(sql.text_for(count)).into_sql_str();
+            let text = AssertSqlSafe(sql.text_for(self.dialect(), count)).into_sql_str();
             rows.extend(self.fetch(sql.table, text, params).await?);
         }
         Ok(rows)
@@ -181,7 +186,9 @@ impl Tx {
             let rows = (values.len() / width).min(self.max_rows(width));
             let rows = 1 << rows.ilog2();
             let params = values.by_ref().take(rows * width).collect();
-            let written = self.execute(AssertSqlSafe(insert.text_for(rows)).into_sql_str(), params).await?;
+            let written = self
+                .execute(AssertSqlSafe(insert.text_for(self.dialect(), rows)).into_sql_str(), params)
+                .await?;
             if written != rows as u64 {
                 return Err(StoreError::Inconsistent("an insert wrote fewer rows than it was given"));
             }
@@ -235,18 +242,24 @@ impl Tx {
         })
     }
 
-    /// SQLite looks each `$n` up by name, in time quadratic in their number, and gains little from long
-    /// statements; PostgreSQL is spared round trips.
+    const fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Both engines allow twice as many and more.
     const fn max_params(&self) -> usize {
         match self {
-            Self::Sqlite(_) => 512,
+            Self::Sqlite(_) => 4_096,
             Self::Postgres(_) => 16_384,
         }
     }
 
     const fn max_keys(&self) -> usize {
         match self {
-            Self::Sqlite(_) => 256,
+            Self::Sqlite(_) => 2_048,
             Self::Postgres(_) => 4_096,
         }
     }

@@ -9,6 +9,16 @@ pub(super) struct Sql {
     pub(super) text: &'static str,
 }
 
+/// How an engine wants the parameters of generated lists. SQLite knows `$1` too, but as a name that it looks up anew
+/// for each parameter, in time quadratic in their number; `?` has no name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// `?, ?, …`
+    Sqlite,
+    /// `$1, $2, …`
+    Postgres,
+}
+
 /// A statement about any number of keys: `{list}` becomes `$1, $2, …`, `{rows}` becomes `($1, $2), ($3, $4), …`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SqlIn {
@@ -28,31 +38,35 @@ pub(super) struct Insert {
 
 impl SqlIn {
     /// The text for `count` keys.
-    pub(super) fn text_for(&self, count: usize) -> String {
+    pub(super) fn text_for(&self, dialect: Dialect, count: usize) -> String {
         if self.text.contains("{list}") {
-            self.text.replace("{list}", &placeholders(1, count))
+            self.text.replace("{list}", &placeholders(dialect, 1, count))
         } else {
-            self.text.replace("{rows}", &tuples(self.width, count))
+            self.text.replace("{rows}", &tuples(dialect, self.width, count))
         }
     }
 }
 
 impl Insert {
     /// The text for `rows` rows.
-    pub(super) fn text_for(&self, rows: usize) -> String {
+    pub(super) fn text_for(&self, dialect: Dialect, rows: usize) -> String {
         let columns = self.columns.join(", ");
-        let tuples = tuples(self.columns.len(), rows);
+        let tuples = tuples(dialect, self.columns.len(), rows);
         format!("INSERT INTO {} ({columns}) VALUES {tuples} {}", self.table, self.conflict)
     }
 }
 
-fn tuples(width: usize, count: usize) -> String {
-    let tuple = |row: usize| format!("({})", placeholders(1 + row * width, width));
+fn tuples(dialect: Dialect, width: usize, count: usize) -> String {
+    let tuple = |row: usize| format!("({})", placeholders(dialect, 1 + row * width, width));
     (0..count).map(tuple).collect::<Vec<_>>().join(", ")
 }
 
-fn placeholders(first: usize, count: usize) -> String {
-    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+fn placeholders(dialect: Dialect, first: usize, count: usize) -> String {
+    let placeholder = |n| match dialect {
+        Dialect::Sqlite => "?".to_owned(),
+        Dialect::Postgres => format!("${n}"),
+    };
+    (first..first + count).map(placeholder).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] =
@@ -99,9 +113,10 @@ macro_rules! statements {
         /// Every statement as the engine named sees it, for one and for several keys or rows.
         #[doc(hidden)]
         pub fn texts(postgres: bool) -> Vec<(&'static str, String)> {
+            let dialect = if postgres { Dialect::Postgres } else { Dialect::Sqlite };
             let mut texts = vec![$((stringify!($sql), $sql.text.to_owned())),*];
-            $(texts.extend([1, 4].map(|n| (stringify!($keyed), $keyed.text_for(n))));)*
-            $(texts.extend([1, 4].map(|n| (stringify!($insert), $insert.text_for(n))));)*
+            $(texts.extend([1, 4].map(|n| (stringify!($keyed), $keyed.text_for(dialect, n))));)*
+            $(texts.extend([1, 4].map(|n| (stringify!($insert), $insert.text_for(dialect, n))));)*
             let other = if postgres { "LOCK_HEAD_SQLITE" } else { "LOCK_HEAD_POSTGRES" };
             texts.retain(|(name, _)| *name != other);
             texts
@@ -206,10 +221,11 @@ keyed {
     PLACES "positions" 2 "SELECT p.stream, p.seq, r.record_hash, r.record, r.stream, r.s, r.t, \
         r.case_stream, r.case_s, r.case_t, p.log_index FROM (VALUES {rows}) AS q JOIN positions p \
         ON p.stream = q.column1 AND p.seq = CAST(q.column2 AS BIGINT) JOIN records r ON r.log_index = p.log_index";
-    HEADS "positions" 1 "SELECT p.stream, p.seq, r.record_hash, r.record, r.stream, r.s, r.t, r.case_stream, \
-        r.case_s, r.case_t, p.log_index FROM (VALUES {rows}) AS q JOIN positions p ON p.stream = \
-        q.column1 AND p.seq = (SELECT MAX(m.seq) FROM positions m WHERE m.stream = q.column1) JOIN \
-        records r ON r.log_index = p.log_index";
+    // Materialized, so that the newest number is looked up once a sequence and not once a record of it.
+    HEADS "positions" 1 "WITH h AS MATERIALIZED (SELECT q.column1 AS stream, (SELECT MAX(m.seq) FROM positions m \
+        WHERE m.stream = q.column1) AS seq FROM (VALUES {rows}) AS q) SELECT p.stream, p.seq, r.record_hash, \
+        r.record, r.stream, r.s, r.t, r.case_stream, r.case_s, r.case_t, p.log_index FROM h JOIN positions p \
+        ON p.stream = h.stream AND p.seq = h.seq JOIN records r ON r.log_index = p.log_index";
     INTRODUCTIONS "positions" 1 "SELECT p.stream, r.stmt FROM positions p JOIN records r ON r.log_index = \
         p.log_index WHERE p.seq = 1 AND p.stream IN ({list})";
     SEEN_RECORDS "records" 1 "SELECT record_hash, stream, case_stream FROM records WHERE record_hash IN \
