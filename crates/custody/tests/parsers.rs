@@ -85,7 +85,9 @@ fn the_starting_points_parse() {
     assert!(Envelope::parse(&documents[2], PayloadType::Statement).is_ok());
     assert!(Policy::parse(&documents[5]).is_ok());
     assert!(Entry::parse(&documents[6]).is_ok());
-    documents.iter().for_each(|document| parse_everything(document));
+    for document in &documents {
+        parse_everything(document);
+    }
 }
 
 proptest! {
