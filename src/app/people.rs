@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use custody::act::{OrgRegistered, PersonRegistered, RoleChange, VaultRole};
+use custody::digest::Digest;
 use custody::id::KeyHash;
 use custody::id::{OpId, OrgId, PersonId};
 use custody::kind::Kind;
@@ -62,7 +63,13 @@ impl App {
             .fields(named(new.name)?)?;
         let mut receipts = self.say_on_behalf(by, say).await?;
         for role in roles {
-            let say = Say::of_person(Kind::RoleGranted, person).data(RoleChange { role }.to_data());
+            // A name of its own for each, so that repeating the request grants nothing twice.
+            let granted = op_id.map(|op_id| {
+                let name = Digest::of(&[op_id.as_bytes().as_slice(), code(&role).as_bytes()].concat());
+                OpId::new(name.as_bytes()[..16].try_into().unwrap_or_default())
+            });
+            let data = RoleChange { role }.to_data();
+            let say = Say::of_person(Kind::RoleGranted, person).data(data).op_id(granted);
             receipts.extend(self.say_on_behalf(by, say).await?);
         }
         Ok(api::Created { id: person.to_string(), receipts: wire(&receipts) })

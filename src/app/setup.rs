@@ -107,7 +107,7 @@ impl SetupError {
             Self::Blobs(_) => "check `blobs_url`: the folder must exist and be mounted".to_owned(),
             Self::Tls(_) => "check `tls`: PEM files, certificate chain first".to_owned(),
             Self::Origin(_) => {
-                "choose an origin like vault.example.org/custos/1: a name and path, no scheme".to_owned()
+                "choose an `origin` like https://vault.example.org: the address that people type".to_owned()
             }
             Self::Genesis(_) | Self::First(_) => "choose an empty database and data directory".to_owned(),
             Self::OtherKeys(_) => {
@@ -124,7 +124,7 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
     if let Some(folder) = config.blobs_url().strip_prefix("file://") {
         make_private_dir(Path::new(folder))?;
     }
-    let origin = Origin::new(config.origin()).map_err(|error| SetupError::Origin(error.to_string()))?;
+    let origin = log_origin(config.origin())?;
     let tls = crate::http::tls::Tls::load(&tls_source(config))?;
     // The database first: one that holds a vault already must not get a second keyring.
     let store = Store::create(config.database_url()).await?;
@@ -165,6 +165,13 @@ pub fn tls_source(config: &Config) -> TlsSource {
         Tls::SelfSigned => TlsSource::SelfSigned(config.data_dir().join("tls")),
         Tls::Files { cert, key } => TlsSource::Files { cert: cert.clone(), key: key.clone() },
     }
+}
+
+/// The log's origin, from the address that people type: `https://vault.example.org` names `vault.example.org/custos/1`.
+/// The number is there for a successor: a log whose key was lost goes on under the next one.
+fn log_origin(address: &str) -> Result<Origin, SetupError> {
+    let host = address.trim_start_matches("https://").trim_end_matches('/');
+    Origin::new(&format!("{host}/custos/1")).map_err(|error| SetupError::Origin(error.to_string()))
 }
 
 fn provider(passphrase: Option<Zeroizing<String>>) -> Box<dyn KeyProvider> {
@@ -284,5 +291,17 @@ impl App {
             let _ = writer.await;
         }
         store.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_named_after_the_address() {
+        assert_eq!(log_origin("https://vault.example.org/").unwrap().as_str(), "vault.example.org/custos/1");
+        assert_eq!(log_origin("https://localhost:8443").unwrap().as_str(), "localhost:8443/custos/1");
+        assert!(log_origin("https://a b").is_err());
     }
 }

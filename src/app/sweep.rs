@@ -35,26 +35,20 @@ impl App {
         Ok(count)
     }
 
-    /// Removes objects that a crash left between the store and the record that would have named them. Runs at start,
-    /// before the first upload. Returns how many.
-    pub async fn remove_orphans(&self) -> Result<usize, AppError> {
+    /// Counts objects that no record names, after removing uploads that never became objects. A crash between an
+    /// object and its record leaves one; so does a database older than the object store, and then the object is
+    /// evidence. Nothing is deleted here: which of the two it is is for a person to decide.
+    pub async fn find_orphans(&self) -> Result<usize, AppError> {
+        self.blobs.remove_unfinished().await.map_err(AppError::internal("removing unfinished uploads"))?;
         let mut listed = std::pin::pin!(self.blobs.list().chunks(500));
-        let mut removed = self
-            .blobs
-            .remove_unfinished()
-            .await
-            .map_err(AppError::internal("removing unfinished uploads"))?;
+        let mut orphans = 0;
         while let Some(chunk) = listed.next().await {
             let mut ids = Vec::with_capacity(chunk.len());
             for object in chunk {
                 ids.push(object.map_err(AppError::internal("listing stored objects"))?.0);
             }
-            let known = self.store.read().await?.objects(&ids).await?;
-            for id in ids.into_iter().filter(|id| !known.iter().any(|row| row.object == *id)) {
-                self.bury(id).await?;
-                removed += 1;
-            }
+            orphans += ids.len() - self.store.read().await?.objects(&ids).await?.len();
         }
-        Ok(removed)
+        Ok(orphans)
     }
 }

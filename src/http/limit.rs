@@ -41,7 +41,7 @@ pub(super) async fn guard(
     if let (true, Some(limits), Some(address)) = (open, &limits, address)
         && limits.0.check_key(&address).is_err()
     {
-        tracing::warn!(target: "security", %address, "too many invitation requests");
+        tracing::warn!(target: "security", "too many invitation requests from one address");
         return Err(AppError::TooMany.into());
     }
     let response = next.call(request).await?;
@@ -49,7 +49,7 @@ pub(super) async fn guard(
         && let (Some(limits), Some(address)) = (limits, address)
     {
         let exhausted = limits.0.check_key(&address).is_err();
-        tracing::warn!(target: "security", %address, exhausted, "sign-in failed");
+        tracing::warn!(target: "security", exhausted, "sign-in failed");
         if exhausted {
             return Err(AppError::TooMany.into());
         }

@@ -87,9 +87,9 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let tls = tls::Tls::load(&setup::tls_source(config)).map_err(SetupError::from)?;
     let app = Arc::new(setup::open(config, passphrase).await?);
-    let orphans = app.remove_orphans().await.map_err(ServeError::Recover)?;
+    let orphans = app.find_orphans().await.map_err(ServeError::Recover)?;
     if orphans > 0 {
-        tracing::info!(orphans, "removed objects that no record names");
+        tracing::warn!(orphans, "objects that no record names: see docs/OPERATIONS.md; nothing was deleted");
     }
     let shared = Data::from(Arc::clone(&app));
     let limits = limit::Limits::new();

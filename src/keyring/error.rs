@@ -87,7 +87,10 @@ impl KeyringError {
                 format!("restore {} from the backup of the keys; do not edit it", path.display())
             }
             Self::OtherProvider { found, .. } => {
-                format!("set the key provider to `{found}` in the configuration")
+                format!(
+                    "the file is protected by `{found}`: give the passphrase (CUSTOS_PASSPHRASE_FILE) exactly if \
+                     that is `passphrase`"
+                )
             }
             Self::WrongPassphrase(_) => {
                 "check the passphrase (keyboard layout, capitals) and try again".into()

@@ -20,6 +20,7 @@ use custody::id::{CaseId, OpId, PersonId};
 use custody::kind::Kind;
 use custody::record::heads_digest;
 use custody::rules::Right;
+use custody::statement::Actor;
 
 pub use stream::BundleStream;
 
@@ -54,6 +55,11 @@ impl Recent {
     }
 }
 
+/// The name of the act that completes an export: there is one, however often the request is repeated.
+fn completion_of(export: &Digest) -> OpId {
+    OpId::new(export.as_bytes()[..16].try_into().unwrap_or_default())
+}
+
 impl App {
     /// Records the export of a case and lays out its bundle.
     pub async fn export(
@@ -69,9 +75,7 @@ impl App {
         let exported = self.record_export(person, case, say).await?;
         let laid = self.lay_out(first_record(&exported)?).await?;
         let data = BundleCompleted { bundle: laid.bundle_digest, export: laid.scope.exported }.to_data();
-        // One completion an export, however often the request is repeated.
-        let completed_op = OpId::new(laid.scope.exported.as_bytes()[..16].try_into().unwrap_or_default());
-        let say = Say::new(Kind::BundleCompleted).data(data).op_id(Some(completed_op));
+        let say = Say::new(Kind::BundleCompleted).data(data).op_id(Some(completion_of(&laid.scope.exported)));
         let completed = self.say_as_vault(say, With::default()).await?;
         let receipts = [wire(&exported), wire(&completed)].concat();
         Ok(api::Export {
@@ -126,6 +130,11 @@ impl App {
             return Err(AppError::NotFound("export"));
         }
         self.require(person, laid.scope.case, None, Right::Export).await?;
+        // Released only once its digest is in the log; repeating the export's request completes what a crash left.
+        let completed = (Actor::System, completion_of(&export));
+        if self.store.read().await?.known_acts([completed].into_iter()).await?.is_empty() {
+            return Err(AppError::NotFound("export"));
+        }
         Ok(BundleStream::start(self, laid))
     }
 
