@@ -8,7 +8,9 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Postgres, SqlSafeStr as _, Sqlite, Transaction};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, SqlSafeStr as _, Sqlite, Transaction,
+};
 
 use super::error::StoreError;
 use super::row::{Row, Value};
@@ -62,7 +64,13 @@ impl Db {
         let pool =
             || SqlitePoolOptions::new().acquire_timeout(PATIENCE).max_lifetime(None).idle_timeout(None);
         // The writer comes first: it makes the file, and WAL mode stays with the file.
-        let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(unreachable)?;
+        let writer = pool()
+            .max_connections(1)
+            // SQLite ends a transaction by itself when the disk is full; the connection does not learn of it.
+            .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
+            .connect_with(options.clone())
+            .await
+            .map_err(unreachable)?;
         let readers = options.create_if_missing(false).pragma("query_only", "on");
         let readers = pool().max_connections(READERS).connect_with(readers).await.map_err(unreachable)?;
         Ok(Self::Sqlite { writer, readers })
