@@ -116,7 +116,9 @@ impl TryFrom<api::Draft> for Say {
                 seen: parse_opt(d.seen.as_deref(), "seen")?,
             })
         };
-        let data = custody::json::from_object(&custody::json::to_object(&draft.data))
+        // Parsed again, because statements know no fractions and no integers of 2^53 and beyond.
+        let data = custody::json::emit(&draft.data);
+        let data = custody::json::parse(&data, data.len())
             .map_err(|_| AppError::Invalid("`data` is not the strict JSON expected".to_owned()))?;
         let say = Self {
             kind: parse(&draft.kind, "kind")?,

@@ -2,6 +2,7 @@
 //!
 //! A code is never renamed. What a client sees is the rule and the remedy; causes go to the log under the request id.
 
+use actix_web::error::JsonPayloadError;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
@@ -212,10 +213,35 @@ fn problem(error: &AppError, request_id: &str) -> HttpResponse {
     response.json(body)
 }
 
-/// Malformed JSON, path or query: the same shape of answer as everything else.
+/// Malformed JSON: the same shape of answer as everything else.
+pub fn malformed_json(error: &JsonPayloadError, _: &HttpRequest) -> actix_web::Error {
+    let invalid = |text: &str| AppError::Invalid(text.to_owned());
+    match error {
+        JsonPayloadError::Overflow { .. } | JsonPayloadError::OverflowKnownLength { .. } => {
+            AppError::TooLarge.into()
+        }
+        JsonPayloadError::ContentType => invalid("send JSON with `Content-Type: application/json`").into(),
+        JsonPayloadError::Deserialize(error) => {
+            AppError::Invalid(format!("JSON: {}", without_values(&error.to_string()))).into()
+        }
+        _ => invalid("the body ended early or cannot be read").into(),
+    }
+}
+
+/// Malformed path or query.
 pub fn malformed(error: &dyn std::fmt::Display, _: &HttpRequest) -> actix_web::Error {
-    // The parsers' texts name members and positions, not values.
-    AppError::Invalid(error.to_string()).into()
+    AppError::Invalid(format!("address: {}", without_values(&error.to_string()))).into()
+}
+
+/// What a parser says without what it quotes: names and values in a request may be personal and belong in no answer,
+/// which proxies and browsers keep.
+fn without_values(text: &str) -> String {
+    if text.starts_with("missing field") {
+        return text.to_owned();
+    }
+    let quoted = text.rsplit_once(", expected ").map(|(_, expected)| format!("expected {expected}"));
+    let place = || text.rsplit_once(" at line ").map(|(_, place)| format!("malformed at line {place}"));
+    quoted.or_else(place).unwrap_or_else(|| "a name or a value that does not fit".to_owned())
 }
 
 fn request_id() -> String {
@@ -236,6 +262,15 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_request_said_is_not_repeated() {
+        let error = serde_json::from_str::<u32>("\"Asha, expected x\"").unwrap_err().to_string();
+        assert!(error.contains("Asha"), "{error}");
+        assert_eq!(without_values(&error), "expected u32 at line 1 column 18");
+        assert_eq!(without_values("missing field `title` at line 1"), "missing field `title` at line 1");
+        assert_eq!(without_values("unknown field `Asha`"), "a name or a value that does not fit");
+    }
 
     #[test]
     fn every_code_has_one_row() {

@@ -150,7 +150,9 @@ fn headers() -> DefaultHeaders {
 /// All routes, with the one shape of error for bodies, paths and queries that cannot be read.
 pub fn routes(service: &mut ServiceConfig) {
     service
-        .app_data(JsonConfig::default().limit(MAX_JSON_BYTES).error_handler(|e, r| error::malformed(&e, r)))
+        .app_data(
+            JsonConfig::default().limit(MAX_JSON_BYTES).error_handler(|e, r| error::malformed_json(&e, r)),
+        )
         .app_data(PathConfig::default().error_handler(|e, r| error::malformed(&e, r)))
         .app_data(QueryConfig::default().error_handler(|e, r| error::malformed(&e, r)))
         .service(api::log::livez)
