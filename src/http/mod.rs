@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod auth;
+mod drain;
 pub mod error;
 mod limit;
 pub mod range;
@@ -28,7 +29,9 @@ use custody::digest::Digest;
 /// Most bytes of a JSON body: a statement of 1,000 items in base64, with its openings.
 const MAX_JSON_BYTES: usize = 4 << 20;
 /// How long requests may take to finish once the service is asked to end.
-const DRAIN_SECONDS: u64 = 30;
+const DRAIN: Duration = Duration::from_secs(30);
+/// How long connections may take to close once no request is under way.
+const CLOSE_SECONDS: u64 = 1;
 /// Grants that ran out are closed this often.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
@@ -93,6 +96,7 @@ pub async fn serve(
     }
     let shared = Data::from(Arc::clone(&app));
     let limits = limit::Limits::new();
+    let (busy, idle) = drain::counter();
     let listen = config.listen();
     let server = HttpServer::new(move || {
         Service::new()
@@ -100,10 +104,12 @@ pub async fn serve(
             .wrap(actix_web::middleware::from_fn(limit::guard))
             .app_data(Data::new(limits.clone()))
             .wrap(headers())
+            .wrap(actix_web::middleware::from_fn(drain::count))
+            .app_data(Data::new(busy.clone()))
             .wrap(tracing_actix_web::TracingLogger::<Quiet>::new())
             .configure(routes)
     })
-    .shutdown_timeout(DRAIN_SECONDS)
+    .shutdown_timeout(CLOSE_SECONDS)
     .disable_signals()
     // An error sent before the body was read must reach the client: without this the connection is reset under it.
     .client_disconnect_timeout(Duration::from_secs(5))
@@ -117,6 +123,11 @@ pub async fn serve(
     // Nobody waiting for it is no reason not to serve.
     let _ = ready.send(Bound { addr, tls_fingerprint: tls.fingerprint, vault: app.info() });
     shutdown.await;
+    handle.pause().await;
+    // Connections that nobody asks anything on are no reason to wait: an HTTP/2 client keeps its own open.
+    if tokio::time::timeout(DRAIN, idle.all_answered()).await.is_err() {
+        tracing::warn!("some requests were not finished in time");
+    }
     handle.stop(true).await;
     sweeper.abort();
     let _ = sweeper.await;
