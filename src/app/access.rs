@@ -1,6 +1,6 @@
 //! Access: the record that comes before the first byte.
 
-use custody::act::AccessGranted;
+use custody::act::{AccessGranted, Act};
 use custody::id::{ItemId, OpId, PersonId};
 use custody::kind::Kind;
 use custody::rules::Right;
@@ -29,6 +29,13 @@ impl App {
         say.purpose = Some(parse(&new.purpose, "purpose")?);
         let receipts = self.say_on_behalf(person, say).await?;
         let access = super::first_record(&receipts)?.to_hex();
+        // A repeated request is answered with the first grant, which ends when it said.
+        let granted = receipts.first().map(|first| super::read::statement(&first.envelope)).transpose()?;
+        let granted = granted.map(|statement| Act::parse(&statement)).transpose()?;
+        let expires = match granted {
+            Some(Act::AccessGranted(_, _, data)) => data.expires,
+            _ => expires,
+        };
         Ok(api::Access { access, expires: expires.to_string(), receipts: wire(&receipts) })
     }
 }

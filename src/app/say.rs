@@ -16,6 +16,7 @@ use super::compose::{Composed, Say, Signer};
 use super::{App, AppError, wire};
 use crate::api;
 use crate::sequencer::{Attachments, Submission, SubmissionError, SubmitError};
+use crate::store::StoreError;
 
 /// Longest grant to read: a day.
 const MAX_GRANT_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -78,15 +79,7 @@ impl App {
         let stmt = Digest::of(&envelope);
         let opened = self.open_fields(&[(stmt, &statement)].into()).await?.remove(&stmt).unwrap_or_default();
         let fields: BTreeMap<_, _> = opened.into_iter().map(|o| (o.name, o.value)).collect();
-        let same = say.kind == statement.kind
-            && (say.case, say.item, say.person) == (statement.case, statement.item, statement.person)
-            && say.items.as_ref().map(Vec::len) == statement.items.as_ref().map(Vec::len)
-            && say.items.iter().flatten().zip(statement.items.iter().flatten()).all(|(a, b)| a.item == b.item)
-            && (say.content, &say.purpose) == (statement.content, &statement.purpose)
-            // What an export commits to is filled in under the log's lock and is not part of the request.
-            && (say.data == statement.data || say.kind == Kind::BundleExported)
-            && say.fields == fields;
-        if !same {
+        if !(asks_for(say, &statement) && say.fields == fields) {
             return Err(AppError::OpIdReused);
         }
         let again = Submission::new(envelope, Attachments::default())?;
@@ -208,6 +201,20 @@ fn own_route() -> AppError {
     AppError::Invalid("kind: an export is recorded by POST /api/v1/cases/{id}/exports".to_owned())
 }
 
+/// Whether this request led to that statement. What the vault fills in is no part of a request: what an export
+/// commits to, when a grant ends, and what was seen where the caller left it out.
+fn asks_for(say: &Say, statement: &Statement) -> bool {
+    let filled_in = matches!(say.kind, Kind::BundleExported | Kind::AccessGranted);
+    let seen = say.seen.is_none() || say.seen == statement.seen;
+    say.kind == statement.kind
+        && (say.case, say.item, say.person) == (statement.case, statement.item, statement.person)
+        && (say.content, &say.purpose) == (statement.content, &statement.purpose)
+        && (filled_in || say.data == statement.data)
+        && say.items.as_ref().map(Vec::len) == statement.items.as_ref().map(Vec::len)
+        && say.items.iter().flatten().zip(statement.items.iter().flatten()).all(|(a, b)| a.item == b.item)
+        && seen
+}
+
 impl From<SubmitError> for AppError {
     fn from(error: SubmitError) -> Self {
         match error {
@@ -215,6 +222,12 @@ impl From<SubmitError> for AppError {
             SubmitError::OpIdReused => Self::OpIdReused,
             SubmitError::BadSignature => Self::BadSignature,
             SubmitError::TooLate => Self::TooLate,
+            // Said by the database before it wrote, or when it took back what it had begun to write.
+            SubmitError::Failed(cause) | SubmitError::Unknown(cause)
+                if matches!(*cause, StoreError::Full(_)) =>
+            {
+                Self::DiskFull
+            }
             other => Self::internal("appending to the log")(other),
         }
     }
@@ -230,8 +243,11 @@ impl From<SubmissionError> for AppError {
     }
 }
 
-impl From<crate::store::StoreError> for AppError {
-    fn from(error: crate::store::StoreError) -> Self {
-        Self::internal("reading the database")(error)
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full(_) => Self::DiskFull,
+            other => Self::internal("using the database")(other),
+        }
     }
 }
