@@ -19,7 +19,7 @@ use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use super::compose::{Say, computed};
 use super::refuse::Place;
 use super::say::With;
-use super::{App, AppError, parse, wire};
+use super::{App, AppError, parse, parse_opt, wire};
 use crate::api;
 use crate::blobs::{BlobSource, BlobsError, NewBlob, SealedUpload};
 use crate::engine::OsEntropy;
@@ -162,15 +162,21 @@ impl App {
     }
 
     /// Content under a grant that was committed before.
-    pub async fn content(&self, person: PersonId, id: ItemId, access: &str) -> Result<Readable, AppError> {
+    pub async fn content(
+        &self,
+        person: PersonId,
+        id: ItemId,
+        access: Option<&str>,
+    ) -> Result<Readable, AppError> {
         let item = self.item_for(person, id, Right::ReadContent).await?;
-        let access: Digest = parse(access, "access")?;
-        let grant = self.store.read().await?.grants(&[access]).await?.pop().map(|(_, grant)| grant);
-        if !grant.is_some_and(|grant| self.is_open(&grant, person, id)) {
+        let access: Option<Digest> = parse_opt(access, "access")?;
+        let named: Vec<_> = access.into_iter().collect();
+        let grant = self.store.read().await?.grants(&named).await?.pop();
+        let Some((access, _)) = grant.filter(|(_, grant)| self.is_open(grant, person, id)) else {
             let place = Place { case: Some(item.case), item: Some(id) };
             self.refused(person, place, "read", Refusal::NotPermitted(Right::ReadContent)).await?;
             return Err(AppError::NoGrant);
-        }
+        };
         let stored = item.stored.ok_or(Refusal::NoContent)?;
         Ok(Readable { item: id, stored, sent: self.sent.counter(access) })
     }

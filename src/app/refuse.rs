@@ -69,7 +69,10 @@ impl App {
         outcome: Result<T, AppError>,
     ) -> Result<T, AppError> {
         let Err(AppError::Refused(refusal)) = outcome else { return outcome };
-        let place = Place { case: statement.case, item: statement.item };
+        // Who may not open cases is told so: there is no case yet that could be hidden.
+        let opening = statement.kind == Kind::CaseOpened && refusal.is_denial();
+        let case = statement.case.filter(|_| !opening);
+        let place = Place { case, item: statement.item };
         Err(self.refused(person, place, statement.kind.spec().name, refusal).await?)
     }
 
