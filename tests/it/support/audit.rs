@@ -7,17 +7,23 @@ use custody::checkpoint::Checkpoint;
 use custody::digest::Digest;
 use custody::envelope::{Envelope, PayloadType};
 use custody::merkle::{Frontier, leaf_hash};
+use custody::note::VerifierKey;
 use custody::record::{NextOpening, Record, Sequence, leaf_commitment, record_hash};
 use custody::rules::{self, Admitted, State};
 use custody::statement::Statement;
-use custos::store::{RecordPlace, RecordRow};
+use custos::store::{RecordPlace, RecordRow, Store};
 
 use super::world::World;
 
 /// Reads the whole log back: it counts without a gap, every chain and tag leads to the next record, the tree is the
 /// one that the checkpoint signs, and replaying all statements gives exactly the projections. Returns the rows.
 pub(crate) async fn audit(world: &World) -> Vec<RecordRow> {
-    let mut tx = world.ground.store.read().await.unwrap();
+    audit_log(&world.ground.store, &world.vault, &world.log).await
+}
+
+/// The same of any vault.
+pub(crate) async fn audit_log(store: &Store, vault: &Digest, log: &VerifierKey) -> Vec<RecordRow> {
+    let mut tx = store.read().await.unwrap();
     let mut rows = Vec::new();
     loop {
         let page = tx.records_from(rows.len() as u64, 100).await.unwrap();
@@ -30,12 +36,12 @@ pub(crate) async fn audit(world: &World) -> Vec<RecordRow> {
     let mut frontier = Frontier::new();
     for (index, row) in rows.iter().enumerate() {
         assert_eq!(row.log_index, index as u64);
-        check_record(row, &mut ends, &world.vault);
+        check_record(row, &mut ends, vault);
         frontier.push(leaf_hash(&row.entry.to_bytes()));
     }
     let head = tx.log_head().await.unwrap().unwrap();
     assert_eq!(head.frontier, frontier);
-    let checkpoint = Checkpoint::open(&head.checkpoint, &world.log).unwrap();
+    let checkpoint = Checkpoint::open(&head.checkpoint, log).unwrap();
     assert_eq!((checkpoint.size(), *checkpoint.root()), (frontier.size(), frontier.root()));
     assert_same(&replay(&rows), &tx.whole_state().await.unwrap());
     rows

@@ -1,5 +1,9 @@
 //! What the tests stand on.
 
+pub(crate) mod app;
 pub(crate) mod audit;
+pub(crate) mod bundle;
+pub(crate) mod child;
+pub(crate) mod client;
 pub(crate) mod postgres;
 pub(crate) mod world;

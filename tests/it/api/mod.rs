@@ -1,0 +1,46 @@
+mod bytes;
+mod crash;
+mod disk;
+mod durable;
+mod markers;
+mod names;
+mod refused;
+mod spine;
+mod statements;
+
+use custody::act::{AccessDenied, Act};
+use custody::envelope::{Envelope, PayloadType};
+use custody::kind::Kind;
+use custody::record::Sequence;
+use custody::statement::Statement;
+use custos::store::{RecordRow, Store};
+
+use crate::support::app::TestApp;
+
+/// Every record of the vault, read beside the running service.
+async fn log_of(app: &TestApp) -> Vec<RecordRow> {
+    let store = Store::open(app.config.database_url()).await.unwrap();
+    let mut rows = Vec::new();
+    loop {
+        let page = store.read().await.unwrap().records_from(rows.len() as u64, 500).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        rows.extend(page);
+    }
+    store.close().await;
+    rows
+}
+
+/// Every refusal that was recorded: where, and what it says.
+async fn refusals(app: &TestApp) -> Vec<(Option<Sequence>, AccessDenied)> {
+    let rows = log_of(app).await;
+    rows.iter().filter(|row| row.kind == Kind::AccessDenied).map(denied).collect()
+}
+
+fn denied(row: &RecordRow) -> (Option<Sequence>, AccessDenied) {
+    let envelope = Envelope::parse(&row.envelope, PayloadType::Statement).unwrap();
+    let act = Act::parse(&Statement::parse(envelope.body()).unwrap()).unwrap();
+    let Act::AccessDenied(_, _, data) = act else { unreachable!() };
+    (row.own.as_ref().or(row.case.as_ref()).map(|place| place.sequence), data)
+}
