@@ -5,6 +5,8 @@
 pub mod api;
 pub mod app;
 pub mod blobs;
+pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod engine;
@@ -12,3 +14,4 @@ pub mod http;
 pub mod keyring;
 pub mod sequencer;
 pub mod store;
+pub mod telemetry;

@@ -53,17 +53,17 @@ impl core::fmt::Debug for Fields {
 
 /// A key file's content.
 #[derive(Debug)]
-pub(super) struct KeyFile {
-    pub(super) name: String,
-    pub(super) provider: String,
-    pub(super) check: Digest,
-    pub(super) sample: bool,
-    pub(super) fields: Fields,
+pub(crate) struct KeyFile {
+    pub(crate) name: String,
+    pub(crate) provider: String,
+    pub(crate) check: Digest,
+    pub(crate) sample: bool,
+    pub(crate) fields: Fields,
 }
 
 impl KeyFile {
     /// Reads a file that only its owner may read.
-    pub(super) fn read(path: &Path) -> Result<Self, KeyringError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, KeyringError> {
         let metadata = match fs::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(KeyringError::Missing(path.to_owned()));
@@ -79,8 +79,8 @@ impl KeyFile {
     }
 
     /// Writes a new file: complete or not at all, and on disk when this returns.
-    pub(super) fn write(&self, path: &Path) -> Result<(), KeyringError> {
-        let dir = path.parent().unwrap_or(Path::new("."));
+    pub(crate) fn write(&self, path: &Path) -> Result<(), KeyringError> {
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut file = tempfile::Builder::new()
             .prefix(".new-key-")
             .permissions(Permissions::from_mode(FILE_MODE))

@@ -22,7 +22,9 @@ pub use error::KeyringError;
 pub use file::Fields;
 pub use provider::{Cost, FileProvider, KeyProvider, PassphraseProvider, ProviderError};
 
-use file::{KeyFile, malformed};
+pub(crate) use file::KeyFile;
+
+use file::malformed;
 
 /// Check values of the keys in `keys.example/`, refused even where the file no longer says that it is a sample.
 const SAMPLES: [&str; 3] = [

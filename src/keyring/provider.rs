@@ -88,6 +88,9 @@ impl PassphraseProvider {
         Self::with_cost(passphrase, Cost::default())
     }
 
+    /// Its name in key files.
+    pub const NAME: &'static str = "passphrase";
+
     /// Protects new keys at a cost of the caller's.
     pub const fn with_cost(passphrase: Zeroizing<String>, cost: Cost) -> Self {
         Self { passphrase, cost }
@@ -106,7 +109,7 @@ impl PassphraseProvider {
 
 impl KeyProvider for PassphraseProvider {
     fn name(&self) -> &'static str {
-        "passphrase"
+        Self::NAME
     }
 
     fn protect(&self, name: &str, key: &Key32, entropy: &mut dyn Entropy) -> Result<Fields, ProviderError> {

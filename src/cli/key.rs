@@ -1,0 +1,144 @@
+//! `custos key`
+
+use std::path::PathBuf;
+
+use custody::digest::Digest;
+use custody::envelope::key_hash;
+use serde_json::json;
+
+use super::failure::{Exit, Failure};
+use super::files::{new_passphrase, secret_from};
+use super::table::table;
+use super::{Global, Out, session};
+use crate::api;
+use crate::client::key;
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Action {
+    /// Make a key in a new file
+    Generate {
+        /// The file
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Protect it with a passphrase, which is asked for
+        #[arg(long)]
+        passphrase: bool,
+        /// Protect it with the passphrase in this file (mode 0600), or - for stdin
+        #[arg(long, value_name = "FILE", conflicts_with = "passphrase")]
+        passphrase_file: Option<PathBuf>,
+    },
+    /// Enrol a further key of your own, vouched with your present one (the first registrar's first: by the vault)
+    Enroll {
+        /// The key's file; without it a new key is made beside the profile
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+    },
+    /// The keys of a person, yours by default
+    List {
+        /// Whose
+        #[arg(long, value_name = "ID")]
+        person: Option<custody::id::PersonId>,
+    },
+    /// End a key: your own, or as registrar anybody's
+    Revoke {
+        /// H(public key), as `key list` shows it
+        key: Digest,
+    },
+    /// Vouch for the key of somebody you invited; without an id: show what waits
+    Approve {
+        /// The enrolment's id
+        enrolment: Option<String>,
+    },
+}
+
+pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Exit, Failure> {
+    match action {
+        Action::Generate { out: path, passphrase, passphrase_file } => {
+            let passphrase = match passphrase_file {
+                Some(file) => Some(secret_from(file, "passphrase")?),
+                None => passphrase.then(|| new_passphrase("passphrase for the new key: ")).transpose()?,
+            };
+            let new = key::generate()?;
+            key::create(path, &new, passphrase)?;
+            let public = new.verifying_key();
+            let shown = json!({
+                "file": path, "public": hex::encode(public.as_bytes()), "key": key_hash(&public),
+            });
+            out.result(&shown, |_| key_hash(&public).to_hex());
+        }
+        Action::Enroll { key_file } => enroll(global, key_file.as_ref(), out).await?,
+        Action::List { person } => {
+            let client = session::reader(global)?;
+            let person = client.person_of(person.unwrap_or(client.person())).await?;
+            out.result(&person.keys, |keys| {
+                let row = |key: &api::PersonKey| {
+                    let state = key.revoked.map_or("valid".to_owned(), |at| format!("revoked at {at}"));
+                    [key.hash.clone(), key.checked.clone(), key.voucher.clone(), state]
+                };
+                table(["key", "checked", "voucher", "state"], &keys.iter().map(row).collect::<Vec<_>>())
+            });
+        }
+        Action::Revoke { key } => {
+            session::client(global)?.revoke_key(*key).await?;
+            out.result(&json!({ "revoked": key }), |_| String::new());
+        }
+        Action::Approve { enrolment } => approve(global, enrolment.as_deref(), out).await?,
+    }
+    Ok(Exit::Valid)
+}
+
+async fn enroll(global: &Global, key_file: Option<&PathBuf>, out: Out) -> Result<(), Failure> {
+    let mut profile = session::profile(global)?;
+    let client = session::client(global)?;
+    let path = match key_file {
+        Some(path) => std::path::absolute(path)
+            .map_err(|error| Failure::new("cannot find the key file").because(&error))?,
+        None => free_name(&profile.path().with_extension("key"))?,
+    };
+    let new = if key_file.is_some() {
+        session::open_key(&path)?
+    } else {
+        let new = key::generate()?;
+        key::create(&path, &new, None)?;
+        new
+    };
+    client.enrol_key(&new).await?;
+    profile.set_key(&path)?;
+    let hash = key_hash(&new.verifying_key());
+    out.result(&json!({ "key": hash, "file": path }), |_| hash.to_hex());
+    Ok(())
+}
+
+async fn approve(global: &Global, enrolment: Option<&str>, out: Out) -> Result<(), Failure> {
+    let client = session::client(global)?;
+    let waiting = client.enrolments().await?;
+    let hash = |enrolment: &api::Enrolment| {
+        hex::decode(&enrolment.key).map(|key| Digest::of(&key).to_hex()).unwrap_or_default()
+    };
+    let Some(id) = enrolment else {
+        out.result(&waiting, |waiting| {
+            let row = |e: &api::Enrolment| [e.id.clone(), e.name.clone().unwrap_or_default(), hash(e)];
+            table(["id", "name", "key"], &waiting.iter().map(row).collect::<Vec<_>>())
+        });
+        out.say("compare each key with what the person reads to you, then: custos key approve ID");
+        return Ok(());
+    };
+    let Some(found) = waiting.iter().find(|enrolment| enrolment.id == id) else {
+        return Err(Failure::new("no such enrolment waits for you")
+            .exits(Exit::NotFound)
+            .hint("custos key approve"));
+    };
+    client.approve(found).await?;
+    out.result(&json!({ "person": found.person, "key": hash(found) }), |_| hash(found));
+    Ok(())
+}
+
+/// `name.key`, or else `name-2.key`, `name-3.key`, …
+fn free_name(path: &std::path::Path) -> Result<PathBuf, Failure> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    std::iter::once(path.to_owned())
+        .chain((2..100).map(|n| path.with_file_name(format!("{stem}-{n}.key"))))
+        .find(|path| !path.exists())
+        .ok_or_else(|| Failure::new("there are a hundred keys beside this profile"))
+}

@@ -1,0 +1,161 @@
+//! `custos login`: the profile that everything else uses.
+
+use std::path::{Path, PathBuf};
+
+use custody::digest::Digest;
+use custody::id::PersonId;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::failure::{Exit, Failure};
+use super::files::{new_passphrase, secret_from};
+use super::{Global, Out, session};
+use crate::client::{NewProfile, Profile, Stranger, key, secret};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+#[group(id = "proof", required = true, multiple = false, args = ["token_file", "invitation"])]
+pub(super) struct Args {
+    /// The vault's address: `https://host` or `https://host:port`
+    url: String,
+    /// SHA-256 of the vault's certificate, as its administrator gave it to you
+    #[arg(long, value_name = "HEX")]
+    fingerprint: Digest,
+    /// The vault's own fingerprint (hash of its first record), as on paper
+    #[arg(long, value_name = "HEX")]
+    vault_fingerprint: Digest,
+    /// File with your API token (mode 0600), or - for stdin
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// File with a one-time invitation code (mode 0600), or - for stdin: makes a key and a token on this device
+    #[arg(long, value_name = "FILE")]
+    invitation: Option<PathBuf>,
+    /// Your signing key, if this device has one already
+    #[arg(long, value_name = "FILE", conflicts_with = "invitation")]
+    key_file: Option<PathBuf>,
+    /// Keep the new key under a passphrase, which is asked for
+    #[arg(long, requires = "invitation")]
+    passphrase: bool,
+    /// What the token is called in your list of tokens
+    #[arg(long, default_value = "command line")]
+    label: String,
+}
+
+pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
+    let path = session::path(global)?;
+    if path.exists() {
+        return Err(Failure::new(format!("there is a profile at {}", path.display()))
+            .hint("name another one with --profile NAME, or move this one away"));
+    }
+    let stranger = Stranger::meet(&args.url, args.fingerprint, args.vault_fingerprint).await?;
+    let (profile, enrolment) = match (&args.token_file, &args.invitation) {
+        (Some(token), _) => (with_token(&stranger, args, &path, token).await?, None),
+        (None, Some(code)) => {
+            let passphrase =
+                args.passphrase.then(|| new_passphrase("passphrase for the new key: ")).transpose()?;
+            let code = secret_from(code, "invitation code")?;
+            let (profile, enrolment) =
+                redeem(&stranger, args.fingerprint, &path, &code, passphrase, &args.label).await?;
+            (profile, Some(enrolment))
+        }
+        (None, None) => return Err(Failure::usage("name a token file or an invitation")),
+    };
+    let key = session::own_key(&profile)?.map(|key| custody::envelope::key_hash(&key.verifying_key()));
+    let shown = json!({
+        "profile": profile.path(), "person": profile.person(), "vault": profile.trust().fingerprint(),
+        "key": key, "enrolment": enrolment,
+    });
+    out.result(&shown, |_| profile.path().display().to_string());
+    if let (Some(key), Some(enrolment)) = (key, enrolment) {
+        out.say(&format!(
+            "read this to whoever invited you, who then runs `custos key approve {enrolment}`:\nkey {key}"
+        ));
+    }
+    Ok(Exit::Valid)
+}
+
+async fn with_token(
+    stranger: &Stranger,
+    args: &Args,
+    path: &Path,
+    token_file: &Path,
+) -> Result<Profile, Failure> {
+    let token = secret_from(token_file, "token")?;
+    let me = stranger.person_of_token(args.fingerprint, &token).await?;
+    let person = me.person.id.parse().map_err(|_| Failure::new("the vault names no person"))?;
+    let places = Places::beside(path)?;
+    secret::write(&places.token, &token)?;
+    let key = args.key_file.as_deref().map(std::path::absolute).transpose();
+    let key = key.map_err(|error| Failure::new("cannot find the key file").because(&error))?;
+    places.profile(stranger, args.fingerprint, person, key)
+}
+
+/// Makes a key and a token on this device; the profile, and the enrolment that waits for the voucher.
+pub(crate) async fn redeem(
+    stranger: &Stranger,
+    tls: Digest,
+    path: &Path,
+    code: &str,
+    passphrase: Option<Zeroizing<String>>,
+    label: &str,
+) -> Result<(Profile, String), Failure> {
+    let places = Places::beside(path)?;
+    let new = key::generate()?;
+    // The key is on disk before the vault hears of it, the token right after it was seen.
+    key::create(&places.key, &new, passphrase)?;
+    let redeemed = match stranger.redeem(code, &new, label).await {
+        Ok(redeemed) => redeemed,
+        Err(error) => {
+            let _ = std::fs::remove_file(&places.key);
+            return Err(error.into());
+        }
+    };
+    secret::write(&places.token, &redeemed.token)?;
+    let key = places.key.clone();
+    let profile = places.profile(stranger, tls, redeemed.person, Some(key))?;
+    Ok((profile, redeemed.enrolment))
+}
+
+/// The files of a profile, side by side: `<name>.toml`, `.token`, `.key`, `.receipts`.
+pub(crate) struct Places {
+    profile: PathBuf,
+    token: PathBuf,
+    key: PathBuf,
+}
+
+impl Places {
+    /// Makes the folder, readable to its owner only.
+    pub(crate) fn beside(profile: &Path) -> Result<Self, Failure> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let folder = profile.parent().unwrap_or(Path::new("."));
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|error| Failure::new(format!("cannot make {}", folder.display())).because(&error))?;
+        let with = |extension| profile.with_extension(extension);
+        Ok(Self { profile: profile.to_owned(), token: with("token"), key: with("key") })
+    }
+
+    /// Writes the profile; `key` where there is one.
+    pub(crate) fn profile(
+        self,
+        stranger: &Stranger,
+        tls: Digest,
+        person: PersonId,
+        key: Option<PathBuf>,
+    ) -> Result<Profile, Failure> {
+        let beside = |path: &Path| path.file_name().map(PathBuf::from).unwrap_or_default();
+        let key = key.map(|key| if key == self.key { beside(&key) } else { key });
+        let new = NewProfile {
+            url: stranger.url().to_owned(),
+            tls,
+            trust: stranger.trust().clone(),
+            person,
+            token: beside(&self.token),
+            key,
+            receipts: beside(&self.profile.with_extension("receipts")),
+        };
+        Ok(Profile::create(&self.profile, new)?)
+    }
+}

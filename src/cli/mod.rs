@@ -1,0 +1,162 @@
+//! The command line: one file a command, data on stdout, talk on stderr, frozen exit codes.
+
+mod args;
+mod case;
+mod completions;
+mod config;
+mod custody;
+mod failure;
+mod files;
+mod get;
+mod invite;
+mod item;
+mod key;
+mod log;
+mod login;
+mod org;
+mod output;
+mod person;
+mod progress;
+mod put;
+mod session;
+mod table;
+mod token;
+mod transfer;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::{Exit, Failure};
+pub use output::Out;
+
+/// Custos: an evidence vault whose custody log outsiders can check.
+#[derive(Debug, Parser)]
+#[command(name = "custos", version, about, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 valid · 1 failure · 2 usage · 3 verification FAILED · 4 valid but incomplete · \
+    5 not found · 6 not allowed · 7 network, can be resumed · 130 interrupted."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// Print JSON: one document, or one a line when streaming
+    #[arg(long, global = true)]
+    json: bool,
+    /// Which vault and person: a profile's name, or the path of its file
+    #[arg(long, global = true, env = "CUSTOS_PROFILE", value_name = "NAME", default_value = crate::client::profile::DEFAULT_PROFILE)]
+    profile: String,
+    /// Configuration file of a vault on this machine
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Say nothing on stderr but errors
+    #[arg(long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make this device known to a vault, and the vault to this device
+    Login(login::Args),
+    /// Invite a registered person to make a key and get a token on their own device
+    Invite(invite::Args),
+    /// Cases and their members
+    #[command(subcommand)]
+    Case(case::Action),
+    /// Items of a case
+    #[command(subcommand)]
+    Item(item::Action),
+    /// Put files and folders into a case as items
+    Put(put::Args),
+    /// Read an item's content, for a purpose, on record
+    Get(get::Args),
+    /// The custody of an item or a case, record by record
+    #[command(subcommand)]
+    Custody(custody::Action),
+    /// Hand items over, and take them over, each with one's own key
+    #[command(subcommand)]
+    Transfer(transfer::Action),
+    /// Signing keys
+    #[command(subcommand)]
+    Key(key::Action),
+    /// API tokens
+    #[command(subcommand)]
+    Token(token::Action),
+    /// Persons and their roles in the vault
+    #[command(subcommand)]
+    Person(person::Action),
+    /// Organisations
+    #[command(subcommand)]
+    Org(org::Action),
+    /// The public log
+    #[command(subcommand)]
+    Log(log::Action),
+    /// The configuration, and where each value came from
+    #[command(subcommand)]
+    Config(config::Action),
+    /// Print completions for a shell
+    Completions(completions::Args),
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Out::new(cli.global.json, cli.global.quiet);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return end(Err(Failure::new("cannot start").because(&error))),
+    };
+    let ended = runtime.block_on(run(&cli, out));
+    // Blocking reads (a prompt) must not keep an interrupted process alive.
+    runtime.shutdown_background();
+    end(ended)
+}
+
+async fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
+    tokio::select! {
+        ended = dispatch(cli, out) => ended,
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+    }
+}
+
+async fn dispatch(cli: &Cli, out: Out) -> Result<Exit, Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Login(args) => login::run(global, args, out).await,
+        Command::Invite(args) => invite::run(global, args, out).await,
+        Command::Case(action) => case::run(global, action, out).await,
+        Command::Item(action) => item::run(global, action, out).await,
+        Command::Put(args) => put::run(global, args, out).await,
+        Command::Get(args) => get::run(global, args, out).await,
+        Command::Custody(action) => custody::run(global, action, out).await,
+        Command::Transfer(action) => transfer::run(global, action, out).await,
+        Command::Key(action) => key::run(global, action, out).await,
+        Command::Token(action) => token::run(global, action, out).await,
+        Command::Person(action) => person::run(global, action, out).await,
+        Command::Org(action) => org::run(global, action, out).await,
+        Command::Log(action) => log::run(global, action, out).await,
+        Command::Config(action) => config::run(global, action, out),
+        Command::Completions(args) => Ok(completions::run(args, out)),
+    }
+}
+
+fn end(ended: Result<Exit, Failure>) -> ExitCode {
+    let exit = ended.unwrap_or_else(|failure| {
+        Out::failure(&failure);
+        failure.exit()
+    });
+    ExitCode::from(exit.code())
+}
+
+/// The environment as the rest of the program is given it.
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -1,0 +1,167 @@
+//! `custos transfer`: custody changes hands under two signatures, the giver's and the receiver's.
+
+use custody::act::{TransferOffered, TransferStep};
+use custody::id::{CaseId, Code, ItemId, PersonId};
+use custody::kind::Kind;
+use custody::statement::{ItemRef, Seen};
+use serde_json::json;
+
+use super::failure::{Exit, Failure};
+use super::item::{case_of, head, list};
+use super::{Global, Out, session};
+use crate::api;
+use crate::client::{Ask, Client, ClientError, new_op_id};
+
+/// Items of one statement. The rules allow 1,000; every receipt carries the whole statement, though.
+const ITEMS_A_STATEMENT: usize = 100;
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Action {
+    /// Offer items that you hold to another member of the case
+    Offer {
+        /// The case
+        case: CaseId,
+        /// To whom
+        #[arg(long, value_name = "ID")]
+        to: PersonId,
+        /// Why, a code such as analysis
+        #[arg(long, value_name = "CODE")]
+        purpose: Code,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Take over items that were offered to you
+    Accept {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Do not take over items that were offered to you
+    Decline {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Offers that wait for you
+    Inbox,
+}
+
+/// Which items.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// These items
+    #[arg(value_name = "ITEM")]
+    items: Vec<ItemId>,
+    /// All of them
+    #[arg(long)]
+    all: bool,
+}
+
+impl Which {
+    fn select(&self, mut found: Vec<api::Item>) -> Result<Vec<api::Item>, Failure> {
+        if self.all {
+            return Ok(found);
+        }
+        let wanted: Vec<_> = self.items.iter().map(ItemId::to_string).collect();
+        found.retain(|item| wanted.contains(&item.id));
+        match wanted.iter().find(|id| !found.iter().any(|item| item.id == **id)) {
+            Some(absent) => {
+                Err(Failure::new(format!("item {absent} is not among them")).exits(Exit::NotFound))
+            }
+            None => Ok(found),
+        }
+    }
+}
+
+pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Exit, Failure> {
+    let client = session::client(global)?;
+    let (verb, moved) = match action {
+        Action::Inbox => {
+            let waiting = client.transfers().await?;
+            out.result(&waiting, |items| list(items));
+            return Ok(Exit::Valid);
+        }
+        Action::Offer { case, to, purpose, which } => {
+            let mut held = client.items(*case, None).await?;
+            if which.all {
+                let me = client.person().to_string();
+                held.retain(|item| item.custodian == me && item.offer.is_none());
+            }
+            ("offered", offer(&client, *case, *to, purpose, &which.select(held)?).await?)
+        }
+        Action::Accept { which } => {
+            let items = which.select(client.transfers().await?)?;
+            ("accepted", answer(&client, TransferStep::Accepted, &items).await?)
+        }
+        Action::Decline { which } => {
+            let items = which.select(client.transfers().await?)?;
+            ("declined", answer(&client, TransferStep::Declined, &items).await?)
+        }
+    };
+    out.result(&json!({ "items": moved, "step": verb }), |_| format!("{verb} {moved} items"));
+    Ok(Exit::Valid)
+}
+
+/// Offers items; how many.
+pub(crate) async fn offer(
+    client: &Client,
+    case: CaseId,
+    to: PersonId,
+    purpose: &Code,
+    items: &[api::Item],
+) -> Result<usize, ClientError> {
+    own_key(client)?;
+    for part in items.chunks(ITEMS_A_STATEMENT) {
+        let refs = part.iter().map(|item| item_ref(item, None)).collect::<Result<_, _>>()?;
+        let ask = Ask::new(Kind::TransferOffered, new_op_id()?)
+            .case(case)
+            .purpose(purpose.clone())
+            .data(TransferOffered { to }.to_data())
+            .items(refs);
+        client.say(&ask).await?;
+    }
+    Ok(items.len())
+}
+
+/// Accepts or declines what was offered; how many.
+pub(crate) async fn answer(
+    client: &Client,
+    step: TransferStep,
+    items: &[api::Item],
+) -> Result<usize, ClientError> {
+    own_key(client)?;
+    let kind = if step == TransferStep::Accepted { Kind::TransferAccepted } else { Kind::TransferDeclined };
+    let mut items: Vec<_> = items.iter().collect();
+    items.sort_by(|a, b| a.case.cmp(&b.case));
+    for of_case in items.chunk_by(|a, b| a.case == b.case) {
+        for part in of_case.chunks(ITEMS_A_STATEMENT) {
+            let refs =
+                part.iter().map(|item| item_ref(item, Some(offer_of(item)?))).collect::<Result<_, _>>()?;
+            let Some(first) = part.first() else { continue };
+            let ask = Ask::new(kind, new_op_id()?).case(case_of(first)?).items(refs);
+            client.say(&ask).await?;
+        }
+    }
+    Ok(items.len())
+}
+
+fn own_key(client: &Client) -> Result<(), ClientError> {
+    match client.key_hash() {
+        Some(_) => Ok(()),
+        None => Err(ClientError::Key(
+            "a transfer is signed with a key of your own, and this profile names none (custos key enroll)"
+                .into(),
+        )),
+    }
+}
+
+fn item_ref(item: &api::Item, offer: Option<Seen>) -> Result<ItemRef, ClientError> {
+    let id = item.id.parse().map_err(|_| ClientError::Protocol("an item's id is a UUID"))?;
+    Ok(ItemRef { item: id, offer, seen: Some(head(item)?) })
+}
+
+fn offer_of(item: &api::Item) -> Result<Seen, ClientError> {
+    let offer = item.offer.as_ref().ok_or(ClientError::Protocol("an item in the inbox has an offer"))?;
+    let record = offer.record.parse().map_err(|_| ClientError::Protocol("an offer is a record hash"))?;
+    Ok(Seen::Record(record))
+}

@@ -1,0 +1,224 @@
+//! Evidence bytes: digests computed here, sent and fetched as streams, compared at every place.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use bytes::Bytes;
+use custody::act::Act;
+use custody::digest::{Digest, Hasher};
+use custody::id::{CaseId, ItemId, OpId};
+use custody::kind::Kind;
+use futures_util::StreamExt as _;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
+use reqwest::{Method, StatusCode};
+use tokio::io::AsyncReadExt as _;
+use tokio_util::io::ReaderStream;
+
+use super::http::Call;
+use super::receipts::Of;
+use super::secret::file;
+use super::{Client, ClientError, Kept, new_op_id, repr_digest, write};
+use crate::api;
+
+/// Bytes read from disk at once.
+const CHUNK_BYTES: usize = 1 << 18;
+
+/// What the vault says it holds, shown by receipts.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// SHA-256 as the vault computed it while the bytes arrived.
+    pub on_arrival: Digest,
+    /// SHA-256 as the vault computed it when it read its own copy back, where it says so.
+    pub read_back: Option<Digest>,
+    /// Receipts, checked and kept.
+    pub kept: Vec<Kept>,
+}
+
+/// A content request's answer, to be read chunk by chunk.
+pub struct Download {
+    response: reqwest::Response,
+    /// The whole content's digest as the answer names it.
+    pub repr_digest: Option<String>,
+    /// The part that is sent, as `Content-Range` says it; absent when it is all.
+    pub range: Option<String>,
+}
+
+/// SHA-256 and length of a file, read once.
+pub(super) async fn digest_file(
+    path: &Path,
+    progress: &(impl Fn(u64) + Clone + Send + 'static),
+) -> Result<(Digest, u64), ClientError> {
+    let (path, progress) = (path.to_owned(), progress.clone());
+    let work = tokio::task::spawn_blocking(move || digest_blocking(&path, progress));
+    work.await.unwrap_or(Err(ClientError::Protocol("a fingerprint broke off")))
+}
+
+fn digest_blocking(path: &Path, progress: impl Fn(u64)) -> Result<(Digest, u64), ClientError> {
+    let mut source = std::fs::File::open(path).map_err(file(path))?;
+    let (mut hasher, mut size, mut buffer) = (Hasher::new(), 0, vec![0; CHUNK_BYTES]);
+    loop {
+        let read = source.read(&mut buffer).map_err(file(path))?;
+        if read == 0 {
+            return Ok((hasher.finish(), size));
+        }
+        hasher.update(&buffer[..read]);
+        size += read as u64;
+        progress(read as u64);
+    }
+}
+
+impl Client {
+    /// Sends a file as an item's content. The vault compares with `digest`; here its answer is compared again, and
+    /// so is the receipt of `content.received`.
+    pub async fn put_content(
+        &self,
+        case: CaseId,
+        item: ItemId,
+        path: &Path,
+        (digest, size): (Digest, u64),
+        progress: impl Fn(u64) + Send + Sync + Clone + 'static,
+    ) -> Result<Sent, ClientError> {
+        let op_id = new_op_id()?;
+        let mut attempt = 0;
+        let stored = loop {
+            match self.put_once(item, path, (digest, size), op_id, progress.clone()).await {
+                Ok(stored) => break stored,
+                // The key makes a second sending of the same bytes the same act.
+                Err(ClientError::Network { .. }) if attempt < 2 => {
+                    attempt += 1;
+                    tokio::time::sleep(std::time::Duration::from_millis(500 << attempt)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let theirs = stored.digest.parse().map_err(|_| ClientError::Protocol("a digest is 64 hex digits"))?;
+        agree(digest, theirs, "as the vault received it")?;
+        if stored.size != size {
+            return Err(ClientError::Protocol("the vault counts other bytes than were sent"));
+        }
+        let kinds = [Kind::ContentReceived, Kind::FixityPassed, Kind::FixityFailed];
+        let kept = self.keep(&stored.receipts, Of::Kinds(&kinds))?;
+        let (mut on_arrival, mut read_back) = (None, None);
+        for receipt in &kept {
+            match reported(receipt, case, item)? {
+                Some((Kind::ContentReceived, found)) => on_arrival = Some(found),
+                Some((_, found)) => read_back = Some(found),
+                None => {}
+            }
+        }
+        let on_arrival = on_arrival.ok_or(ClientError::NoReceipt)?;
+        agree(digest, on_arrival, "in the record of their receipt")?;
+        if let Some(read_back) = read_back {
+            agree(digest, read_back, "as the vault read its copy back")?;
+        }
+        Ok(Sent { on_arrival, read_back, kept })
+    }
+
+    async fn put_once(
+        &self,
+        item: ItemId,
+        path: &Path,
+        (digest, size): (Digest, u64),
+        op_id: OpId,
+        progress: impl Fn(u64) + Send + Sync + 'static,
+    ) -> Result<api::Stored, ClientError> {
+        let source = tokio::fs::File::open(path).await.map_err(file(path))?;
+        let stream = ReaderStream::with_capacity(source.take(size), CHUNK_BYTES).inspect(move |chunk| {
+            if let Ok(chunk) = chunk {
+                progress(chunk.len() as u64);
+            }
+        });
+        let call = Call::write(Method::PUT, format!("/api/v1/items/{item}/content"), op_id)
+            .header(CONTENT_TYPE.as_str(), "application/octet-stream".into())
+            .header(CONTENT_LENGTH.as_str(), size.to_string())
+            .header("repr-digest", repr_digest(&digest));
+        let response = self.http.upload(&call, reqwest::Body::wrap_stream(stream)).await?;
+        let bytes = response.bytes().await.map_err(|error| self.http.network(error))?;
+        serde_json::from_slice(&bytes).map_err(|_| ClientError::Protocol("an answer of another shape"))
+    }
+
+    /// Starts reading an item's content under a grant; `range` is `first-last`, `first-` or `-suffix`.
+    pub async fn content(
+        &self,
+        item: ItemId,
+        grant: Digest,
+        range: Option<&str>,
+    ) -> Result<Download, ClientError> {
+        let mut call = Call::get(format!("/api/v1/items/{item}/content?access={grant}"));
+        if let Some(range) = range {
+            call = call.header("range", format!("bytes={range}"));
+        }
+        let response = self.http.send(call).await?;
+        let header = |name: &str| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let partial = response.status() == StatusCode::PARTIAL_CONTENT;
+        if partial != range.is_some() {
+            return Err(ClientError::Protocol("the answer is a part exactly when a part was asked for"));
+        }
+        let (repr_digest, sent_range) = (header("repr-digest"), header(CONTENT_RANGE.as_str()));
+        Ok(Download { response, repr_digest, range: sent_range })
+    }
+
+    /// `POST /api/v1/items/{id}/access/{grant}/complete`: reading is over.
+    pub async fn complete_access(&self, item: ItemId, grant: Digest) -> Result<Vec<Kept>, ClientError> {
+        let call = write(format!("/api/v1/items/{item}/access/{grant}/complete"), new_op_id()?);
+        let recorded: api::Recorded = self.http.fetch(call).await?;
+        self.keep(&recorded.receipts, Of::Kinds(&[Kind::AccessCompleted]))
+    }
+
+    /// Starts fetching an export's bundle (ZIP).
+    pub async fn bundle(&self, export: Digest) -> Result<Download, ClientError> {
+        let response = self.http.send(Call::get(format!("/api/v1/exports/{export}/bundle"))).await?;
+        Ok(Download { response, repr_digest: None, range: None })
+    }
+
+    /// The next bytes of an answer; `None` at its end.
+    pub async fn next_chunk(&self, download: &mut Download) -> Result<Option<Bytes>, ClientError> {
+        download.response.chunk().await.map_err(|error| self.http.network(error))
+    }
+}
+
+impl Download {
+    /// Bytes to come, as announced.
+    pub fn announced(&self) -> Option<u64> {
+        self.response.content_length()
+    }
+
+    /// Compares what was read with the digest that the answer named, if it named one.
+    pub fn check(&self, read: Digest) -> Result<(), ClientError> {
+        match &self.repr_digest {
+            Some(named) if *named != repr_digest(&read) => {
+                Err(ClientError::Protocol("the answer's Repr-Digest is not that of its bytes"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Download {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Download").field("announced", &self.announced()).finish_non_exhaustive()
+    }
+}
+
+/// Two digests of the same bytes.
+pub(super) fn agree(ours: Digest, theirs: Digest, place: &'static str) -> Result<(), ClientError> {
+    if ours == theirs { Ok(()) } else { Err(ClientError::Digest { ours, theirs, place }) }
+}
+
+/// What the vault recorded about an item's content: on arrival, or when it read it back.
+fn reported(kept: &Kept, case: CaseId, item: ItemId) -> Result<Option<(Kind, Digest)>, ClientError> {
+    let statement = &kept.checked.statement;
+    let act = Act::parse(statement).map_err(|_| ClientError::Protocol("a receipt of an unknown kind"))?;
+    let (of, content) = match act {
+        Act::ContentReceived(case, item, _, content) | Act::Fixity(case, item, _, content) => {
+            ((case, item), content)
+        }
+        _ => return Ok(None),
+    };
+    if of != (case, item) {
+        return Err(ClientError::Protocol("a receipt for another item"));
+    }
+    Ok(Some((statement.kind, content.digest)))
+}

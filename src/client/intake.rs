@@ -1,0 +1,219 @@
+//! Files become items: fingerprinted here, registered under the person's name, sent, compared three times.
+//!
+//! Repeating an intake is safe: the name of each act is derived from the token, the case, the path and the digest,
+//! so that what was registered before is found again instead of registered twice. (From the token, because the
+//! name of an act is shown to whoever sees the record, and must not let a withheld path be guessed.)
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use custody::act::{Class, ItemRegistered};
+use custody::digest::{Digest, Hasher};
+use custody::id::{CaseId, Code, ItemId, OpId};
+use custody::kind::Kind;
+use futures_util::{Stream, StreamExt as _};
+use serde::Serialize;
+
+use super::content::{agree, digest_file};
+use super::{Ask, Client, ClientError};
+
+/// What all files of one intake have in common.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    /// The case.
+    pub case: CaseId,
+    /// How sensitive the items are; [`Class::HashOnly`] sends no bytes.
+    pub class: Class,
+    /// Fields of every item, beside `file-name`, `path` and `title`.
+    pub fields: BTreeMap<Code, String>,
+}
+
+/// A file to take in.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Where it lies.
+    pub file: PathBuf,
+    /// Its path as recorded, with `/`, relative to what was named.
+    pub path: String,
+}
+
+/// How an intake of one file ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The vault holds the bytes.
+    Stored,
+    /// It held them before, under the same path and digest.
+    AlreadyThere,
+    /// Registered by digest only.
+    HashOnly,
+}
+
+/// One file taken in: three digests that agree.
+#[derive(Debug, Clone, Serialize)]
+pub struct TakenIn {
+    /// Its path as recorded.
+    pub path: String,
+    /// The item.
+    pub item: ItemId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 computed on this device, before anything was sent.
+    pub digest: Digest,
+    /// SHA-256 computed by the vault as the bytes arrived.
+    pub on_arrival: Option<Digest>,
+    /// SHA-256 computed by the vault when it read its copy back.
+    pub read_back: Option<Digest>,
+}
+
+/// The files below `root` (or `root` itself), sorted by path, and what was left out because it is no file.
+pub fn walk(root: &Path, prefix: &str) -> Result<(Vec<Source>, Vec<PathBuf>), ClientError> {
+    let (mut sources, mut skipped) = (Vec::new(), Vec::new());
+    for entry in walkdir::WalkDir::new(root).sort_by_file_name() {
+        let entry = entry.map_err(|error| {
+            let path = error.path().unwrap_or(root).to_owned();
+            let source = error.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links"));
+            ClientError::File { path, source }
+        })?;
+        // A link named as an argument is followed; links below are not: they may lead anywhere.
+        let kind = if entry.depth() == 0 {
+            entry.path().metadata().map(|m| m.file_type())
+        } else {
+            Ok(entry.file_type())
+        };
+        let kind = kind.map_err(super::secret::file(entry.path()))?;
+        if kind.is_dir() {
+            continue;
+        }
+        if !kind.is_file() {
+            skipped.push(entry.into_path());
+            continue;
+        }
+        let below = entry.path().strip_prefix(root).unwrap_or(entry.path());
+        let names = below.iter().map(|name| name.to_string_lossy());
+        let path = std::iter::once(prefix.into())
+            .chain(names)
+            .filter(|part: &std::borrow::Cow<'_, str>| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("/");
+        sources.push(Source { file: entry.into_path(), path });
+    }
+    Ok((sources, skipped))
+}
+
+impl Client {
+    /// Takes files in, `parallel` at a time; results come as they end. `progress` counts bytes, twice for what is
+    /// sent (fingerprint, then transfer).
+    pub fn take_in(
+        self: &Arc<Self>,
+        intake: Arc<Intake>,
+        sources: Vec<Source>,
+        parallel: usize,
+        progress: impl Fn(u64) + Send + Sync + Clone + 'static,
+    ) -> impl Stream<Item = (Source, Result<TakenIn, ClientError>)> {
+        let client = Arc::clone(self);
+        futures_util::stream::iter(sources)
+            .map(move |source| {
+                let (client, intake, progress) = (Arc::clone(&client), Arc::clone(&intake), progress.clone());
+                let task = tokio::spawn({
+                    let source = source.clone();
+                    async move { client.take_in_one(&intake, &source, progress).await }
+                });
+                async move {
+                    let ended =
+                        task.await.unwrap_or(Err(ClientError::Protocol("the intake of a file broke off")));
+                    (source, ended)
+                }
+            })
+            .buffer_unordered(parallel.max(1))
+    }
+
+    async fn take_in_one(
+        &self,
+        intake: &Intake,
+        source: &Source,
+        progress: impl Fn(u64) + Send + Sync + Clone + 'static,
+    ) -> Result<TakenIn, ClientError> {
+        let (digest, size) = digest_file(&source.file, &progress).await?;
+        let op_id = self.name_of(intake.case, &source.path, digest);
+        let item = ItemId::new(uuid::Builder::from_custom_bytes(*op_id.as_bytes()).into_uuid());
+        let file_name = source.path.rsplit('/').next().unwrap_or_default();
+        let mut fields = intake.fields.clone();
+        for (name, value) in [("file-name", file_name), ("path", &source.path), ("title", file_name)] {
+            let name = name.parse().map_err(|_| ClientError::Protocol("a field name is a code"))?;
+            fields.entry(name).or_insert_with(|| value.to_owned());
+        }
+        let route = "cli".parse().map_err(|_| ClientError::Protocol("a route is a code"))?;
+        let ask = Ask::new(Kind::ItemRegistered, op_id)
+            .case(intake.case)
+            .item(item)
+            .content(digest, size)
+            .data(ItemRegistered { class: intake.class, route }.to_data())
+            .fields(fields);
+        let stored_before = match self.say(&ask).await {
+            Ok(_) => false,
+            Err(error) if conflict(&error) => {
+                self.registered_before(item, digest, size).await?.ok_or(error)?
+            }
+            Err(error) => return Err(error),
+        };
+        let mut taken = TakenIn {
+            path: source.path.clone(),
+            item,
+            outcome: Outcome::HashOnly,
+            size,
+            digest,
+            on_arrival: None,
+            read_back: None,
+        };
+        if stored_before {
+            taken.outcome = Outcome::AlreadyThere;
+        } else if intake.class != Class::HashOnly {
+            let sent = self.put_content(intake.case, item, &source.file, (digest, size), progress).await?;
+            taken.outcome = Outcome::Stored;
+            (taken.on_arrival, taken.read_back) = (Some(sent.on_arrival), sent.read_back);
+        }
+        Ok(taken)
+    }
+
+    /// Whether an item was registered by an earlier run with the same digest, and whether its bytes are there;
+    /// nothing where it is another's.
+    async fn registered_before(
+        &self,
+        item: ItemId,
+        digest: Digest,
+        size: u64,
+    ) -> Result<Option<bool>, ClientError> {
+        let found = self.item(item).await?;
+        let same =
+            |content: &crate::api::ContentInfo| content.digest == digest.to_hex() && content.size == size;
+        if !found.claimed.as_ref().is_some_and(same) {
+            return Ok(None);
+        }
+        if let Some(stored) = &found.stored {
+            let theirs =
+                stored.digest.parse().map_err(|_| ClientError::Protocol("a digest is 64 hex digits"))?;
+            agree(digest, theirs, "as the vault holds it")?;
+        }
+        Ok(Some(found.stored.is_some() || found.class == "hash-only"))
+    }
+
+    fn name_of(&self, case: CaseId, path: &str, digest: Digest) -> OpId {
+        let mut hasher = Hasher::new();
+        hasher.update(b"custos/intake/v1\0");
+        hasher.update(self.intake_secret.as_bytes());
+        hasher.update(case.as_bytes());
+        hasher.update(digest.as_bytes());
+        hasher.update(path.as_bytes());
+        let mut name = [0; 16];
+        name.copy_from_slice(&hasher.finish().as_bytes()[..16]);
+        OpId::new(name)
+    }
+}
+
+fn conflict(error: &ClientError) -> bool {
+    matches!(error, ClientError::Refused(problem) if problem.status == 409)
+}

@@ -1,0 +1,181 @@
+//! A person's side of a vault: HTTPS to one pinned certificate, statements checked before they are signed,
+//! receipts checked before they are believed.
+//!
+//! Nothing here trusts the vault: the profile pins its certificate, its identity and its log's key; a prepared
+//! statement that says anything else than was asked is not signed; a write without a receipt that holds is an alarm.
+
+pub mod ask;
+mod content;
+mod enrol;
+mod error;
+mod http;
+pub mod intake;
+pub mod key;
+mod log;
+mod pin;
+pub mod profile;
+pub mod receipts;
+mod routes;
+pub mod secret;
+mod trust;
+
+use custody::digest::Digest;
+use custody::envelope::{self, PayloadType, key_hash};
+use custody::id::{CaseId, ItemId, KeyHash, OpId, PersonId};
+use custody::statement::{Actor, Assurance};
+use custody::time::Timestamp;
+use ed25519_dalek::SigningKey;
+use uuid::Uuid;
+
+pub use ask::Ask;
+pub use content::Download;
+pub use enrol::Stranger;
+pub use error::{ClientError, ReceiptProblem};
+pub use profile::{NewProfile, Profile};
+pub use receipts::Kept;
+pub use trust::VaultTrust;
+
+use crate::api;
+use ask::Voice;
+use http::{Call, Http};
+use receipts::{Of, Receipts};
+
+/// A signed-in person at a vault.
+pub struct Client {
+    http: Http,
+    trust: VaultTrust,
+    person: PersonId,
+    key: Option<SigningKey>,
+    receipts: Receipts,
+    /// What names of acts are derived from where they must be the same when repeated.
+    intake_secret: Digest,
+}
+
+impl Client {
+    /// Opens a profile. Without `key` the vault speaks on the person's behalf.
+    pub fn open(profile: &Profile, key: Option<SigningKey>) -> Result<Self, ClientError> {
+        let token = secret::read(&profile.token_file())?;
+        Ok(Self {
+            http: Http::new(profile.url(), profile.tls(), Some(&token))?,
+            trust: profile.trust().clone(),
+            person: profile.person(),
+            key,
+            receipts: Receipts::open(&profile.receipts())?,
+            intake_secret: Digest::of(token.as_bytes()),
+        })
+    }
+
+    /// The person.
+    pub const fn person(&self) -> PersonId {
+        self.person
+    }
+
+    /// The vault.
+    pub const fn trust(&self) -> &VaultTrust {
+        &self.trust
+    }
+
+    /// H(the person's own public key), if there is a key on this device.
+    pub fn key_hash(&self) -> Option<KeyHash> {
+        self.key.as_ref().map(|key| key_hash(&key.verifying_key()))
+    }
+
+    /// Says something: signed with the person's own key where there is one, else by the vault on the person's
+    /// behalf. Returns the receipts, checked and kept, one a record.
+    pub async fn say(&self, ask: &Ask) -> Result<Vec<Kept>, ClientError> {
+        let kept = match &self.key {
+            Some(key) => self.say_with(ask, key).await?,
+            None => self.say_on_behalf(ask).await?,
+        };
+        if kept.len() < ask.records() { Err(ClientError::NoReceipt) } else { Ok(kept) }
+    }
+
+    async fn say_with(&self, ask: &Ask, key: &SigningKey) -> Result<Vec<Kept>, ClientError> {
+        let voice = self.voice(key_hash(&key.verifying_key()), Assurance::UserKey);
+        let prepared: api::Prepared = {
+            let call = Call::ask("/api/v1/statements/prepare").json(&ask.draft(Some(voice.key)))?;
+            self.http.fetch(call).await?
+        };
+        ask.check_prepared(&prepared, &voice, now())?;
+        let envelope = envelope::sign(PayloadType::Statement, &prepared.statement.0, &[key]);
+        let signed = api::Signed { envelope: api::Bytes64(envelope.clone()), openings: prepared.openings };
+        let call = write("/api/v1/statements", ask.op_id()).json(&signed)?;
+        let recorded: api::Recorded = self.http.fetch(call).await?;
+        self.keep(&recorded.receipts, Of::Envelope(&envelope))
+    }
+
+    async fn say_on_behalf(&self, ask: &Ask) -> Result<Vec<Kept>, ClientError> {
+        let voice = self.voice(self.trust.key_hash(), Assurance::Session);
+        let call = write("/api/v1/statements/on-behalf", ask.op_id()).json(&ask.draft(None))?;
+        let recorded: api::Recorded = self.http.fetch(call).await?;
+        self.keep(&recorded.receipts, Of::OnBehalf(ask, &voice))
+    }
+
+    /// Checks and keeps receipts; there is at least one.
+    fn keep(&self, receipts: &[api::Bytes64], of: Of<'_>) -> Result<Vec<Kept>, ClientError> {
+        if receipts.is_empty() {
+            return Err(ClientError::NoReceipt);
+        }
+        receipts.iter().map(|bytes| self.receipts.check_and_keep(&bytes.0, &self.trust, of)).collect()
+    }
+
+    fn voice(&self, key: KeyHash, assurance: Assurance) -> Voice {
+        Voice { vault: self.trust.fingerprint(), actor: Actor::Person(self.person), key, assurance }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("http", &self.http)
+            .field("person", &self.person)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A name for a new act.
+pub fn new_op_id() -> Result<OpId, ClientError> {
+    random().map(OpId::new)
+}
+
+/// An id for a new case.
+pub fn new_case_id() -> CaseId {
+    CaseId::new(Uuid::now_v7())
+}
+
+/// An id for a new item.
+pub fn new_item_id() -> ItemId {
+    ItemId::new(Uuid::now_v7())
+}
+
+/// The time on this device.
+pub fn now() -> Timestamp {
+    crate::clock::Clock::now(&crate::clock::SystemClock::new())
+}
+
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], ClientError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|_| ClientError::Input("the operating system gave no randomness".into()))?;
+    Ok(bytes)
+}
+
+fn write(path: impl Into<String>, op_id: OpId) -> Call {
+    Call::write(reqwest::Method::POST, path, op_id)
+}
+
+/// A path segment that came from outside; ids and hashes need no escaping, anything else is refused.
+fn segment(text: &str) -> Result<&str, ClientError> {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if plain && !text.is_empty() {
+        Ok(text)
+    } else {
+        Err(ClientError::Input(format!("`{text}` is not an id")))
+    }
+}
+
+/// SHA-256 as `Repr-Digest` (RFC 9530) writes it.
+fn repr_digest(digest: &Digest) -> String {
+    use base64::Engine as _;
+    format!("sha-256=:{}:", base64::engine::general_purpose::STANDARD.encode(digest.as_bytes()))
+}

@@ -1,0 +1,204 @@
+//! Questions to the vault, one method a route, and the few writes that are no statement of the person's.
+
+use std::fmt::Write as _;
+
+use custody::digest::Digest;
+use custody::id::{CaseId, ItemId, PersonId};
+use custody::kind::Kind;
+use reqwest::Method;
+
+use super::http::Call;
+use super::receipts::Of;
+use super::{Client, ClientError, Kept, new_op_id, segment, write};
+use crate::api;
+
+/// Most lines of a page.
+const PAGE: usize = 200;
+
+impl Client {
+    /// `GET /api/v1/vault`
+    pub async fn vault_info(&self) -> Result<api::VaultInfo, ClientError> {
+        self.http.fetch(Call::get("/api/v1/vault")).await
+    }
+
+    /// `GET /api/v1/me`
+    pub async fn me(&self) -> Result<api::Me, ClientError> {
+        self.http.fetch(Call::get("/api/v1/me")).await
+    }
+
+    /// `GET /api/v1/orgs`
+    pub async fn orgs(&self) -> Result<Vec<api::Org>, ClientError> {
+        let found: api::Orgs = self.http.fetch(Call::get("/api/v1/orgs")).await?;
+        Ok(found.orgs)
+    }
+
+    /// `GET /api/v1/persons`
+    pub async fn persons(&self) -> Result<Vec<api::Person>, ClientError> {
+        let found: api::Persons = self.http.fetch(Call::get("/api/v1/persons")).await?;
+        Ok(found.persons)
+    }
+
+    /// `GET /api/v1/persons/{id}`
+    pub async fn person_of(&self, id: PersonId) -> Result<api::Person, ClientError> {
+        self.http.fetch(Call::get(format!("/api/v1/persons/{id}"))).await
+    }
+
+    /// `GET /api/v1/cases`, one page.
+    pub async fn cases_page(&self, cursor: Option<&str>) -> Result<api::Cases, ClientError> {
+        self.http.fetch(Call::get(page("/api/v1/cases", cursor, None)?)).await
+    }
+
+    /// `GET /api/v1/cases`, every page.
+    pub async fn cases(&self) -> Result<Vec<api::Case>, ClientError> {
+        let (mut all, mut next) = (Vec::new(), None::<String>);
+        loop {
+            let found = self.cases_page(next.as_deref()).await?;
+            all.extend(found.cases);
+            next = found.next;
+            if next.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// `GET /api/v1/cases/{id}`
+    pub async fn case(&self, case: CaseId) -> Result<api::Case, ClientError> {
+        self.http.fetch(Call::get(format!("/api/v1/cases/{case}"))).await
+    }
+
+    /// `GET /api/v1/cases/{id}/members`
+    pub async fn members(&self, case: CaseId) -> Result<Vec<api::Member>, ClientError> {
+        let found: api::Members = self.http.fetch(Call::get(format!("/api/v1/cases/{case}/members"))).await?;
+        Ok(found.members)
+    }
+
+    /// `GET /api/v1/cases/{id}/items`, one page; `search` looks into opened fields.
+    pub async fn items_page(
+        &self,
+        case: CaseId,
+        cursor: Option<&str>,
+        search: Option<&str>,
+    ) -> Result<api::Items, ClientError> {
+        self.http.fetch(Call::get(page(&format!("/api/v1/cases/{case}/items"), cursor, search)?)).await
+    }
+
+    /// `GET /api/v1/cases/{id}/items`, every page.
+    pub async fn items(&self, case: CaseId, search: Option<&str>) -> Result<Vec<api::Item>, ClientError> {
+        let (mut all, mut next) = (Vec::new(), None::<String>);
+        loop {
+            let found = self.items_page(case, next.as_deref(), search).await?;
+            all.extend(found.items);
+            next = found.next;
+            if next.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// `GET /api/v1/items/{id}`
+    pub async fn item(&self, item: ItemId) -> Result<api::Item, ClientError> {
+        self.http.fetch(Call::get(format!("/api/v1/items/{item}"))).await
+    }
+
+    /// `GET /api/v1/items/{id}/custody`, one page.
+    pub async fn item_custody(
+        &self,
+        item: ItemId,
+        cursor: Option<&str>,
+    ) -> Result<api::Custody, ClientError> {
+        self.http.fetch(Call::get(page(&format!("/api/v1/items/{item}/custody"), cursor, None)?)).await
+    }
+
+    /// `GET /api/v1/cases/{id}/custody`, one page.
+    pub async fn case_custody(
+        &self,
+        case: CaseId,
+        cursor: Option<&str>,
+    ) -> Result<api::Custody, ClientError> {
+        self.http.fetch(Call::get(page(&format!("/api/v1/cases/{case}/custody"), cursor, None)?)).await
+    }
+
+    /// `GET /api/v1/transfers`: offers that wait for this person.
+    pub async fn transfers(&self) -> Result<Vec<api::Item>, ClientError> {
+        let found: api::Transfers = self.http.fetch(Call::get("/api/v1/transfers")).await?;
+        Ok(found.items)
+    }
+
+    /// `POST /api/v1/invitations`
+    pub async fn invite(&self, person: PersonId, checked: &str) -> Result<api::Invitation, ClientError> {
+        let body = api::NewInvitation { person: person.to_string(), checked: checked.to_owned() };
+        self.http.fetch(Call::once("/api/v1/invitations").json(&body)?).await
+    }
+
+    /// `POST /api/v1/keys/{hash}/revoke`
+    pub async fn revoke_key(&self, key: Digest) -> Result<Vec<Kept>, ClientError> {
+        let call = write(format!("/api/v1/keys/{key}/revoke"), new_op_id()?);
+        let recorded: api::Recorded = self.http.fetch(call).await?;
+        self.keep(&recorded.receipts, Of::Kinds(&[Kind::KeyRevoked]))
+    }
+
+    /// `POST /api/v1/tokens`
+    pub async fn new_token(&self, label: &str, days: u32) -> Result<api::Token, ClientError> {
+        let body = api::NewToken { label: label.to_owned(), days };
+        self.http.fetch(Call::once("/api/v1/tokens").json(&body)?).await
+    }
+
+    /// `GET /api/v1/tokens`
+    pub async fn tokens(&self) -> Result<Vec<api::TokenInfo>, ClientError> {
+        let found: api::Tokens = self.http.fetch(Call::get("/api/v1/tokens")).await?;
+        Ok(found.tokens)
+    }
+
+    /// `DELETE /api/v1/tokens/{id}`
+    pub async fn revoke_token(&self, id: &str) -> Result<(), ClientError> {
+        let path = format!("/api/v1/tokens/{}", segment(id)?);
+        self.http.send(Call::write(Method::DELETE, path, new_op_id()?)).await.map(drop)
+    }
+
+    /// `POST /api/v1/cases/{id}/exports`
+    pub async fn export(&self, case: CaseId, new: &api::NewExport) -> Result<api::Export, ClientError> {
+        let call = write(format!("/api/v1/cases/{case}/exports"), new_op_id()?).json(new)?;
+        let export: api::Export = self.http.fetch(call).await?;
+        if export.fingerprint != self.trust.fingerprint().to_hex() {
+            return Err(ClientError::OtherVault("the export names another vault"));
+        }
+        self.keep(&export.receipts, Of::Kinds(&[Kind::BundleExported, Kind::BundleCompleted]))?;
+        Ok(export)
+    }
+}
+
+fn page(path: &str, cursor: Option<&str>, search: Option<&str>) -> Result<String, ClientError> {
+    let mut path = format!("{path}?limit={PAGE}");
+    if let Some(cursor) = cursor {
+        let _ = write!(path, "&cursor={}", escape(cursor));
+    }
+    if let Some(search) = search {
+        let _ = write!(path, "&q={}", escape(search));
+    }
+    if path.len() > 4_096 {
+        return Err(ClientError::Input("the search is too long".into()));
+    }
+    Ok(path)
+}
+
+/// Percent-encoding (RFC 3986) of everything but unreserved characters.
+fn escape(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_searched_for_stays_within_its_parameter() {
+        assert_eq!(page("/x", None, Some("a&b=ñ /#")).unwrap(), "/x?limit=200&q=a%26b%3D%C3%B1%20%2F%23");
+    }
+}
