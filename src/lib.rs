@@ -9,6 +9,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+mod demo;
 pub mod engine;
 pub mod http;
 pub mod keyring;

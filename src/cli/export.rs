@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::{fields, parse_field};
 use super::failure::{Exit, Failure};
 use super::files::create_new;
-use super::{Global, Out, get, progress, session};
+use super::{Global, Out, get, progress, session, unzip, verify};
 use crate::api;
 use crate::client::{Client, ClientError};
 
@@ -50,20 +50,26 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         None => target.to_owned(),
     };
     let digest = download(&client, &export, &zip, out).await?;
+    let report = verify::report(verify::pinned(&zip, Some(client.trust().fingerprint()))).await?;
+    if verify::exit(&report) == Exit::VerificationFailed {
+        return Err(Failure::new(format!("the bundle does not verify; it stays as {}", zip.display()))
+            .exits(Exit::VerificationFailed)
+            .hint(format!("custos verify {}", zip.display())));
+    }
     if let Some(folder) = &args.folder {
-        super::unzip::unpack(&zip, folder)?;
+        unzip::unpack(&zip, folder)?;
         std::fs::remove_file(&zip)
             .map_err(|error| Failure::new(format!("cannot remove {}", zip.display())).because(&error))?;
     }
     let shown = json!({
         "bundle": target, "export": export.id, "records": export.records, "exhibits": export.exhibits,
-        "size": export.size, "sha256": digest, "fingerprint": export.fingerprint,
+        "size": export.size, "sha256": digest, "fingerprint": export.fingerprint, "verdict": report.verdict,
+        "findings": report.findings,
     });
-    let verdict = super::verify::verify(target, &super::verify::pinned(&client.trust().fingerprint())).await?;
     out.result(&shown, |_| target.display().to_string());
     out.say(&format!(
-        "{} exhibits, {} records; {verdict}. Give the fingerprint along on paper:\n{}",
-        export.exhibits, export.records, export.fingerprint
+        "{} exhibits, {} records; {}. Give the fingerprint along on paper:\n{}",
+        export.exhibits, export.records, report.verdict, export.fingerprint
     ));
     Ok(Exit::Valid)
 }
@@ -85,7 +91,11 @@ pub(crate) async fn download(
     .await;
     bar.finish_and_clear();
     let saved = saved.and_then(|(digest, size)| {
-        if size == export.size { Ok(digest) } else { Err(Failure::new("the bundle was cut off").exits(Exit::Network)) }
+        if size == export.size {
+            Ok(digest)
+        } else {
+            Err(Failure::new("the bundle was cut off").exits(Exit::Network))
+        }
     });
     if saved.is_err() {
         let _ = std::fs::remove_file(path);

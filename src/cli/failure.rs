@@ -3,12 +3,14 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
+use crate::app::setup::SetupError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
+use crate::http::ServeError;
 
 /// How a command ended. Frozen: scripts depend on these numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Exit {
+pub(crate) enum Exit {
     /// Done; for a verification: valid.
     Valid,
     /// Something failed.
@@ -31,7 +33,7 @@ pub(super) enum Exit {
 
 impl Exit {
     /// The process's exit code.
-    pub(super) const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Valid => 0,
             Self::Failure => 1,
@@ -48,7 +50,7 @@ impl Exit {
 
 /// Why a command failed: what, because of what, and what to do about it.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     exit: Exit,
     what: String,
     hint: Option<String>,
@@ -56,27 +58,36 @@ pub(super) struct Failure {
 
 impl Failure {
     /// A failure with exit code 1.
-    pub(super) fn new(what: impl Into<String>) -> Self {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
         Self { exit: Exit::Failure, what: what.into(), hint: None }
     }
 
+    /// An error with its causes.
+    pub(crate) fn of(error: &dyn Error) -> Self {
+        let failure = Self::new(error.to_string());
+        match error.source() {
+            Some(source) => failure.because(source),
+            None => failure,
+        }
+    }
+
     /// A wrong call.
-    pub(super) fn usage(what: impl Into<String>) -> Self {
+    pub(crate) fn usage(what: impl Into<String>) -> Self {
         Self::new(what).exits(Exit::Usage)
     }
 
     /// With another exit code.
-    pub(super) fn exits(self, exit: Exit) -> Self {
+    pub(crate) fn exits(self, exit: Exit) -> Self {
         Self { exit, ..self }
     }
 
     /// With advice.
-    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
     /// With its causes, each after a colon.
-    pub(super) fn because(mut self, cause: &dyn Error) -> Self {
+    pub(crate) fn because(mut self, cause: &dyn Error) -> Self {
         let mut next = Some(cause);
         while let Some(cause) = next {
             let text = cause.to_string();
@@ -90,17 +101,17 @@ impl Failure {
     }
 
     /// The exit code.
-    pub(super) const fn exit(&self) -> Exit {
+    pub(crate) const fn exit(&self) -> Exit {
         self.exit
     }
 
     /// What failed, on one line.
-    pub(super) fn what(&self) -> &str {
+    pub(crate) fn what(&self) -> &str {
         &self.what
     }
 
     /// What to do, on one line.
-    pub(super) fn advice(&self) -> Option<&str> {
+    pub(crate) fn advice(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 }
@@ -136,14 +147,23 @@ impl From<ClientError> for Failure {
     }
 }
 
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        let hint = error.remedy();
+        Self::of(&error).hint(hint)
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        let hint = error.remedy();
+        Self::of(&error).hint(hint)
+    }
+}
+
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        let failure = Self::usage(error.to_string());
-        let failure = match error.source() {
-            Some(source) => failure.because(source),
-            None => failure,
-        };
-        failure.hint("custos config show")
+        Self::of(&error).exits(Exit::Usage).hint("custos config show")
     }
 }
 

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use crate::client::secret;
 
 /// A new file for output.
-pub(super) fn create_new(path: &Path) -> Result<File, Failure> {
+pub(crate) fn create_new(path: &Path) -> Result<File, Failure> {
     OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| {
         let failure = Failure::new(format!("cannot write {}", path.display())).because(&error);
         match error.kind() {

@@ -55,7 +55,7 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
 }
 
 /// Writes the public entries into a new file; their count and the checkpoint that covers them.
-pub(super) async fn save_entries(client: &Client, path: &std::path::Path) -> Result<(u64, Vec<u8>), Failure> {
+pub(crate) async fn save_entries(client: &Client, path: &std::path::Path) -> Result<(u64, Vec<u8>), Failure> {
     let (note, checkpoint) = client.checkpoint().await?;
     let mut file = BufWriter::new(create_new(path)?);
     client.entries(&checkpoint, |bytes| file.write_all(bytes).map_err(secret::file(path))).await?;

@@ -137,6 +137,11 @@ impl Places {
         Ok(Self { profile: profile.to_owned(), token: with("token"), key: with("key") })
     }
 
+    /// The token's file.
+    pub(crate) fn token(&self) -> &Path {
+        &self.token
+    }
+
     /// Writes the profile; `key` where there is one.
     pub(crate) fn profile(
         self,

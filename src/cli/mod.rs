@@ -5,23 +5,30 @@ mod case;
 mod completions;
 mod config;
 mod custody;
-mod failure;
-mod files;
-mod get;
+mod demo;
+mod doctor;
+pub(crate) mod export;
+pub(crate) mod failure;
+pub(crate) mod files;
+pub(crate) mod get;
+mod init;
 mod invite;
 mod item;
 mod key;
-mod log;
-mod login;
+pub(crate) mod log;
+pub(crate) mod login;
 mod org;
 mod output;
-mod person;
+pub(crate) mod person;
 mod progress;
 mod put;
+pub(crate) mod serve;
 mod session;
-mod table;
+pub(crate) mod table;
 mod token;
-mod transfer;
+pub(crate) mod transfer;
+mod unzip;
+pub(crate) mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,6 +71,12 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a new vault on this machine
+    Init(init::Args),
+    /// Serve the vault on this machine over HTTPS
+    Serve(serve::Args),
+    /// Play the whole story on real files: vault, people, evidence, transfer, bundle, verdict
+    Demo(demo::Args),
     /// Make this device known to a vault, and the vault to this device
     Login(login::Args),
     /// Invite a registered person to make a key and get a token on their own device
@@ -84,6 +97,10 @@ enum Command {
     /// Hand items over, and take them over, each with one's own key
     #[command(subcommand)]
     Transfer(transfer::Action),
+    /// Make a bundle of a case that a court can check without us
+    Export(export::Args),
+    /// Check a bundle: the same as the court's own `custody-verify`
+    Verify(custody_verify::Args),
     /// Signing keys
     #[command(subcommand)]
     Key(key::Action),
@@ -99,6 +116,8 @@ enum Command {
     /// The public log
     #[command(subcommand)]
     Log(log::Action),
+    /// Find what is wrong with the vault on this machine, and what mends it
+    Doctor(doctor::Args),
     /// The configuration, and where each value came from
     #[command(subcommand)]
     Config(config::Action),
@@ -121,6 +140,10 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
+    // These two finish what they have begun.
+    if matches!(cli.command, Command::Serve(_) | Command::Demo(_)) {
+        return dispatch(cli, out).await;
+    }
     tokio::select! {
         ended = dispatch(cli, out) => ended,
         _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
@@ -130,6 +153,9 @@ async fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
 async fn dispatch(cli: &Cli, out: Out) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
     match command {
+        Command::Init(args) => init::run(global, args, out).await,
+        Command::Serve(args) => serve::run(global, args, out).await,
+        Command::Demo(args) => demo::run(args, out).await,
         Command::Login(args) => login::run(global, args, out).await,
         Command::Invite(args) => invite::run(global, args, out).await,
         Command::Case(action) => case::run(global, action, out).await,
@@ -138,11 +164,14 @@ async fn dispatch(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Get(args) => get::run(global, args, out).await,
         Command::Custody(action) => custody::run(global, action, out).await,
         Command::Transfer(action) => transfer::run(global, action, out).await,
+        Command::Export(args) => export::run(global, args, out).await,
+        Command::Verify(args) => verify::run(global, args, out).await,
         Command::Key(action) => key::run(global, action, out).await,
         Command::Token(action) => token::run(global, action, out).await,
         Command::Person(action) => person::run(global, action, out).await,
         Command::Org(action) => org::run(global, action, out).await,
         Command::Log(action) => log::run(global, action, out).await,
+        Command::Doctor(args) => doctor::run(global, args, out).await,
         Command::Config(action) => config::run(global, action, out),
         Command::Completions(args) => Ok(completions::run(args, out)),
     }

@@ -30,6 +30,11 @@ impl Out {
         !self.quiet && io::stderr().is_terminal()
     }
 
+    /// Whether stdout is a terminal that may show colours.
+    pub fn colours(self) -> bool {
+        io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+    }
+
     /// A result: one JSON document, or the text that `human` makes.
     pub fn result<T: Serialize>(self, value: &T, human: impl FnOnce(&T) -> String) {
         if self.json {

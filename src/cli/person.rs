@@ -74,7 +74,7 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
 }
 
 /// Enters a person and grants roles.
-pub(super) async fn add(
+pub(crate) async fn add(
     client: &Client,
     name: &str,
     org: OrgId,

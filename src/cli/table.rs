@@ -30,7 +30,7 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 /// `1234567` as `1.2 MB`.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
     let (mut tenths, mut unit) = (u128::from(bytes) * 10, 0);
     while tenths >= 10_000 && unit + 1 < UNITS.len() {

@@ -1,0 +1,169 @@
+//! `custos doctor`: what is wrong with the vault on this machine, and the command that mends it.
+
+use std::error::Error;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::args::Server;
+use super::failure::{Exit, Failure};
+use super::serve::keys_passphrase;
+use super::table::table;
+use super::{Global, Out};
+use crate::app::setup;
+use crate::client::now;
+use crate::config::Config;
+use crate::keyring::{FileProvider, KeyProvider, Keyring, PassphraseProvider};
+use crate::store::Store;
+
+/// This program was written after this moment, milliseconds since 1970; a clock before it is wrong.
+const WRITTEN_MS: i64 = 1_780_000_000_000;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// File with the passphrase of the keys (mode 0600), or - for stdin
+    #[arg(long, value_name = "FILE", env = "CUSTOS_PASSPHRASE_FILE")]
+    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    server: Server,
+}
+
+/// One thing looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    ok: bool,
+    detail: String,
+    /// What mends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<String>,
+}
+
+pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
+    let config = args.server.config(global)?;
+    let passphrase = keys_passphrase(args.passphrase_file.as_deref(), config.data_dir())?;
+    let provider: Box<dyn KeyProvider> = match &passphrase {
+        Some(passphrase) => Box::new(PassphraseProvider::new(passphrase.clone())),
+        None => Box::new(FileProvider),
+    };
+    let keyring = keyring(&config, provider.as_ref());
+    let database = database(&config).await;
+    let together = keyring.ok && database.ok;
+    let mut findings = vec![clock(), data_dir(&config), keyring, database, blobs(&config)];
+    if together {
+        findings.push(match setup::open(&config, passphrase).await {
+            Ok(app) => {
+                app.close().await;
+                good("keys of this database", "they open what the database holds")
+            }
+            Err(error) => bad("keys of this database", &error, error.remedy()),
+        });
+    }
+    let ill = findings.iter().any(|finding| !finding.ok);
+    out.result(&findings, |findings| {
+        let row = |f: &Finding| {
+            let state = if f.ok { "ok" } else { "WRONG" };
+            [f.check.to_owned(), state.to_owned(), f.detail.clone()]
+        };
+        table(["check", "", "found"], &findings.iter().map(row).collect::<Vec<_>>())
+    });
+    for finding in &findings {
+        if let Some(mend) = &finding.mend {
+            out.say(&format!("hint: {}: {mend}", finding.check));
+        }
+    }
+    Ok(if ill { Exit::Failure } else { Exit::Valid })
+}
+
+fn clock() -> Finding {
+    let now = now();
+    if now.millis() >= WRITTEN_MS {
+        good("clock", &now.to_string())
+    } else {
+        let detail = format!("{now} is before this program was written");
+        Finding { check: "clock", ok: false, detail, mend: Some("timedatectl set-ntp true".into()) }
+    }
+}
+
+fn data_dir(config: &Config) -> Finding {
+    let dir = config.data_dir();
+    let shown = dir.display();
+    match std::fs::metadata(dir) {
+        Err(error) => bad("data directory", &error, "custos init".into()),
+        Ok(metadata) if !metadata.is_dir() => Finding {
+            check: "data directory",
+            ok: false,
+            detail: format!("{shown} is not a directory"),
+            mend: Some("custos init --data-dir DIR".into()),
+        },
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => Finding {
+            check: "data directory",
+            ok: false,
+            detail: format!(
+                "{shown} has mode {:04o}: others can enter",
+                metadata.permissions().mode() & 0o7777
+            ),
+            mend: Some(format!("chmod 0700 {shown}")),
+        },
+        Ok(_) => good("data directory", &shown.to_string()),
+    }
+}
+
+fn keyring(config: &Config, provider: &dyn KeyProvider) -> Finding {
+    match Keyring::open(&config.data_dir().join("keys"), provider) {
+        Ok(keyring) => {
+            good("keyring", &format!("key encryption key {}, log and vault keys", keyring.current_kek().0))
+        }
+        Err(error) => bad("keyring", &error, error.remedy()),
+    }
+}
+
+async fn database(config: &Config) -> Finding {
+    let vault = async {
+        let store = Store::open(config.database_url()).await?;
+        let vault = store.read().await?.vault().await?;
+        store.close().await;
+        Ok::<_, crate::store::StoreError>(vault)
+    };
+    match vault.await {
+        Ok(Some(vault)) => good("database", &format!("vault {}", vault.id)),
+        Ok(None) => Finding {
+            check: "database",
+            ok: false,
+            detail: "there is no vault in it".into(),
+            mend: Some("custos init".into()),
+        },
+        Err(error) => bad(
+            "database",
+            &error,
+            "check `database_url` (custos config show); for a new vault: custos init".into(),
+        ),
+    }
+}
+
+fn blobs(config: &Config) -> Finding {
+    let Some(folder) = config.blobs_url().strip_prefix("file://").map(Path::new) else {
+        return good("object store", config.blobs_url());
+    };
+    // A file that is gone again when it is dropped.
+    match tempfile::tempfile_in(folder) {
+        Ok(_) => good("object store", &format!("{} can be written", folder.display())),
+        Err(error) => bad("object store", &error, format!("mkdir -p -m 0700 {}", folder.display())),
+    }
+}
+
+fn good(check: &'static str, detail: &str) -> Finding {
+    Finding { check, ok: true, detail: detail.to_owned(), mend: None }
+}
+
+fn bad(check: &'static str, error: &dyn Error, mend: String) -> Finding {
+    let mut detail = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        detail = format!("{detail}: {cause}");
+        next = cause.source();
+    }
+    Finding { check, ok: false, detail, mend: Some(mend) }
+}

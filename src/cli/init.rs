@@ -1,0 +1,99 @@
+//! `custos init`
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::args::Server;
+use super::failure::{Exit, Failure};
+use super::files::{new_passphrase, secret_from};
+use super::{Global, Out};
+use crate::app::setup::{self, InitOptions};
+use crate::client::secret;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Name of the organisation that runs the vault; asked for when absent
+    #[arg(long, value_name = "NAME")]
+    org: Option<String>,
+    /// Name of the first administrator; asked for when absent
+    #[arg(long, value_name = "NAME")]
+    admin: Option<String>,
+    /// How the vault's keys are kept
+    #[arg(long, default_value = "file", value_parser = ["file", "passphrase"])]
+    keys: String,
+    /// File with the passphrase of the keys (mode 0600), or - for stdin; implies `--keys passphrase`
+    #[arg(long, value_name = "FILE", env = "CUSTOS_PASSPHRASE_FILE")]
+    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    server: Server,
+}
+
+pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
+    let config = args.server.config(global)?;
+    let token_file = config.data_dir().join("admin.token");
+    if token_file.exists() {
+        return Err(Failure::new(format!("there is a vault in {}", config.data_dir().display()))
+            .hint("choose another directory with --data-dir DIR, or serve this one: custos serve"));
+    }
+    let options = InitOptions {
+        org_name: answer(args.org.as_ref(), "--org", "name of the organisation that runs the vault")?,
+        admin_name: answer(args.admin.as_ref(), "--admin", "name of the first administrator")?,
+        passphrase: passphrase(args)?,
+    };
+    let report = setup::init(&config, options).await?;
+    secret::write(&token_file, &report.token)?;
+    let shown = json!({
+        "fingerprint": report.fingerprint, "tls_fingerprint": report.tls_fingerprint,
+        "log_vkey": report.log_vkey, "log_origin": report.origin, "origin": config.origin(),
+        "admin_person": report.admin_person, "token_file": token_file, "data_dir": config.data_dir(),
+    });
+    out.result(&shown, |_| {
+        format!(
+            "vault fingerprint        {}\ncertificate fingerprint  {}\nlog                      {}",
+            report.fingerprint, report.tls_fingerprint, report.log_vkey
+        )
+    });
+    out.say(&format!(
+        "\nWrite both fingerprints on paper: whoever checks a bundle, or signs in, compares them.\n\
+         Back up {} apart from the database: without the keys nothing can be opened.\n\nNext:\n  \
+         custos serve --data-dir {}\n  custos login {} --fingerprint {} \\\n    --vault-fingerprint {} \\\n    \
+         --token-file {}\n  custos key enroll",
+        config.data_dir().join("keys").display(),
+        config.data_dir().display(),
+        config.origin(),
+        report.tls_fingerprint,
+        report.fingerprint,
+        token_file.display(),
+    ));
+    Ok(Exit::Valid)
+}
+
+fn passphrase(args: &Args) -> Result<Option<Zeroizing<String>>, Failure> {
+    match (&args.passphrase_file, args.keys.as_str()) {
+        (Some(file), _) => Ok(Some(secret_from(file, "passphrase")?)),
+        (None, "passphrase") => Ok(Some(new_passphrase("passphrase of the vault's keys: ")?)),
+        (None, _) => Ok(None),
+    }
+}
+
+/// What a flag says, or else somebody on the terminal.
+fn answer(flag: Option<&String>, name: &str, question: &str) -> Result<String, Failure> {
+    if let Some(value) = flag {
+        return Ok(value.clone());
+    }
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Err(Failure::usage(format!("{name} is missing")).hint(format!("{name} NAME: the {question}")));
+    }
+    let cannot = |error: std::io::Error| Failure::new("cannot ask on this terminal").because(&error);
+    let mut terminal = std::io::stderr();
+    terminal.write_all(format!("{question}: ").as_bytes()).and_then(|()| terminal.flush()).map_err(cannot)?;
+    let mut line = String::new();
+    stdin.read_line(&mut line).map_err(cannot)?;
+    let line = line.trim().to_owned();
+    if line.is_empty() { Err(Failure::usage("nothing was entered")) } else { Ok(line) }
+}
