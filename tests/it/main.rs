@@ -6,3 +6,4 @@ mod api;
 mod cli;
 mod store;
 mod support;
+mod tidy;

@@ -18,6 +18,7 @@ on_both_engines! {
     an_upload_that_breaks_off_leaves_nothing_and_can_be_repeated
     bytes_that_differ_from_the_claim_are_refused_and_recorded
     classes_say_what_the_vault_takes
+    an_upload_under_way_is_finished_before_the_service_ends
 }
 
 async fn an_upload_that_breaks_off_leaves_nothing_and_can_be_repeated(engine: Engine) {
@@ -108,4 +109,27 @@ async fn classes_say_what_the_vault_takes(engine: Engine) {
     let read = json!({ "purpose": "case-review", "unknown": 1 });
     asha.post(&format!("/api/v1/items/{open}/access"), &read).await.problem("invalid-request");
     assert_eq!(app.objects().len(), 1);
+}
+
+async fn an_upload_under_way_is_finished_before_the_service_ends(engine: Engine) {
+    let mut app = TestApp::new(engine).await;
+    let (asha, _, case) = two_custodians(&app).await;
+    let made: api::Created = asha.register(&case, &item("open", "a", Some(b"first last"))).await.made();
+    let (send, receive) = tokio::sync::mpsc::unbounded_channel::<Result<&'static str, std::io::Error>>();
+    let body = stream::unfold(receive, |mut receive| async { Some((receive.recv().await?, receive)) });
+    let upload = asha.request(Method::PUT, &format!("/api/v1/items/{}/content", made.id));
+    let upload = upload.body(Body::wrap_stream(body));
+    send.send(Ok("first ")).unwrap();
+    let caller = asha.clone();
+    let answer = tokio::spawn(async move { caller.send(upload).await });
+    // The upload is under way once its object has been begun.
+    until(|| !app.objects().is_empty()).await;
+    let ended = app.begin_to_stop().await;
+    assert!(!ended.is_finished());
+    send.send(Ok("last")).unwrap();
+    drop(send);
+    assert_eq!(answer.await.unwrap().status, 201);
+    ended.await.unwrap();
+    app.start().await;
+    assert_eq!(asha.item(&made.id).await.ok::<api::Item>().stored.unwrap().size, 10);
 }

@@ -11,7 +11,7 @@ use custos::app::setup::{self, InitOptions};
 use custos::config::{Config, Flags};
 use custos::http::{Bound, ServeError, serve};
 use ed25519_dalek::SigningKey;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::client::Caller;
 use super::postgres;
@@ -38,7 +38,7 @@ pub(crate) struct TestApp {
 }
 
 struct Running {
-    stop: oneshot::Sender<()>,
+    stop: mpsc::Sender<()>,
     thread: JoinHandle<Result<(), ServeError>>,
 }
 
@@ -108,9 +108,15 @@ impl TestApp {
 
     /// Ends the service as Ctrl-C would.
     pub(crate) async fn stop(&mut self) {
+        self.begin_to_stop().await.await.unwrap();
+    }
+
+    /// Asks the service to end, and returns once it has heard; what comes back waits until it has ended.
+    pub(crate) async fn begin_to_stop(&mut self) -> tokio::task::JoinHandle<()> {
         let Running { stop, thread } = self.running.take().unwrap();
-        stop.send(()).unwrap();
-        tokio::task::spawn_blocking(|| thread.join().unwrap().unwrap()).await.unwrap();
+        stop.send(()).await.unwrap();
+        stop.closed().await;
+        tokio::task::spawn_blocking(|| thread.join().unwrap().unwrap())
     }
 
     pub(crate) async fn restart(&mut self) {
@@ -170,11 +176,11 @@ pub(crate) fn custos_random() -> [u8; 32] {
 /// Serves on a thread with a runtime of its own, as the binary does.
 async fn start(config: Config) -> Result<(Bound, Running), ServeError> {
     let (ready, bound) = oneshot::channel();
-    let (stop, stopped) = oneshot::channel();
+    let (stop, mut stopped) = mpsc::channel(1);
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        runtime.unwrap().block_on(serve(&config, None, ready, async {
-            drop(stopped.await);
+        runtime.unwrap().block_on(serve(&config, None, ready, async move {
+            stopped.recv().await;
         }))
     });
     match bound.await {
