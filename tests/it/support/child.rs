@@ -1,49 +1,46 @@
-//! The service in a process of its own, to be killed, traced or listened to: this test program, started again, runs
-//! [`custos::http::serve`] instead of tests.
+//! The program itself, `custos serve`, to be killed, traced or listened to.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{ChildStdout, Command, Stdio};
 
-use custos::config::{Config, Flags};
-use custos::http::serve;
-use tokio::sync::oneshot;
+use custos::config::Config;
 
-const CHILD: &str = "CUSTOS_TEST_CHILD";
+const PROGRAM: &str = env!("CARGO_BIN_EXE_custos");
 
 /// A running service.
 pub(crate) struct Child {
     process: std::process::Child,
+    /// Who is asked to end: the service, also where another program runs it.
+    service: u32,
     pub(crate) base: String,
     /// Held open: a process that cannot write ends.
-    _output: BufReader<ChildStdout>,
+    _output: ChildStdout,
 }
 
 impl Child {
     /// Starts the service, under another program where one is given; what it logs goes to `log`.
     pub(crate) fn start(config: &Config, under: &[OsString], log: Option<File>) -> Self {
-        let this = std::env::current_exe().unwrap().into_os_string();
-        let mut line = under.iter().chain([&this]);
-        let mut command = Command::new(line.next().unwrap());
-        command
+        let mut line = under.iter().map(OsString::as_os_str).chain([OsStr::new(PROGRAM)]);
+        let mut process = Command::new(line.next().unwrap())
             .args(line)
-            .args(["support::child::serves_for_its_parent", "--exact", "--nocapture", "--test-threads=1"])
-            .env(CHILD, "info,custos=trace,actix_web=debug,sqlx=debug")
+            .args(["--json", "serve"])
+            .env("CUSTOS_LOG", "info,custos=trace,actix_web=debug,sqlx=debug")
             .env("CUSTOS_LISTEN", "127.0.0.1:0")
             .env("CUSTOS_DATA_DIR", config.data_dir())
             .env("CUSTOS_DATABASE_URL", config.database_url())
             .env("CUSTOS_BLOBS_URL", config.blobs_url())
-            .stdin(Stdio::piped())
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log.map_or_else(Stdio::null, Stdio::from));
-        let mut process = command.spawn().expect("a child process starts");
-        let mut output = BufReader::new(process.stdout.take().unwrap());
-        let listening =
-            |line: std::io::Result<String>| Some(line.ok()?.strip_prefix("listening ")?.to_owned());
-        let base =
-            output.by_ref().lines().find_map(listening).expect("the service in the child process starts");
-        Self { process, base, _output: output }
+            .stderr(log.map_or_else(Stdio::null, Stdio::from))
+            .spawn()
+            .expect("the program starts");
+        let mut output = process.stdout.take().unwrap();
+        let mut documents = serde_json::Deserializer::from_reader(&mut output).into_iter();
+        let bound: serde_json::Value = documents.next().expect("the service starts").unwrap();
+        let base = format!("https://{}", bound["addr"].as_str().unwrap());
+        let service = if under.is_empty() { process.id() } else { child_of(process.id()) };
+        Self { process, service, base, _output: output }
     }
 
     /// `kill -9`.
@@ -51,38 +48,27 @@ impl Child {
         self.process.kill().unwrap();
     }
 
-    /// Ends the service as Ctrl-C would.
+    /// Ends the service as a service manager would; it ends well.
     pub(crate) fn stop(mut self) {
-        drop(self.process.stdin.take());
+        let asked = Command::new("kill").args(["-TERM", &self.service.to_string()]).status().unwrap();
+        assert!(asked.success());
         assert!(self.process.wait().unwrap().success());
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
+        let under_another = self.service != self.process.id();
+        if under_another && matches!(self.process.try_wait(), Ok(None)) {
+            drop(Command::new("kill").args(["-KILL", &self.service.to_string()]).status());
+        }
         drop(self.process.kill());
         drop(self.process.wait());
     }
 }
 
-/// Serves while a parent process holds standard input open; for nobody else.
-#[test]
-fn serves_for_its_parent() {
-    let Ok(filter) = std::env::var(CHILD) else { return };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let config = Config::load(&Flags::default(), &|name| std::env::var(name).ok()).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (ready, bound) = oneshot::channel();
-    let (stop, stopped) = oneshot::channel();
-    std::thread::spawn(move || {
-        let bound: custos::http::Bound = bound.blocking_recv().unwrap();
-        let mut output = std::io::stdout();
-        writeln!(output, "\nlistening https://{}", bound.addr).unwrap();
-        drop(std::io::stdin().read_to_end(&mut Vec::new()));
-        stop.send(()).unwrap();
-    });
-    let served = runtime.block_on(serve(&config, None, ready, async {
-        drop(stopped.await);
-    }));
-    served.unwrap();
+/// The one process that another one started.
+fn child_of(parent: u32) -> u32 {
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap();
+    children.trim().parse().expect("one child")
 }
