@@ -20,7 +20,8 @@ use super::super::read::statement;
 use super::{App, AppError};
 use crate::store::{RecordRow, Tiles, Tx};
 
-const PAGE: u32 = 1_000;
+/// Records read at a time. Each comes with its envelope, and the one of a long transfer has a hundred kilobytes.
+const PAGE: u32 = 128;
 
 /// The sequences in scope, found by reading them: each may name persons whose streams are in scope too.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use super::{App, AppError};
 use crate::store::{RecordRow, Tiles};
 
 /// Records read at a time.
-const PAGE: usize = 256;
+const PAGE: usize = 128;
 
 /// The files that grow with the number of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
