@@ -15,27 +15,34 @@ use crate::client::{Client, ClientError};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-#[group(id = "target", required = true, multiple = false, args = ["out", "folder"])]
 pub(super) struct Args {
     /// The case
     case: CaseId,
     /// Why, a code such as court
     #[arg(long, value_name = "CODE")]
     purpose: Code,
-    /// New ZIP file to write
-    #[arg(long, short, value_name = "FILE")]
-    out: Option<PathBuf>,
-    /// New folder to write instead of a ZIP file
-    #[arg(long, value_name = "DIR")]
-    folder: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
     /// recipient=…, authority=…, and further words for the record
     #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
     fields: Vec<(Code, String)>,
 }
 
+/// What to write.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Target {
+    /// New ZIP file
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// New folder instead of a ZIP file
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
 pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
     let client = session::client(global)?;
-    let target = args.out.as_deref().or(args.folder.as_deref()).unwrap_or(Path::new(""));
+    let target = args.target.out.as_deref().or(args.target.folder.as_deref()).unwrap_or(Path::new(""));
     if target.exists() {
         return Err(Failure::new(format!("{} is there already", target.display()))
             .hint("nothing is ever overwritten: name another one, or move this one away"));
@@ -45,7 +52,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         fields: fields(&args.fields)?.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
     };
     let export = client.export(args.case, &new).await?;
-    let zip = match &args.folder {
+    let zip = match &args.target.folder {
         Some(folder) => folder.with_extension("zip.part"),
         None => target.to_owned(),
     };
@@ -56,7 +63,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
             .exits(Exit::VerificationFailed)
             .hint(format!("custos verify {}", zip.display())));
     }
-    if let Some(folder) = &args.folder {
+    if let Some(folder) = &args.target.folder {
         unzip::unpack(&zip, folder)?;
         std::fs::remove_file(&zip)
             .map_err(|error| Failure::new(format!("cannot remove {}", zip.display())).because(&error))?;

@@ -14,7 +14,6 @@ use crate::client::{NewProfile, Profile, Stranger, key, secret};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-#[group(id = "proof", required = true, multiple = false, args = ["token_file", "invitation"])]
 pub(super) struct Args {
     /// The vault's address: `https://host` or `https://host:port`
     url: String,
@@ -24,12 +23,8 @@ pub(super) struct Args {
     /// The vault's own fingerprint (hash of its first record), as on paper
     #[arg(long, value_name = "HEX")]
     vault_fingerprint: Digest,
-    /// File with your API token (mode 0600), or - for stdin
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// File with a one-time invitation code (mode 0600), or - for stdin: makes a key and a token on this device
-    #[arg(long, value_name = "FILE")]
-    invitation: Option<PathBuf>,
+    #[command(flatten)]
+    proof: Proof,
     /// Your signing key, if this device has one already
     #[arg(long, value_name = "FILE", conflicts_with = "invitation")]
     key_file: Option<PathBuf>,
@@ -41,6 +36,18 @@ pub(super) struct Args {
     label: String,
 }
 
+/// What shows who you are.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Proof {
+    /// File with your API token (mode 0600), or - for stdin
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// File with a one-time invitation code (mode 0600), or - for stdin: makes a key and a token on this device
+    #[arg(long, value_name = "FILE")]
+    invitation: Option<PathBuf>,
+}
+
 pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
     let path = session::path(global)?;
     if path.exists() {
@@ -48,7 +55,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
             .hint("name another one with --profile NAME, or move this one away"));
     }
     let stranger = Stranger::meet(&args.url, args.fingerprint, args.vault_fingerprint).await?;
-    let (profile, enrolment) = match (&args.token_file, &args.invitation) {
+    let (profile, enrolment) = match (&args.proof.token_file, &args.proof.invitation) {
         (Some(token), _) => (with_token(&stranger, args, &path, token).await?, None),
         (None, Some(code)) => {
             let passphrase =
