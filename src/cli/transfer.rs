@@ -13,7 +13,7 @@ use crate::api;
 use crate::client::{Ask, Client, ClientError, new_op_id};
 
 /// Items of one statement. The rules allow 1,000; every receipt carries the whole statement, though.
-const ITEMS_A_STATEMENT: usize = 100;
+const ITEMS_A_STATEMENT: usize = 50;
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
@@ -89,13 +89,9 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             }
             ("offered", offer(&client, *case, *to, purpose, &which.select(held)?).await?)
         }
-        Action::Accept { which } => {
-            let items = which.select(client.transfers().await?)?;
-            ("accepted", answer(&client, TransferStep::Accepted, &items).await?)
-        }
+        Action::Accept { which } => ("accepted", answer_inbox(&client, TransferStep::Accepted, which).await?),
         Action::Decline { which } => {
-            let items = which.select(client.transfers().await?)?;
-            ("declined", answer(&client, TransferStep::Declined, &items).await?)
+            ("declined", answer_inbox(&client, TransferStep::Declined, which).await?)
         }
     };
     out.result(&json!({ "items": moved, "step": verb }), |_| format!("{verb} {moved} items"));
@@ -121,6 +117,18 @@ pub(crate) async fn offer(
         client.say(&ask).await?;
     }
     Ok(items.len())
+}
+
+/// Answers what waits, page by page of the inbox.
+async fn answer_inbox(client: &Client, step: TransferStep, which: &Which) -> Result<usize, Failure> {
+    let mut answered = 0;
+    loop {
+        let items = which.select(client.transfers().await?)?;
+        answered += answer(client, step, &items).await?;
+        if !which.all || items.is_empty() {
+            return Ok(answered);
+        }
+    }
 }
 
 /// Accepts or declines what was offered; how many.

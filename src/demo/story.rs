@@ -1,7 +1,6 @@
 //! The story, step by step.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,7 +23,7 @@ use crate::cli::{export, get, log, transfer, verify};
 use crate::client::intake::{Intake, Source, walk};
 use crate::client::{Ask, Client, ClientError, new_case_id, new_op_id, secret};
 use crate::config::{Config, Flags};
-use crate::http;
+use crate::http::{self, ServeError};
 
 /// The port that is taken when it is free.
 const PORT: u16 = 8443;
@@ -74,12 +73,12 @@ impl Demo {
         if sources.is_empty() {
             return Err(Failure::new(format!("there are no files in {}", source.display())));
         }
-        let (config, init) = self.init().await?;
+        let init = self.init().await?;
         narrator.done(
             "init",
             &format!("A vault is made. Its fingerprint, for paper:\n        {}", init.fingerprint),
         );
-        let (url, running) = serve(config).await?;
+        let (url, running) = self.serve().await?;
         narrator.done(
             "serve",
             &format!("It serves {url}. Its certificate's fingerprint:\n        {}", init.tls_fingerprint),
@@ -196,23 +195,33 @@ impl Demo {
         Ok(folder)
     }
 
-    async fn init(&self) -> Result<(Config, InitReport), Failure> {
-        let listen = free_address()?;
-        let flags = Flags {
-            listen: Some(listen.to_string()),
-            data_dir: Some(self.path("vault")),
-            origin: Some(format!("https://{listen}")),
-            ..Flags::default()
-        };
-        // Nothing of this machine's configuration: the story is the same everywhere.
-        let config = Config::load(&Flags { config: Some("/dev/null".into()), ..flags }, &|_| None)?;
+    async fn init(&self) -> Result<InitReport, Failure> {
         let options = InitOptions {
             org_name: "Sample Vault Operator".to_owned(),
             admin_name: "Sample Administrator".to_owned(),
             passphrase: None,
         };
-        let report = setup::init(&config, options).await?;
-        Ok((config, report))
+        Ok(setup::init(&self.config(PORT)?, options).await?)
+    }
+
+    /// A configuration of its own: nothing of this machine's changes the story.
+    fn config(&self, port: u16) -> Result<Config, Failure> {
+        let flags = Flags {
+            config: Some("/dev/null".into()),
+            listen: Some(format!("127.0.0.1:{port}")),
+            data_dir: Some(self.path("vault")),
+            origin: Some(format!("https://127.0.0.1:{PORT}")),
+            ..Flags::default()
+        };
+        Ok(Config::load(&flags, &|_| None)?)
+    }
+
+    /// Serves on the usual port, or else on a free one.
+    async fn serve(&self) -> Result<(String, Running), Failure> {
+        match serve(self.config(PORT)?).await {
+            Err(ServeError::Listen { .. }) => Ok(serve(self.config(0)?).await?),
+            served => Ok(served?),
+        }
     }
 
     async fn enrol(
@@ -316,7 +325,7 @@ impl Demo {
     }
 }
 
-async fn serve(config: Config) -> Result<(String, Running), Failure> {
+async fn serve(config: Config) -> Result<(String, Running), ServeError> {
     let (ready, bound) = oneshot::channel();
     let (stop, stopped) = oneshot::channel::<()>();
     let runtime = tokio::runtime::Handle::current();
@@ -327,13 +336,11 @@ async fn serve(config: Config) -> Result<(String, Running), Failure> {
         };
         runtime.block_on(http::serve(&config, None, ready, until))
     });
-    match bound.await {
-        Ok(bound) => Ok((format!("https://{}", bound.addr), Running { stop, serving })),
-        Err(_) => match serving.await {
-            Ok(Err(error)) => Err(error.into()),
-            _ => Err(Failure::new("the server ended before it began")),
-        },
+    if let Ok(bound) = bound.await {
+        return Ok((format!("https://{}", bound.addr), Running { stop, serving }));
     }
+    let ended = serving.await.unwrap_or_else(|panic| Err(ServeError::Run(std::io::Error::other(panic))));
+    Err(ended.err().unwrap_or_else(|| ServeError::Run(std::io::Error::other("it ended before it began"))))
 }
 
 async fn open_case(people: &Cast) -> Result<CaseId, Failure> {
@@ -408,11 +415,4 @@ fn only_name(source: &Path) -> String {
         return String::new();
     }
     source.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn free_address() -> Result<SocketAddr, Failure> {
-    let on = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
-    on(PORT)
-        .or_else(|_| on(0))
-        .map_err(|error| Failure::new("no port is free on the loopback interface").because(&error))
 }

@@ -1,0 +1,231 @@
+//! The commands against a served vault.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A vault that serves, and the home of the people who use it.
+struct Vault {
+    home: tempfile::TempDir,
+    server: Child,
+    url: String,
+    fingerprint: String,
+    tls: String,
+}
+
+impl Drop for Vault {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+    }
+}
+
+impl Vault {
+    fn serve() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let data = home.path().join("vault");
+        let data = data.to_str().unwrap();
+        let init =
+            run(home.path(), &["--json", "init", "--org", "Org", "--admin", "Admin", "--data-dir", data]);
+        assert_eq!(init.status.code(), Some(0), "{init:?}");
+        let init = json(&init);
+        let mut server = command(home.path())
+            .args(["--json", "serve", "--data-dir", data, "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let bound: Value = serde_json::from_str(&line).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let vault = Self {
+            url: format!("https://{}", text(&bound["addr"])),
+            fingerprint: text(&init["fingerprint"]),
+            tls: text(&init["tls_fingerprint"]),
+            home,
+            server,
+        };
+        vault.login("admin", &["--token-file", "vault/admin.token"]);
+        vault.ok("admin", &["key", "enroll"]);
+        vault
+    }
+
+    fn path(&self) -> &Path {
+        self.home.path()
+    }
+
+    fn login(&self, profile: &str, proof: &[&str]) -> Value {
+        let pins = ["login", &self.url, "--fingerprint", &self.tls, "--vault-fingerprint", &self.fingerprint];
+        self.ok(profile, &[&pins[..], proof].concat())
+    }
+
+    /// Registers, invites, redeems, approves; the person's id.
+    fn person(&self, name: &str, roles: &[&str]) -> String {
+        let org = self.ok("admin", &["org", "add", "Office"])["org"].as_str().unwrap().to_owned();
+        let flags: Vec<_> = roles.iter().flat_map(|role| ["--role", role]).collect();
+        let added = self.ok("admin", &[&["person", "add", name, "--org", &org][..], &flags].concat());
+        let id = added["person"].as_str().unwrap().to_owned();
+        let code = format!("{name}.code");
+        self.ok("admin", &["invite", &id, "--checked", "in-person", "--out", &code]);
+        let login = self.login(name, &["--invitation", &code]);
+        let approved = self.ok("admin", &["key", "approve", login["enrolment"].as_str().unwrap()]);
+        assert_eq!(approved["key"], login["key"]);
+        id
+    }
+
+    fn run(&self, profile: &str, args: &[&str]) -> Output {
+        run(self.path(), &[&["--json", "--quiet", "--profile", profile][..], args].concat())
+    }
+
+    fn ok(&self, profile: &str, args: &[&str]) -> Value {
+        let output = self.run(profile, args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {output:?}");
+        json(&output)
+    }
+
+    fn lines(&self, profile: &str, args: &[&str]) -> Vec<Value> {
+        let output = self.run(profile, args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {output:?}");
+        BufReader::new(&*output.stdout)
+            .lines()
+            .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+            .collect()
+    }
+
+    fn code(&self, profile: &str, args: &[&str]) -> i32 {
+        self.run(profile, args).status.code().unwrap()
+    }
+}
+
+fn command(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_custos"));
+    command.env_clear().env("CUSTOS_HOME", home).current_dir(home);
+    command
+}
+
+fn run(home: &Path, args: &[&str]) -> Output {
+    command(home).args(args).output().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {output:?}"))
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+#[test]
+fn evidence_goes_in_is_read_changes_hands_and_comes_out() {
+    let vault = Vault::serve();
+    vault.person("ida", &["investigator"]);
+    let carl = vault.person("carl", &["custodian"]);
+    let case =
+        vault.ok("ida", &["case", "open", "--title", "A case", "--type", "sample", "--jurisdiction", "xx"]);
+    let case = text(&case["case"]);
+    vault.ok("ida", &["case", "add-member", case, &carl, "custodian"]);
+    let files = vault.path().join("files");
+    std::fs::create_dir_all(files.join("sub")).unwrap();
+    std::fs::write(files.join("one.txt"), "first exhibit").unwrap();
+    std::fs::write(files.join("sub/two.txt"), "").unwrap();
+
+    let put = vault.lines("ida", &["put", case, "files"]);
+    assert_eq!(put.len(), 3);
+    assert!(put[..2].iter().all(|line| line["result"]["on_arrival"] == line["result"]["digest"]));
+    assert_eq!((&put[2]["summary"]["files"], &put[2]["summary"]["stored"]), (&2.into(), &2.into()));
+    let again = vault.lines("ida", &["put", case, "files"]);
+    assert_eq!(again[2]["summary"]["already_there"], 2, "a repeated intake registers nothing twice");
+    std::fs::write(files.join("three.txt"), "stays here").unwrap();
+    let third = vault.lines("ida", &["put", case, "files/three.txt", "--hash-only"]);
+    assert_eq!(third[0]["result"]["outcome"], "hash-only");
+
+    let items = vault.ok("carl", &["item", "list", case]);
+    assert_eq!(items.as_array().unwrap().len(), 3);
+    let of = |path: &str| items.as_array().unwrap().iter().find(|i| i["fields"]["path"] == path).unwrap();
+    let (one, third) = (text(&of("files/one.txt")["id"]), text(&of("three.txt")["id"]));
+    let got = vault.ok("carl", &["get", one, "--purpose", "case-review", "--out", "got"]);
+    assert_eq!(got["checked"], true);
+    assert_eq!(std::fs::read(vault.path().join("got")).unwrap(), b"first exhibit");
+    assert_eq!(vault.code("carl", &["get", one, "--purpose", "case-review", "--out", "got"]), 1);
+    vault.ok("carl", &["get", one, "--purpose", "case-review", "--out", "part", "--range", "6-12"]);
+    assert_eq!(std::fs::read(vault.path().join("part")).unwrap(), b"exhibit");
+    assert_eq!(vault.code("carl", &["get", third, "--purpose", "case-review", "--out", "none"]), 5);
+    assert_eq!(vault.code("admin", &["get", one, "--purpose", "case-review", "--out", "none"]), 5);
+    assert!(!vault.path().join("none").exists() && !vault.path().join("none.part").exists());
+
+    assert_eq!(
+        vault.ok("ida", &["transfer", "offer", case, "--to", &carl, "--purpose", "storage", "--all"])["items"],
+        3
+    );
+    assert_eq!(vault.ok("carl", &["transfer", "decline", third])["items"], 1);
+    assert_eq!(vault.ok("carl", &["transfer", "accept", "--all"])["items"], 2);
+    assert_eq!(vault.ok("carl", &["item", "show", one])["custodian"], carl);
+    vault.ok("carl", &["item", "classify", one, "open"]);
+    let kinds: Vec<_> =
+        vault.lines("carl", &["custody", "item", one]).iter().map(|r| text(&r["kind"]).to_owned()).collect();
+    for kind in
+        ["item.registered", "content.received", "access.granted", "transfer.accepted", "item.classified"]
+    {
+        assert!(kinds.contains(&kind.to_owned()), "{kind} is missing: {kinds:?}");
+    }
+
+    let export = vault.ok("carl", &["export", case, "--purpose", "court", "--folder", "bundle"]);
+    assert_eq!(export["verdict"], "VERIFIED, INCOMPLETE");
+    assert_eq!(vault.code("carl", &["export", case, "--purpose", "court", "--folder", "bundle"]), 1);
+    assert_eq!(vault.code("carl", &["verify", "bundle", "--fingerprint", &vault.fingerprint]), 4);
+    assert_eq!(vault.code("carl", &["verify", "bundle", "--fingerprint", &vault.tls]), 3);
+    vault.ok("carl", &["log", "entries", "--out", "entries", "--checkpoint", "checkpoint"]);
+    let receipts = std::fs::read_dir(vault.path().join("profiles/ida.receipts")).unwrap().count();
+    assert!(receipts >= 8, "{receipts}");
+}
+
+#[test]
+fn only_members_and_only_own_keys() {
+    let vault = Vault::serve();
+    let ida = vault.person("ida", &["investigator"]);
+    vault.person("eve", &[]);
+    let open = ["case", "open", "--title", "A case", "--type", "sample", "--jurisdiction", "xx"];
+    let case = vault.ok("ida", &open);
+    let case = text(&case["case"]);
+    assert_eq!(vault.code("eve", &["case", "show", case]), 5, "a foreign case looks like none");
+    assert_eq!(vault.code("eve", &["put", case, "vault/admin.token"]), 5);
+    assert_eq!(vault.code("eve", &open), 6);
+    assert_eq!(vault.code("eve", &["person", "add", "x", "--org", &ida]), 6);
+    // A profile without a key: the vault speaks on the person's behalf, but never for a transfer.
+    let token = vault.ok("ida", &["token", "new", "--label", "second", "--out", "ida.second"]);
+    vault.login("ida-without-key", &["--token-file", "ida.second"]);
+    std::fs::write(vault.path().join("file"), "content").unwrap();
+    vault.lines("ida-without-key", &["put", case, "file"]);
+    assert_eq!(vault.code("ida-without-key", &["transfer", "accept", "--all"]), 1);
+    let custody = vault.lines("ida", &["custody", "case", case]);
+    assert!(custody.iter().any(|r| r["kind"] == "item.registered" && r["assurance"] == "session"));
+    vault.ok("ida", &["token", "revoke", text(&token["id"])]);
+    assert_eq!(vault.code("ida-without-key", &["case", "list"]), 6);
+    // A further key of one's own, vouched with the first; then the first is revoked.
+    let first = text(&vault.ok("ida", &["key", "list"])[0]["hash"]).to_owned();
+    vault.ok("ida", &["key", "enroll"]);
+    vault.ok("ida", &["key", "revoke", &first]);
+    vault.ok("ida", &["case", "add-member", case, &ida, "custodian"]);
+}
+
+#[test]
+fn ctrl_c_drains_and_is_exit_0_and_doctor_finds_what_is_wrong() {
+    let mut vault = Vault::serve();
+    let pid = vault.server.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(vault.server.wait().unwrap().code(), Some(0));
+    let doctor = ["doctor", "--data-dir", "vault"];
+    let findings = vault.ok("admin", &doctor);
+    assert!(findings.as_array().unwrap().iter().all(|f| f["ok"] == true), "{findings}");
+    std::fs::remove_file(vault.path().join("vault/keys/vault.key")).unwrap();
+    let output = vault.run("admin", &doctor);
+    assert_eq!(output.status.code(), Some(1));
+    let ill: Vec<_> =
+        json(&output).as_array().unwrap().iter().filter(|f| f["ok"] == false).cloned().collect();
+    assert_eq!(ill.len(), 1);
+    assert!(text(&ill[0]["mend"]).contains("restore"), "{ill:?}");
+    let again = ["init", "--org", "x", "--admin", "x", "--data-dir", "vault"];
+    assert_eq!(vault.code("admin", &again), 1, "a vault is never made over another");
+}
