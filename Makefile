@@ -17,9 +17,7 @@ demo: toolchain ## build Custos and play the whole story in demo/, then keep ser
 	if [ "$$dir" != demo ]; then echo "demo/ is there already and stays as it is; this one goes to $$dir/" >&2; fi; \
 	exec cargo run --release --locked --quiet --package custos --bin custos -- demo --dir "$$dir"
 
-# Binaries first: tests start them by path.
 test: setup lint ## set up, lint and run every test on both database engines
-	cargo build --workspace --bins --locked
 	cargo test --workspace --locked
 
 lint: toolchain ## formatting, clippy without warnings, samples as their script makes them
