@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use custody::act::{AccessCompleted, AccessOutcome, ContentReceived, FixityChecked, ObjectId};
@@ -15,6 +16,7 @@ use custody::kind::Kind;
 use custody::manifest;
 use custody::rules::{Grant, Item, Refusal, Right, Stored, takes_bytes};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
+use tokio::time::timeout;
 
 use super::compose::{Say, computed};
 use super::refuse::Place;
@@ -25,6 +27,9 @@ use crate::blobs::{BlobSource, BlobsError, NewBlob, SealedUpload};
 use crate::engine::OsEntropy;
 use crate::sequencer::Attachments;
 use crate::store::{ObjectRow, ObjectState};
+
+/// How long a sender may be silent before its upload is given up.
+const MAX_SILENCE: Duration = Duration::from_secs(30);
 
 /// Content that a grant opens, before any byte is read.
 #[derive(Debug)]
@@ -101,7 +106,8 @@ impl App {
         let mut upload = self.blobs.begin(new, key).await.map_err(storing)?;
         let mut body = std::pin::pin!(body);
         let mut received: u64 = 0;
-        while let Some(chunk) = body.next().await {
+        // Uploads at work are few: one that sends nothing must not hold up the others.
+        while let Some(chunk) = timeout(MAX_SILENCE, body.next()).await.map_err(|_| AppError::Truncated)? {
             let chunk = chunk.map_err(|_| AppError::Truncated)?;
             received += chunk.len() as u64;
             upload.push(&chunk).await.map_err(storing)?;

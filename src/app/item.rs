@@ -6,7 +6,7 @@ use custody::act::{Class, ItemClassified, ItemRegistered};
 use custody::id::{CaseId, Code, ItemId, OpId, PersonId};
 use custody::kind::Kind;
 use custody::record::Sequence;
-use custody::rules::{Item, Right};
+use custody::rules::{Footprint, Item, Right};
 use custody::statement::Seen;
 
 use super::compose::{Say, claimed};
@@ -91,9 +91,13 @@ impl App {
         Ok(api::Items { items, next })
     }
 
-    /// Items offered to `person`, waiting for an answer, of all cases.
+    /// Items offered to `person`, waiting for an answer, of all cases that the person is still a member of.
     pub async fn offered(&self, person: PersonId) -> Result<api::Transfers, AppError> {
-        let rows = self.store.read().await?.items_offered_to(person, None, 1_000).await?;
+        let mut rows = self.store.read().await?.items_offered_to(person, None, 1_000).await?;
+        let members = rows.iter().map(|(_, item)| (item.case, person)).collect();
+        let footprint = Footprint { members, ..Footprint::default() };
+        let state = self.store.read().await?.state(&footprint).await?;
+        rows.retain(|(_, item)| state.case_permits(item.case, person, Right::ReadRecords));
         Ok(api::Transfers { items: self.item_views(rows).await? })
     }
 

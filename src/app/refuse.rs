@@ -21,8 +21,8 @@ const WINDOW_MS: u64 = 60_000;
 /// Different refusals remembered at most.
 const MAX_REMEMBERED: usize = 10_000;
 
-/// Person, item, act and rule: refusals alike in all of them are one record a window.
-type Alike = (PersonId, Option<ItemId>, Code, Code);
+/// Person, case, item, act and rule: refusals alike in all of them are one record a window.
+type Alike = (PersonId, Option<CaseId>, Option<ItemId>, Code, Code);
 
 /// What was refused lately: when its last record was written (monotonic milliseconds), and how many since.
 #[derive(Debug, Default)]
@@ -108,7 +108,7 @@ impl App {
     ) -> Result<(), AppError> {
         let act: Code = super::parse(&act.replace('.', "-"), "act")?;
         let rule: Code = super::parse(rule, "rule")?;
-        let key = (person, place.item, act.clone(), rule.clone());
+        let key = (person, place.case, place.item, act.clone(), rule.clone());
         let Some(count) = self.refusals.count(key, self.clock.monotonic_ms()) else { return Ok(()) };
         let mut say = Say::new(Kind::AccessDenied).data(AccessDenied { act, count, person, rule }.to_data());
         // An item that belongs to another case than the one named is refused within the case only.
@@ -133,7 +133,7 @@ mod tests {
         let throttle = Throttle::default();
         let key = || {
             let person = PersonId::new(uuid::Uuid::from_u128(1));
-            (person, None, "read".parse().unwrap(), "not-permitted".parse().unwrap())
+            (person, None, None, "read".parse().unwrap(), "not-permitted".parse().unwrap())
         };
         assert_eq!(throttle.count(key(), 0), Some(1));
         assert_eq!(throttle.count(key(), 1), None);

@@ -137,7 +137,7 @@ impl App {
         if statement.actor.person() != Some(person) {
             return Err(AppError::Invalid("the statement's actor is not the signed-in person".to_owned()));
         }
-        if statement.kind == Kind::BundleExported {
+        if has_own_route(statement.kind) {
             return Err(own_route());
         }
         let said = self.submit(envelope, &statement, &openings, With::default()).await;
@@ -181,9 +181,11 @@ impl App {
     ) -> Result<Submission, AppError> {
         let act = Act::parse(statement)?;
         if let Act::AccessGranted(_, _, d) = &act
-            && d.expires > self.clock.now().saturating_add_millis(MAX_GRANT_MS)
+            && !(self.clock.now()..=self.clock.now().saturating_add_millis(MAX_GRANT_MS)).contains(&d.expires)
         {
-            return Err(AppError::Invalid("expires: a grant to read lasts at most a day".to_owned()));
+            return Err(AppError::Invalid(
+                "expires: a grant to read lasts from now for at most a day".to_owned(),
+            ));
         }
         check_openings(&statement.op_id, &statement.fields, openings)?;
         let mut attach = with.attach;
@@ -194,11 +196,21 @@ impl App {
 
 /// An export commits to heads that are read under the log's lock: it is recorded by its own route only.
 fn checked_kind(say: Say) -> Result<Say, AppError> {
-    if say.kind == Kind::BundleExported { Err(own_route()) } else { Ok(say) }
+    if has_own_route(say.kind) { Err(own_route()) } else { Ok(say) }
+}
+
+/// What the vault counts or reads under its lock is said by its own route only: an export commits to heads, the end of
+/// a reading to the bytes that were sent.
+const fn has_own_route(kind: Kind) -> bool {
+    matches!(kind, Kind::BundleExported | Kind::AccessCompleted)
 }
 
 fn own_route() -> AppError {
-    AppError::Invalid("kind: an export is recorded by POST /api/v1/cases/{id}/exports".to_owned())
+    AppError::Invalid(
+        "kind: an export is recorded by POST /api/v1/cases/{id}/exports, the end of a reading by POST \
+         /api/v1/items/{id}/access/{grant}/complete"
+            .to_owned(),
+    )
 }
 
 /// Whether this request led to that statement. What the vault fills in is no part of a request: what an export

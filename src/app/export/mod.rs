@@ -18,8 +18,8 @@ use custody::act::{BundleCompleted, BundleExported};
 use custody::digest::Digest;
 use custody::id::{CaseId, OpId, PersonId};
 use custody::kind::Kind;
-use custody::record::heads_digest;
-use custody::rules::Right;
+use custody::record::{Sequence, heads_digest};
+use custody::rules::{Refusal, Right};
 use custody::statement::Actor;
 
 pub use stream::BundleStream;
@@ -122,19 +122,22 @@ impl App {
     /// The bytes of a bundle, for whoever exported it. Anybody else makes an export of their own, which is a record of
     /// its own.
     pub async fn bundle(self: Arc<Self>, person: PersonId, export: Digest) -> Result<BundleStream, AppError> {
-        let laid = match self.exports.find(&export) {
-            Some(laid) => laid,
-            None => self.lay_out(export).await?,
+        let row = self.store.read().await?.records_by_hash(&[export]).await?.pop();
+        let own = row.filter(|row| row.kind == Kind::BundleExported && row.actor == Actor::Person(person));
+        let Some(Sequence::Case(case)) = own.and_then(|row| row.case).map(|place| place.sequence) else {
+            let place = super::refuse::Place { case: None, item: None };
+            return Err(self.refused(person, place, "fetch-bundle", Refusal::Unknown("case")).await?);
         };
-        if laid.scope.exporter.person() != Some(person) {
-            return Err(AppError::NotFound("export"));
-        }
-        self.require(person, laid.scope.case, None, Right::Export).await?;
+        self.require(person, case, None, Right::Export).await?;
         // Released only once its digest is in the log; repeating the export's request completes what a crash left.
         let completed = (Actor::System, completion_of(&export));
         if self.store.read().await?.known_acts([completed].into_iter()).await?.is_empty() {
             return Err(AppError::NotFound("export"));
         }
+        let laid = match self.exports.find(&export) {
+            Some(laid) => laid,
+            None => self.lay_out(export).await?,
+        };
         Ok(BundleStream::start(self, laid))
     }
 
