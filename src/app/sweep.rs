@@ -1,4 +1,4 @@
-//! Background work: closing readings that ran out, and removing objects that no record names.
+//! Background work: closing readings that ran out, and counting objects that no record names.
 
 use custody::act::{AccessCompleted, AccessOutcome};
 use custody::kind::Kind;

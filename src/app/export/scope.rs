@@ -132,7 +132,7 @@ impl Scope {
         let mut closure = Closure::new(case);
         closure.advance(&mut tx, cut).await?;
         let plan = Plan::root(cut).map_err(AppError::internal("planning the log's root"))?;
-        let root = root_of(&mut tx, &plan, cut).await?;
+        let root = root_of(&mut tx, &plan).await?;
         drop(tx);
         let mut streams: Vec<_> = closure
             .heads
@@ -159,7 +159,7 @@ impl Scope {
     }
 }
 
-async fn root_of(tx: &mut Tx, plan: &Plan, _size: u64) -> Result<Digest, AppError> {
+async fn root_of(tx: &mut Tx, plan: &Plan) -> Result<Digest, AppError> {
     let path = tx.proof(plan, &mut Tiles::default()).await?;
     path.first().copied().ok_or(AppError::NotFound("log"))
 }
