@@ -88,8 +88,9 @@ pub async fn serve(
     ready: oneshot::Sender<Bound>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let tls = tls::Tls::load(&setup::tls_source(config)).map_err(SetupError::from)?;
+    // The vault first: where there is none, nothing is made.
     let app = Arc::new(setup::open(config, passphrase).await?);
+    let tls = tls::Tls::load(&setup::tls_source(config)).map_err(SetupError::from)?;
     let orphans = app.find_orphans().await.map_err(ServeError::Recover)?;
     if orphans > 0 {
         tracing::warn!(orphans, "objects that no record names: see docs/OPERATIONS.md; nothing was deleted");

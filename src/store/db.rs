@@ -1,5 +1,7 @@
 //! Two engines behind one set of statements: connections, transactions, and how statements run.
 
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -54,16 +56,19 @@ impl Db {
     async fn sqlite(url: &str, create: bool) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::from_str(url)
             .map_err(StoreError::Unreachable)?
-            .create_if_missing(create)
+            .create_if_missing(false)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(PATIENCE)
             .statement_cache_capacity(PREPARED)
             .disable_statement_logging();
+        if create {
+            make_private(options.get_filename()).map_err(|error| StoreError::Unreachable(error.into()))?;
+        }
         let pool =
             || SqlitePoolOptions::new().acquire_timeout(PATIENCE).max_lifetime(None).idle_timeout(None);
-        // The writer comes first: it makes the file, and WAL mode stays with the file.
+        // The writer comes first: WAL mode stays with the file.
         let writer = pool()
             .max_connections(1)
             // SQLite ends a transaction by itself when the disk is full; the connection does not learn of it.
@@ -71,7 +76,7 @@ impl Db {
             .connect_with(options.clone())
             .await
             .map_err(unreachable)?;
-        let readers = options.create_if_missing(false).pragma("query_only", "on");
+        let readers = options.pragma("query_only", "on");
         let readers = pool().max_connections(READERS).connect_with(readers).await.map_err(unreachable)?;
         Ok(Self::Sqlite { writer, readers })
     }
@@ -275,6 +280,11 @@ impl Tx {
     fn max_rows(&self, width: usize) -> usize {
         (self.max_params() / width).max(1)
     }
+}
+
+/// Makes an empty file, which is an empty database, for its owner alone; SQLite gives its other files the same mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
 }
 
 fn migrations(texts: &[(i64, &'static str, &'static str)]) -> Migrator {

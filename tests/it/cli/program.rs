@@ -53,6 +53,23 @@ fn there_is_no_flag_that_takes_a_secret_or_skips_the_pin() {
 }
 
 #[test]
+fn serving_where_there_is_no_vault_makes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    for there in [false, true] {
+        let output = custos(home.path(), &["serve", "--data-dir", "data", "--listen", "127.0.0.1:0"]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(stderr(&output).contains("hint: "), "{output:?}");
+        assert_eq!(data.exists(), there);
+        if there {
+            assert_eq!(std::fs::read_dir(&data).unwrap().count(), 0);
+        } else {
+            std::fs::create_dir(&data).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_profile_that_is_not_there_is_exit_5_with_advice() {
     let home = tempfile::tempdir().unwrap();
     let output = custos(home.path(), &["case", "list"]);
