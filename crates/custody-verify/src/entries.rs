@@ -1,17 +1,17 @@
 //! The public entries from a file: 97 bytes each, nothing between them.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, BufReader, Read as _, Take};
 
 use custody::bundle::{Entries, ReadError};
 use custody::record::ENTRY_BYTES;
 
-/// Reads entry by entry.
+/// Reads entry by entry, no further than the file went when it was opened.
 #[derive(Debug)]
-pub(crate) struct EntriesFile(BufReader<File>);
+pub(crate) struct EntriesFile(BufReader<Take<File>>);
 
 impl EntriesFile {
-    pub(crate) fn new(file: File) -> Self {
+    pub(crate) fn new(file: Take<File>) -> Self {
         Self(BufReader::with_capacity(1 << 16, file))
     }
 }

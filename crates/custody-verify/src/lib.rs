@@ -15,6 +15,7 @@ use custody::digest::Digest;
 use custody::note::MAX_NOTE_LEN;
 use custody::policy::{MAX_POLICY_LEN, Policy};
 use custody::receipt::{MAX_RECEIPT_BYTES, Receipt};
+use custody::record::ENTRY_BYTES;
 
 use entries::EntriesFile;
 use folder::Folder;
@@ -24,6 +25,9 @@ use zip::Zip;
 pub const FAILURE: u8 = 1;
 /// Exit code of wrong usage.
 pub const USAGE: u8 = 2;
+
+/// Most public entries that are read: far above any log, and an end to every reading.
+const MAX_ENTRIES: u64 = 1 << 32;
 
 /// What to verify, and whom to trust.
 #[derive(Debug, Clone, clap::Args)]
@@ -71,7 +75,7 @@ pub enum Failure {
     /// The bundle's medium failed while it was read.
     #[error("cannot read the bundle: {0}")]
     Bundle(#[from] ReadError),
-    /// A file given to judge the bundle by is not what it should be.
+    /// The bundle, or a file given to judge it by, is not what it should be.
     #[error("{path} is not {what}: {why}")]
     Given {
         /// Which file.
@@ -108,7 +112,11 @@ pub fn run(args: &Args) -> Result<Report, Failure> {
     let trust =
         Trust { fingerprint: args.fingerprint, policy: args.trust.as_deref().map(read_policy).transpose()? };
     let receipts = args.receipt.iter().map(|path| read_receipt(path)).collect::<Result<Vec<_>, _>>()?;
-    let checkpoint = args.checkpoint.as_deref().map(|path| read_file(path, MAX_NOTE_LEN)).transpose()?;
+    let checkpoint = args
+        .checkpoint
+        .as_deref()
+        .map(|path| read_file(path, "a checkpoint", MAX_NOTE_LEN as u64))
+        .transpose()?;
     let mut entries = args.entries.as_deref().map(open_entries).transpose()?;
     let public = entries.as_mut().map(|entries| PublicEntries { entries, checkpoint: checkpoint.as_deref() });
     let mut files = open(&args.bundle)?;
@@ -142,32 +150,64 @@ pub fn open(path: &Path) -> Result<Box<dyn Files>, Failure> {
     if std::fs::metadata(path).map_err(failed)?.is_dir() {
         Ok(Box::new(Folder::new(path)))
     } else {
-        Ok(Box::new(Zip::new(File::open(path).map_err(failed)?)))
+        let (file, _) = open_regular(path, "a bundle")?;
+        Ok(Box::new(Zip::new(file)))
     }
 }
 
 fn open_entries(path: &Path) -> Result<EntriesFile, Failure> {
-    let file = File::open(path).map_err(|source| Failure::Read { path: path.to_owned(), source })?;
-    Ok(EntriesFile::new(file))
+    let what = "the log's public entries";
+    let (file, size) = open_regular(path, what)?;
+    let wrong = |why: String| Failure::Given { path: path.to_owned(), what, why };
+    let entry = ENTRY_BYTES as u64;
+    if size % entry != 0 {
+        return Err(wrong(format!("entries have {entry} bytes each, and {size} is no multiple of that")));
+    }
+    if size / entry > MAX_ENTRIES {
+        return Err(wrong(format!("it has {size} bytes, and more than {MAX_ENTRIES} entries are not read")));
+    }
+    Ok(EntriesFile::new(file.take(size)))
 }
 
 fn read_policy(path: &Path) -> Result<Policy, Failure> {
-    let bytes = read_file(path, MAX_POLICY_LEN)?;
+    let bytes = read_file(path, "a trust file", MAX_POLICY_LEN as u64)?;
     Policy::parse(&bytes).map_err(|error| given(path, "a trust file", &error))
 }
 
 fn read_receipt(path: &Path) -> Result<Receipt, Failure> {
-    let bytes = read_file(path, MAX_RECEIPT_BYTES)?;
+    let bytes = read_file(path, "a receipt", MAX_RECEIPT_BYTES as u64)?;
     Receipt::parse(&bytes).map_err(|error| given(path, "a receipt", &error))
 }
 
-/// A file of at most `limit` bytes; one byte more is read so that its parser refuses what is longer.
-fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
+/// A file of at most `limit` bytes.
+fn read_file(path: &Path, what: &'static str, limit: u64) -> Result<Vec<u8>, Failure> {
+    let (file, size) = open_regular(path, what)?;
+    if size > limit {
+        let why = format!("it has {size} bytes, and {what} has at most {limit}");
+        return Err(Failure::Given { path: path.to_owned(), what, why });
+    }
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut bytes))
+    file.take(size)
+        .read_to_end(&mut bytes)
         .map_err(|source| Failure::Read { path: path.to_owned(), source })?;
     Ok(bytes)
+}
+
+/// Opens a regular file; its size. Devices and pipes are refused before they are opened: some never end, and opening
+/// some waits for a writer.
+fn open_regular(path: &Path, what: &'static str) -> Result<(File, u64), Failure> {
+    let failed = |source| Failure::Read { path: path.to_owned(), source };
+    let special = || Failure::Given {
+        path: path.to_owned(),
+        what,
+        why: "it is not a regular file; write what it gives into one first".to_owned(),
+    };
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(special());
+    }
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_file() { Ok((file, metadata.len())) } else { Err(special()) }
 }
 
 fn given(path: &Path, what: &'static str, error: &dyn std::error::Error) -> Failure {

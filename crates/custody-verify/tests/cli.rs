@@ -110,6 +110,39 @@ fn wrong_usage_and_missing_files_are_no_verdicts() {
 }
 
 #[test]
+fn devices_pipes_and_files_without_measure_are_refused_by_name() {
+    let fixture = Fixture::new();
+    let pipe = fixture.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let sparse = |name: &str, len: u64| fs::File::create(fixture.path(name)).unwrap().set_len(len).unwrap();
+    sparse("long", (4 << 20) + 1);
+    sparse("endless", 97 << 33);
+    fixture.write("odd", &fixture.vault.entries().concat()[1..]);
+    let entries = ["@folder", "--entries", "@entries", "--checkpoint"];
+    for given in
+        [&[][..], &["@folder", "--entries"], &entries, &["@folder", "--trust"], &["@folder", "--receipt"]]
+    {
+        for special in ["/dev/zero", "@pipe"] {
+            let (code, text) = fixture.verify(&[given, &[special]].concat());
+            assert_eq!(code, 2, "{given:?}: {text}");
+            assert!(text.contains("not a regular file") && text.contains("hint: "), "{given:?}: {text}");
+        }
+    }
+    for (given, name, rule) in [
+        (&["@folder", "--entries"][..], "@odd", "no multiple"),
+        (&["@folder", "--entries"], "@endless", "are not read"),
+        (&["@folder", "--entries"], "@folder", "not a regular file"),
+        (&entries, "@long", "at most"),
+        (&["@folder", "--trust"], "@long", "at most"),
+        (&["@folder", "--receipt"], "@long", "at most"),
+    ] {
+        let (code, text) = fixture.verify(&[given, &[name]].concat());
+        assert_eq!(code, 2, "{name}: {text}");
+        assert!(text.contains(rule), "{name}: {text}");
+    }
+}
+
+#[test]
 fn receipts_and_trust_files_are_read_from_files() {
     let fixture = Fixture::new();
     fixture.write("one.receipt", &fixture.vault.receipt(0).emit());
