@@ -59,9 +59,15 @@ pub enum AppError {
     /// The disk is full; nothing was lost.
     #[error("the vault's storage is full")]
     DiskFull,
-    /// Too many requests.
-    #[error("too many requests")]
-    TooMany,
+    /// Too many requests from one place.
+    #[error("too many requests: the next is taken in {0} s")]
+    TooMany(u64),
+    /// Nothing is served at this address, whoever asks.
+    #[error("there is nothing at this address")]
+    Address,
+    /// The address takes other methods.
+    #[error("this address takes {0}")]
+    Method(String),
     /// Something failed inside. The text is for the log, never for the answer.
     #[error("{context}")]
     Internal {
@@ -101,7 +107,9 @@ impl AppError {
             Self::NoGrant => "access-grant-needed",
             Self::Invitation => "invitation-invalid",
             Self::DiskFull => "storage-full",
-            Self::TooMany => "too-many-requests",
+            Self::TooMany(_) => "too-many-requests",
+            Self::Address => "no-such-address",
+            Self::Method(_) => "method-not-allowed",
             Self::Internal { .. } => "internal",
         }
     }

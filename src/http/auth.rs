@@ -29,8 +29,10 @@ impl FromRequest for Person {
     }
 }
 
+/// The token of an `Authorization` header, whose scheme is spelt in any case (RFC 9110, section 11.1).
 fn bearer(request: &HttpRequest) -> Option<&str> {
-    request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+    let (scheme, token) = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim_start_matches(' '))
 }
 
 /// The caller's own name for the act, from `Idempotency-Key`.

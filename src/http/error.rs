@@ -3,7 +3,7 @@
 //! A code is never renamed. What a client sees is the rule and the remedy; causes go to the log under the request id.
 
 use actix_web::error::JsonPayloadError;
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use crate::api::Problem;
@@ -80,6 +80,8 @@ pub const TABLE: &[Row] = &[
         "Storage is full",
         "tell the administrator; the request can be repeated once there is room",
     ),
+    ("no-such-address", 404, "No such address", "compare method and path with /openapi.json"),
+    ("method-not-allowed", 405, "Another method", "use a method that the `Allow` header names"),
     ("too-many-requests", 429, "Too many requests", "wait as long as Retry-After says"),
     (
         "internal",
@@ -201,15 +203,15 @@ fn problem(error: &AppError, request_id: &str) -> HttpResponse {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
     response.content_type("application/problem+json");
-    if let AppError::Range(size) = error {
-        response.insert_header(("Content-Range", format!("bytes */{size}")));
-    }
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        response.insert_header(("Retry-After", "30"));
-    }
-    if status == StatusCode::UNAUTHORIZED {
-        response.insert_header(("WWW-Authenticate", "Bearer realm=\"custos\""));
-    }
+    match error {
+        AppError::Range(size) => response.insert_header((header::CONTENT_RANGE, format!("bytes */{size}"))),
+        AppError::TooMany(seconds) => response.insert_header((header::RETRY_AFTER, seconds.to_string())),
+        AppError::Method(allowed) => response.insert_header((header::ALLOW, allowed.as_str())),
+        AppError::Unauthenticated => {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"custos\""))
+        }
+        _ => &mut response,
+    };
     response.json(body)
 }
 

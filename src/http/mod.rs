@@ -1,5 +1,6 @@
 //! HTTPS: the service's one way in.
 
+mod absent;
 pub mod api;
 pub mod auth;
 mod drain;
@@ -32,7 +33,7 @@ const MAX_JSON_BYTES: usize = 4 << 20;
 const DRAIN: Duration = Duration::from_secs(30);
 /// How long connections may take to close once no request is under way.
 const CLOSE_SECONDS: u64 = 1;
-/// Grants that ran out are closed this often.
+/// Grants that ran out are closed, and idle clients forgotten, this often.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// What a service that listens says.
@@ -97,6 +98,7 @@ pub async fn serve(
     }
     let shared = Data::from(Arc::clone(&app));
     let limits = limit::Limits::new();
+    let counted = limits.clone();
     let (busy, idle) = drain::counter();
     let listen = config.listen();
     let server = HttpServer::new(move || {
@@ -119,7 +121,7 @@ pub async fn serve(
     let addr = server.addrs().first().copied().unwrap_or(listen);
     let running = server.run();
     let handle = running.handle();
-    let sweeper = tokio::spawn(sweep(Arc::downgrade(&app)));
+    let sweeper = tokio::spawn(sweep(Arc::downgrade(&app), counted));
     let serving = tokio::spawn(running);
     // Nobody waiting for it is no reason not to serve.
     let _ = ready.send(Bound { addr, tls_fingerprint: tls.fingerprint, vault: app.info() });
@@ -139,9 +141,10 @@ pub async fn serve(
     ended.map_err(ServeError::Run)
 }
 
-async fn sweep(app: std::sync::Weak<App>) {
+async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
+        limits.forget_idle();
         let Some(app) = app.upgrade() else { return };
         if let Err(error) = app.close_expired_grants().await {
             tracing::error!(code = error.code(), "closing readings that ran out failed; it is tried again");
@@ -214,7 +217,8 @@ pub fn routes(service: &mut ServiceConfig) {
         .service(api::statements::submit)
         .service(api::statements::on_behalf)
         .service(utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", Document::openapi()))
-        .default_service(actix_web::web::to(nothing_here));
+        .app_data(Data::new(absent::Known::new()))
+        .default_service(actix_web::web::to(absent::answer));
 }
 
 /// The API's document (`OpenAPI` 3.1).
@@ -271,8 +275,4 @@ impl tracing_actix_web::RootSpanBuilder for Quiet {
             tracing::debug!(status = response.status().as_u16(), "answered");
         }
     }
-}
-
-async fn nothing_here() -> Result<actix_web::HttpResponse, AppError> {
-    Err(AppError::NotFound("address"))
 }

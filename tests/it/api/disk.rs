@@ -101,22 +101,26 @@ fn is_root() -> bool {
 async fn only_their_owner_can_read_what_a_vault_keeps() {
     let app = TestApp::new(Engine::Sqlite).await;
     let files = walkdir::WalkDir::new(app.config.data_dir()).into_iter().map(Result::unwrap);
-    let open_to_others = |entry: &walkdir::DirEntry| entry.metadata().unwrap().permissions().mode() & 0o077 != 0;
     let (mut database, mut others) = (Vec::new(), Vec::new());
     for entry in files {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with("custos.db") {
-            assert!(!open_to_others(&entry), "{name}");
+            assert!(!open_to_others(entry.path()), "{name}");
             database.push(name);
-        } else if open_to_others(&entry) && entry.file_type().is_file() {
+        } else if open_to_others(entry.path()) && entry.file_type().is_file() {
             others.push(name);
         }
     }
     database.sort();
     assert_eq!(database, ["custos.db", "custos.db-shm", "custos.db-wal"]);
     assert_eq!(others, ["server.crt"], "what everybody is shown anyway");
-    let folders = [app.config.data_dir(), &app.config.data_dir().join("keys")];
-    assert!(folders.iter().all(|folder| fs::metadata(folder).unwrap().permissions().mode() & 0o077 == 0));
+    let keys = app.config.data_dir().join("keys");
+    let folders = [app.config.data_dir(), &keys];
+    assert!(!folders.into_iter().any(open_to_others));
+}
+
+fn open_to_others(path: &Path) -> bool {
+    fs::metadata(path).unwrap().permissions().mode() & 0o077 != 0
 }
 
 async fn without_its_own_keys_a_vault_does_not_start(engine: Engine) {

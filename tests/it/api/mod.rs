@@ -1,3 +1,4 @@
+mod addresses;
 mod bytes;
 mod crash;
 mod disk;

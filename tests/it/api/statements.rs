@@ -47,8 +47,8 @@ async fn requests_that_cannot_be_read_say_where(engine: Engine) {
         let problem = asha.get(path).await.problem("invalid-request");
         assert!(!problem.detail.contains("Kibet"), "{}", problem.detail);
     }
-    asha.get("/nowhere").await.problem("not-found");
-    asha.send(asha.request(Method::PATCH, "/api/v1/cases")).await.problem("not-found");
+    asha.get("/nowhere").await.problem("no-such-address");
+    asha.send(asha.request(Method::PATCH, "/api/v1/cases")).await.problem("method-not-allowed");
     let new = json!({ "title": "T", "case_type": "fraud", "jurisdiction": "ke" });
     asha.post_as("short", "/api/v1/cases", &new).await.problem("invalid-request");
 

@@ -1,0 +1,83 @@
+//! Requests that no route takes as they are: other addresses, methods, spellings and sizes, and too many of them.
+
+use std::collections::BTreeSet;
+
+use custos::http::Document;
+use reqwest::Method;
+use reqwest::header::AUTHORIZATION;
+use utoipa::OpenApi as _;
+
+use crate::support::app::{TestApp, builder};
+use crate::support::world::Engine;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_address_and_a_wrong_method_are_told_apart() {
+    let app = TestApp::new(Engine::Sqlite).await;
+    for path in ["/", "/nowhere", "/api/v1/cases/x/y", "/api/v2/vault", "/log"] {
+        for caller in [&app.admin, &app.admin.with_token("")] {
+            let problem = caller.get(path).await.problem("no-such-address");
+            assert!(!problem.detail.contains("member") && !problem.remedy.contains("member"), "{problem:?}");
+        }
+    }
+    let document: serde_json::Value = serde_json::from_str(&Document::openapi().to_json().unwrap()).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    assert!(paths.len() > 30);
+    for (path, methods) in paths {
+        let path = path.replace(['{', '}'], "");
+        let answer = app.admin.send(app.admin.request(Method::PATCH, &path)).await;
+        answer.problem("method-not-allowed");
+        let mut taken: BTreeSet<_> = methods.as_object().unwrap().keys().map(|m| m.to_uppercase()).collect();
+        if path.ends_with("/content") {
+            taken.insert("HEAD".to_owned());
+        }
+        let allowed: BTreeSet<_> = answer.header("allow").split(", ").map(str::to_owned).collect();
+        assert_eq!(allowed, taken, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_scheme_of_a_token_is_spelt_in_any_case() {
+    let app = TestApp::new(Engine::Sqlite).await;
+    let me = |value: String| {
+        let caller = app.admin.with_token("");
+        async move { caller.send(caller.request(Method::GET, "/api/v1/me").header(AUTHORIZATION, value)).await }
+    };
+    let token = &app.admin.token;
+    for scheme in ["Bearer", "bearer", "BEARER", "bEARER "] {
+        assert_eq!(me(format!("{scheme} {token}")).await.status, 200, "{scheme}");
+    }
+    for value in [token.clone(), format!("Basic {token}"), format!("Bearer{token}"), "Bearer ".to_owned()] {
+        me(value).await.problem("unauthenticated");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_are_too_large_or_too_many_are_431() {
+    let app = TestApp::new(Engine::Sqlite).await;
+    let http = builder(&app.config).http1_only().build().unwrap();
+    let address = format!("{}/livez", app.shared.base.lock().unwrap());
+    let large = http.get(&address).header("x-large", "x".repeat(200_000)).send().await.unwrap();
+    assert_eq!(large.status(), 431);
+    let many =
+        (0..200).fold(http.get(&address), |request, number| request.header(format!("x-{number}"), "x"));
+    assert_eq!(many.send().await.unwrap().status(), 431);
+    assert_eq!(http.get(&address).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_readings_are_limited_and_people_who_sign_in_are_not_held_up() {
+    let app = TestApp::new(Engine::Sqlite).await;
+    let stranger = app.admin.with_token("");
+    let mut answer = stranger.get("/log/checkpoint").await;
+    let mut taken = 0;
+    while answer.status == 200 && taken < 2_000 {
+        taken += 1;
+        answer = stranger.get("/log/entries?start=0&limit=1").await;
+    }
+    answer.problem("too-many-requests");
+    assert!(taken >= 250, "{taken}: generous");
+    assert_eq!(answer.header("retry-after"), "1", "when the next one is taken");
+    stranger.get("/api/v1/vault").await.problem("too-many-requests");
+    assert_eq!(stranger.get("/readyz").await.status, 200);
+    assert_eq!(app.admin.me().await.status, 200);
+}
