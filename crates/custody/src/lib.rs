@@ -224,4 +224,5 @@ pub mod receipt;
 pub mod record;
 pub mod rules;
 pub mod statement;
+pub mod tile;
 pub mod time;

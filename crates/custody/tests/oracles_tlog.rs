@@ -12,6 +12,7 @@ use custody::checkpoint::{Checkpoint, Origin};
 use custody::digest::Digest;
 use custody::merkle::{Batch, Frontier, Plan, leaf_hash, subtree_root, verify_consistency, verify_inclusion};
 use custody::note::{KeyName, NoteSignature, SignatureType, SignedNote, VerifierKey};
+use custody::tile::{FULL_WIDTH, Tile, TileKind, TilePath, TileReader};
 use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
 use sha2::Sha256;
@@ -47,12 +48,31 @@ impl Trees {
         trees
     }
 
+    /// The oracle's bytes of a tile that we name.
+    fn go_tile(&self, path: TilePath) -> Result<Vec<u8>, tlog::Error> {
+        go_path(path).read_data(&self.go)
+    }
+
     fn read(&self, plan: &Plan) -> Vec<Digest> {
         let hash = |index: u64| self.leaves[usize::try_from(index).unwrap()];
         let read: Result<_, Infallible> =
             plan.read(&mut |node| Ok(subtree_root(&node.leaves().map(hash).collect::<Vec<_>>())));
         read.unwrap()
     }
+}
+
+/// A tile of ours in the oracle's words; its tiles may have other heights than 8.
+fn go_path(path: TilePath) -> tlog_tiles::Tile {
+    let (level, entries) = match path.kind() {
+        TileKind::Hashes(level) => (level, false),
+        TileKind::Entries => (0, true),
+    };
+    tlog_tiles::Tile::new(8, level, path.index(), path.width().into(), entries)
+}
+
+fn our_path(tile: &tlog_tiles::Tile) -> TilePath {
+    let kind = if tile.is_data() { TileKind::Entries } else { TileKind::Hashes(tile.level()) };
+    TilePath::new(kind, tile.level_index(), tile.width().try_into().unwrap()).unwrap()
 }
 
 fn ours(hashes: &[tlog::Hash]) -> Vec<Digest> {
@@ -112,6 +132,52 @@ proptest! {
         let ct_old = RootHash::<Sha256>::new((*old_root.as_bytes()).into(), old);
         let ct_read = ConsistencyProof::try_from_bytes(concat(&proof)).unwrap();
         prop_assert!(trees.ct.root().verify_consistency(&ct_old, &ct_read).is_ok());
+    }
+
+    #[test]
+    fn tiles_have_the_same_paths_and_the_same_growth(
+        (new, old) in (1..1_u64 << 24).prop_flat_map(|n| (Just(n), n.saturating_sub(100_000)..=n)),
+        level in 0..8_u8,
+        entries in any::<bool>(),
+        index in 0..1_u64 << 54,
+        width in 1..=FULL_WIDTH,
+    ) {
+        let kind = if entries { TileKind::Entries } else { TileKind::Hashes(level) };
+        let path = TilePath::new(kind, index, width).unwrap();
+        let theirs = path.to_string().replace("tile/", "tile/8/").replace("/entries/", "/data/");
+        prop_assert_eq!(go_path(path).path(), theirs.clone());
+        prop_assert_eq!(our_path(&tlog_tiles::Tile::from_path(&theirs).unwrap()), path);
+
+        let mut ours: Vec<_> = TilePath::changed(old, new).collect();
+        let mut theirs: Vec<_> = tlog_tiles::Tile::new_tiles(8, old, new).iter().map(our_path).collect();
+        ours.sort();
+        theirs.sort();
+        prop_assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn tiles_have_the_same_bytes_and_serve_for_proofs(
+        (size, start, index) in (1u64..1500).prop_flat_map(|n| (Just(n), 0..=n, 0..n)),
+    ) {
+        let trees = Trees::new(size);
+        let root = subtree_root(&trees.leaves);
+        for path in TilePath::changed(start, size) {
+            let (level, range) = path.nodes().unwrap();
+            let hash = |index: u64| {
+                let leaves = index << level..(index + 1) << level;
+                let [start, end] = [leaves.start, leaves.end].map(|leaf| usize::try_from(leaf).unwrap());
+                subtree_root(&trees.leaves[start..end])
+            };
+            let tile = Tile::new(path, range.map(hash).collect()).unwrap();
+            prop_assert_eq!(tile.to_bytes(), trees.go_tile(path).unwrap(), "{}", path);
+        }
+
+        let mut reader = TileReader::new(size, root, |path| trees.go_tile(path).map_err(|_| ())).unwrap();
+        prop_assert_eq!(reader.inclusion_proof(index).unwrap(), ours(&tlog::prove_record(size, index, &trees.go).unwrap()));
+        if start > 0 {
+            let theirs = tlog::prove_tree(size, start, &trees.go).unwrap();
+            prop_assert_eq!(reader.consistency_proof(start).unwrap(), ours(&theirs));
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use custody::proof::TlogProof;
 use custody::receipt::Receipt;
 use custody::record::{Entry, Record};
 use custody::statement::Statement;
+use custody::tile::{TileKind, TilePath, emit_entries, parse_entries};
 use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
 
@@ -49,6 +50,16 @@ fn parse_everything(bytes: &[u8]) {
     if let Ok(wrapped) = WrappedKey::parse(bytes) {
         assert_eq!(wrapped.to_bytes(), bytes);
     }
+    let bundle = (1..=256).find_map(|width| {
+        let path = TilePath::new(TileKind::Entries, 0, width).ok()?;
+        parse_entries(path, bytes).ok()
+    });
+    if let Some(entries) = bundle {
+        assert!(emit_entries(entries).is_ok_and(|emitted| bytes.starts_with(&emitted)));
+    }
+    if let Some(path) = str::from_utf8(bytes).ok().and_then(|text| text.parse::<TilePath>().ok()) {
+        assert_eq!(path.to_string().as_bytes(), bytes);
+    }
     let _ = BlobHeader::parse(bytes).is_ok();
     let _ = BundleManifest::parse(bytes).is_ok();
     let _ = manifest::decode(bytes).is_ok();
@@ -74,6 +85,8 @@ fn documents() -> Vec<Vec<u8>> {
         b"quorum none\n".to_vec(),
         vec![1; 97],
         vec![0; 138],
+        b"tile/1/x001/x234/067.p/8".to_vec(),
+        b"\0\x03one\0\0\0\x05three".to_vec(),
     ]
 }
 
@@ -98,7 +111,7 @@ proptest! {
 
     #[test]
     fn any_damage_to_a_document_gets_an_answer(
-        which in 0_usize..8,
+        which in 0_usize..10,
         at in any::<prop::sample::Index>(),
         byte in any::<u8>(),
         cut in any::<prop::sample::Index>(),

@@ -1,4 +1,4 @@
-//! Reads every vector in `vectors/note` and `vectors/log` and compares the verdict with what the file expects.
+//! Reads every vector in `vectors/note`, `vectors/log` and `vectors/tile` and compares the verdict with what the file expects.
 //!
 //! A vector is header lines `key: value`, a blank line, and a body to the end of the file, byte for byte. `expect` is
 //! `valid` or the name of the error variant; `why` is for people; `type` says what the body is (a signed note if it
@@ -16,6 +16,7 @@ use custody::merkle::{verify_consistency, verify_inclusion};
 use custody::note::{SignedNote, VerifierKey};
 use custody::policy::{Policy, PolicyError};
 use custody::proof::TlogProof;
+use custody::tile::{Tile, TilePath, parse_entries};
 
 struct Vector {
     head: BTreeMap<String, Vec<String>>,
@@ -30,6 +31,11 @@ fn every_note_vector_has_the_verdict_it_expects() {
 #[test]
 fn every_log_vector_has_the_verdict_it_expects() {
     assert!(run("log") >= 120);
+}
+
+#[test]
+fn every_tile_vector_has_the_verdict_it_expects() {
+    assert!(run("tile") >= 60);
 }
 
 /// Runs all vectors of one directory and returns their number.
@@ -103,6 +109,10 @@ impl Vector {
                 other => name(other),
             },
             "quorum" => self.quorum(),
+            "tile-path" => name(std::str::from_utf8(&self.body).unwrap().parse::<TilePath>()),
+            "tile" => name(Tile::parse(self.path(), &self.body)),
+            "entries" => name(parse_entries(self.path(), &self.body)),
+            "tree" => self.tree(),
             other => panic!("unknown type {other}"),
         }
     }
@@ -122,6 +132,18 @@ impl Vector {
             Ok(_) => "NotMet".to_owned(),
             Err(error) => variant(&error),
         }
+    }
+
+    /// The body lists the tiles that are new, one a line, sorted as text.
+    fn tree(&self) -> String {
+        let tiles = TilePath::changed(self.number("old-size"), self.number("size"));
+        let mut tiles: Vec<_> = tiles.map(|path| format!("{path}\n")).collect();
+        tiles.sort();
+        if tiles.concat().as_bytes() == self.body { "valid".to_owned() } else { tiles.concat() }
+    }
+
+    fn path(&self) -> TilePath {
+        self.one("path").parse().unwrap()
     }
 
     fn key(&self) -> VerifierKey {
