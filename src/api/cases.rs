@@ -1,0 +1,93 @@
+//! Cases, their members and exports.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Bytes64;
+
+wire! {
+    /// `POST /api/v1/cases`.
+    NewCase {
+        /// Title as entered; kept as a commitment with an encrypted opening.
+        title: String,
+        /// Type of case, a code such as `forced-labour`.
+        case_type: String,
+        /// Jurisdiction, a code such as `ke`.
+        jurisdiction: String,
+        /// Further fields (`reference`, `warrant`, …) by name.
+        #[serde(default)]
+        fields: BTreeMap<String, String>,
+    }
+    /// A case as listed.
+    Case {
+        /// Id.
+        id: String,
+        /// Type of case.
+        case_type: String,
+        /// Jurisdiction.
+        jurisdiction: String,
+        /// Opened fields (title, references).
+        fields: BTreeMap<String, String>,
+        /// The reader's roles in it.
+        roles: Vec<String>,
+        /// How many items.
+        items: u32,
+        /// How many records.
+        records: u64,
+    }
+    /// `GET /api/v1/cases`.
+    Cases {
+        /// One's own.
+        cases: Vec<Case>,
+        /// Where the next page starts, if there is one.
+        #[serde(default)]
+        next: Option<String>,
+    }
+    /// `POST /api/v1/cases/{id}/members`, and to remove `DELETE …/members/{person}/{role}`.
+    NewMember {
+        /// Who.
+        person: String,
+        /// As what.
+        role: String,
+    }
+    /// A member.
+    Member {
+        /// Who.
+        person: String,
+        /// Name.
+        #[serde(default)]
+        name: Option<String>,
+        /// As what.
+        roles: Vec<String>,
+    }
+    /// `GET /api/v1/cases/{id}/members`.
+    Members {
+        /// The members.
+        members: Vec<Member>,
+    }
+    /// `POST /api/v1/cases/{id}/exports`.
+    NewExport {
+        /// Why, a code such as `court`.
+        purpose: String,
+        /// `recipient` and `authority` as entered, and further fields.
+        #[serde(default)]
+        fields: BTreeMap<String, String>,
+    }
+    /// A finished export; the bundle is at `GET /api/v1/exports/{id}/bundle` (ZIP).
+    Export {
+        /// Record hash of `bundle.exported`, hex.
+        id: String,
+        /// Records in the bundle.
+        records: u64,
+        /// Exhibits in the bundle.
+        exhibits: u64,
+        /// Exact bytes of the ZIP.
+        size: u64,
+        /// The vault's fingerprint, hex.
+        fingerprint: String,
+        /// The receipts of `bundle.exported` and `bundle.completed`.
+        receipts: Vec<Bytes64>,
+    }
+}

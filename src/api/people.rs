@@ -1,0 +1,80 @@
+//! Organisations and persons, and who is signed in.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+wire! {
+    /// `GET /api/v1/me`.
+    Me {
+        /// The signed-in person.
+        person: Person,
+        /// The label of the token in use.
+        token_label: String,
+    }
+    /// A person, with what the reader may see.
+    Person {
+        /// Id.
+        id: String,
+        /// Organisation id.
+        org: String,
+        /// Name as entered, where the reader may see it.
+        #[serde(default)]
+        name: Option<String>,
+        /// Roles in the vault.
+        roles: Vec<String>,
+        /// Enrolled keys.
+        keys: Vec<PersonKey>,
+    }
+    /// An enrolled key.
+    PersonKey {
+        /// H(public key), hex.
+        hash: String,
+        /// Public key, hex.
+        key: String,
+        /// How the voucher made sure: `in-person`, `voice`, `none`.
+        checked: String,
+        /// Who vouched: `owner`, `registrar:<person>`, `vault`.
+        voucher: String,
+        /// Log index of its revocation, if revoked.
+        #[serde(default)]
+        revoked: Option<u64>,
+    }
+    /// `POST /api/v1/orgs`.
+    NewOrg {
+        /// Name as entered.
+        name: String,
+    }
+    /// `POST /api/v1/persons`.
+    NewPerson {
+        /// Organisation id.
+        org: String,
+        /// Name as entered.
+        name: String,
+        /// Roles in the vault to grant at once.
+        #[serde(default)]
+        roles: Vec<String>,
+    }
+    /// `POST /api/v1/persons/{id}/roles`.
+    RoleName {
+        /// The role.
+        role: String,
+    }
+    /// One organisation.
+    Org {
+        /// Id.
+        id: String,
+        /// Name, where the reader may see it.
+        #[serde(default)]
+        name: Option<String>,
+    }
+    /// A list with a cursor.
+    Orgs {
+        /// The organisations.
+        orgs: Vec<Org>,
+    }
+    /// `GET /api/v1/persons`.
+    Persons {
+        /// The persons.
+        persons: Vec<Person>,
+    }
+}
