@@ -226,3 +226,4 @@ pub mod rules;
 pub mod statement;
 pub mod tile;
 pub mod time;
+pub mod witness;

@@ -15,6 +15,7 @@ use custody::receipt::Receipt;
 use custody::record::{Entry, Record};
 use custody::statement::Statement;
 use custody::tile::{TileKind, TilePath, emit_entries, parse_entries};
+use custody::witness::{AddCheckpoint, Answer};
 use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
 
@@ -60,6 +61,14 @@ fn parse_everything(bytes: &[u8]) {
     if let Some(path) = str::from_utf8(bytes).ok().and_then(|text| text.parse::<TilePath>().ok()) {
         assert_eq!(path.to_string().as_bytes(), bytes);
     }
+    if let Ok(request) = AddCheckpoint::parse(bytes) {
+        assert_eq!(request.to_string().as_bytes(), bytes);
+    }
+    for status in [200, 409] {
+        if let Ok(answer) = Answer::parse(status, Some("text/x.tlog.size"), bytes) {
+            assert_eq!(answer.body().as_bytes(), bytes);
+        }
+    }
     let _ = BlobHeader::parse(bytes).is_ok();
     let _ = BundleManifest::parse(bytes).is_ok();
     let _ = manifest::decode(bytes).is_ok();
@@ -85,6 +94,7 @@ fn documents() -> Vec<Vec<u8>> {
         b"quorum none\n".to_vec(),
         vec![1; 97],
         vec![0; 138],
+        [b"old 0\n\n", &note[..]].concat(),
         b"tile/1/x001/x234/067.p/8".to_vec(),
         b"\0\x03one\0\0\0\x05three".to_vec(),
     ]
@@ -111,7 +121,7 @@ proptest! {
 
     #[test]
     fn any_damage_to_a_document_gets_an_answer(
-        which in 0_usize..10,
+        which in 0_usize..11,
         at in any::<prop::sample::Index>(),
         byte in any::<u8>(),
         cut in any::<prop::sample::Index>(),

@@ -1,4 +1,4 @@
-//! Reads every vector in `vectors/note`, `vectors/log` and `vectors/tile` and compares the verdict with what the file expects.
+//! Reads every vector in `vectors/note`, `vectors/log`, `vectors/tile` and `vectors/witness` and compares the verdict with what the file expects.
 //!
 //! A vector is header lines `key: value`, a blank line, and a body to the end of the file, byte for byte. `expect` is
 //! `valid` or the name of the error variant; `why` is for people; `type` says what the body is (a signed note if it
@@ -17,6 +17,7 @@ use custody::note::{SignedNote, VerifierKey};
 use custody::policy::{Policy, PolicyError};
 use custody::proof::TlogProof;
 use custody::tile::{Tile, TilePath, parse_entries};
+use custody::witness::{AddCheckpoint, Answer, Head, Refusal, cosignature_by, decide};
 
 struct Vector {
     head: BTreeMap<String, Vec<String>>,
@@ -36,6 +37,11 @@ fn every_log_vector_has_the_verdict_it_expects() {
 #[test]
 fn every_tile_vector_has_the_verdict_it_expects() {
     assert!(run("tile") >= 60);
+}
+
+#[test]
+fn every_witness_vector_has_the_verdict_it_expects() {
+    assert!(run("witness") >= 90);
 }
 
 /// Runs all vectors of one directory and returns their number.
@@ -113,6 +119,8 @@ impl Vector {
             "tile" => name(Tile::parse(self.path(), &self.body)),
             "entries" => name(parse_entries(self.path(), &self.body)),
             "tree" => self.tree(),
+            "add-checkpoint" => self.add_checkpoint(),
+            "answer" => self.answer(),
             other => panic!("unknown type {other}"),
         }
     }
@@ -140,6 +148,50 @@ impl Vector {
         let mut tiles: Vec<_> = tiles.map(|path| format!("{path}\n")).collect();
         tiles.sort();
         if tiles.concat().as_bytes() == self.body { "valid".to_owned() } else { tiles.concat() }
+    }
+
+    /// A request to a witness that knows the logs with these keys, and has cosigned `latest` of this one.
+    fn add_checkpoint(&self) -> String {
+        let keys: Vec<VerifierKey> = self.all("key").iter().map(|key| key.parse().unwrap()).collect();
+        let latest = self.head.contains_key("latest-size");
+        let latest =
+            latest.then(|| Head { size: self.number("latest-size"), root: self.digest("latest-root") });
+        let request = AddCheckpoint::parse(&self.body).map_err(Refusal::from);
+        if let Ok(request) = &request {
+            assert_eq!(request.to_string().into_bytes(), self.body, "what was read is written back");
+        }
+        match request.and_then(|request| decide(&keys, latest, &request)) {
+            Ok(_) => self.with_status(200, "valid".to_owned()),
+            Err(refusal) => self.with_status(Answer::from(refusal).status(), variant(&refusal)),
+        }
+    }
+
+    fn with_status(&self, found: u16, verdict: String) -> String {
+        if self.one("status") == found.to_string() {
+            verdict
+        } else {
+            format!("{verdict} with status {found}")
+        }
+    }
+
+    /// A witness's answer to somebody who asked for a cosignature over the text in `line`s.
+    fn answer(&self) -> String {
+        let text: String = self.all("line").iter().map(|line| format!("{line}\n")).collect();
+        let content_type = self.all("content-type").first().map(String::as_str);
+        let status = self.one("status").parse().unwrap();
+        match Answer::parse(status, content_type, &self.body) {
+            Ok(Answer::Cosigned(signatures)) => {
+                name(cosignature_by(&self.one("witness").parse().unwrap(), &signatures, &text))
+            }
+            Ok(other) => {
+                assert_eq!(other.status(), status);
+                if matches!(other, Answer::Conflict { .. }) {
+                    assert_eq!(other.body().into_bytes(), self.body, "what was read is written back");
+                }
+                variant(&other)
+            }
+            Err(error) => variant(&error),
+        }
     }
 
     fn path(&self) -> TilePath {
