@@ -9,7 +9,7 @@ use custody::digest::Digest;
 use custody::envelope::{Envelope, EnvelopeSignature, PayloadType, assemble, sign_detached};
 use custody::id::{KeyHash, OpId, PersonId};
 use custody::kind::Kind;
-use custody::rules::{Refusal, Right};
+use custody::rules::{Footprint, Refusal, Right, decide};
 use custody::statement::{Actor, Assurance, Statement};
 use ed25519_dalek::VerifyingKey;
 use uuid::Uuid;
@@ -57,7 +57,8 @@ impl App {
         let invitation = self.open_invitation(&ask.code).await?;
         let voucher = self.valid_key(invitation.invited_by).await?.ok_or(AppError::Invitation)?;
         let signer = Signer::OwnKey(invitation.invited_by, voucher);
-        self.prepare_enrolment(invitation.person, &ask.key, invitation.checked, signer).await
+        let checked = invitation.checked;
+        Ok(prepared(&self.compose_enrolment(invitation.person, &ask.key, checked, signer).await?))
     }
 
     /// Redeems an invitation: checks the new key's signature, hands out the token, and keeps the enrolment until the
@@ -150,7 +151,9 @@ impl App {
             Some(own) => Signer::OwnKey(person, own),
             None => Signer::System,
         };
-        self.prepare_enrolment(person, &ask.key, KeyCheck::InPerson, signer).await
+        let statement = self.compose_enrolment(person, &ask.key, KeyCheck::InPerson, signer).await?;
+        self.would_allow(&statement).await?;
+        Ok(prepared(&statement))
     }
 
     /// Enrols it.
@@ -193,17 +196,25 @@ impl App {
         Ok(api::Recorded { receipts: wire(&receipts) })
     }
 
-    async fn prepare_enrolment(
+    async fn compose_enrolment(
         &self,
         person: PersonId,
         key: &str,
         checked: KeyCheck,
         signer: Signer,
-    ) -> Result<api::Prepared, AppError> {
+    ) -> Result<Statement, AppError> {
         let key: PublicKey = parse(key, "key")?;
         let data = KeyEnrolled { checked, key }.to_data();
-        let composed = self.compose(Say::of_person(Kind::KeyEnrolled, person).data(data), signer).await?;
-        Ok(api::Prepared { statement: api::Bytes64(composed.statement.to_bytes()), openings: Vec::new() })
+        Ok(self.compose(Say::of_person(Kind::KeyEnrolled, person).data(data), signer).await?.statement)
+    }
+
+    /// Whether the rules would allow the statement now: nobody need sign what cannot be accepted.
+    async fn would_allow(&self, statement: &Statement) -> Result<(), AppError> {
+        let act = Act::parse(statement)?;
+        let mut footprint = Footprint::default();
+        footprint.add(statement, &act);
+        let state = self.store.read().await?.state(&footprint).await?;
+        Ok(decide(&state, statement, &act)?)
     }
 
     async fn submit_enrolment(
@@ -233,6 +244,10 @@ impl App {
         let keys = self.store.read().await?.keys_of(&[person]).await?;
         Ok(keys.into_iter().rev().find(|(_, key)| key.revoked.is_none()).map(|(hash, _)| hash))
     }
+}
+
+fn prepared(enrolment: &Statement) -> api::Prepared {
+    api::Prepared { statement: api::Bytes64(enrolment.to_bytes()), openings: Vec::new() }
 }
 
 /// A statement that enrols a key, and nothing else.

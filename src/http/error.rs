@@ -162,7 +162,13 @@ pub const TABLE: &[Row] = &[
         "last-one",
         409,
         "The last one stays",
-        "give the role to somebody else first; they can take it from you",
+        "give the role to somebody else first, who can take it from you; or enrol another key first",
+    ),
+    (
+        "holds-custody",
+        409,
+        "The member has custody",
+        "let them transfer what they hold and decline what they are offered, then remove them",
     ),
 ];
 

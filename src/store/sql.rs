@@ -156,6 +156,9 @@ fixed {
         LIMIT $2";
     KEYS_PAGE "keys" "SELECT hash, owner, public, enrolled, revoked, suspect_from, voucher, checked, \
         unproven FROM keys WHERE hash > $1 ORDER BY hash LIMIT $2";
+    // The roles that carry the right to vouch, as the rules have them.
+    VOUCHERS "persons" "SELECT id, org, roles, memberships, keys FROM persons WHERE ' ' || roles || ' ' LIKE \
+        '% registrar %'";
     CASES_PAGE "cases" "SELECT id, items FROM cases WHERE id > $1 ORDER BY id LIMIT $2";
     MEMBERS_PAGE "members" "SELECT case_id, person, roles FROM members WHERE case_id > $1 OR (case_id = $1 \
         AND person > $2) ORDER BY case_id, person LIMIT $3";
@@ -172,6 +175,9 @@ fixed {
         $3");
     ITEMS_HELD "items" concat!("SELECT ", item_columns!(), " FROM items WHERE custodian = $1 AND id > $2 ORDER BY id LIMIT $3");
     ITEMS_OFFERED "items" concat!("SELECT ", item_columns!(), " FROM items WHERE offer_to = $1 AND id > $2 ORDER BY id LIMIT $3");
+    CUSTODY_HELD "items" "SELECT case_id, custodian, COUNT(*) FROM items GROUP BY case_id, custodian";
+    CUSTODY_OFFERED "items" "SELECT case_id, offer_to, COUNT(*) FROM items WHERE offer_to IS NOT NULL GROUP BY \
+        case_id, offer_to";
     GRANTS_EXPIRED "grants" "SELECT record, item, person, expires, completed FROM grants WHERE NOT completed \
         AND expires < $1 ORDER BY expires LIMIT $2";
 
@@ -243,6 +249,10 @@ keyed {
     CASES "cases" 1 "SELECT id, items FROM cases WHERE id IN ({list})";
     MEMBERS "members" 2 "SELECT case_id, person, roles FROM members WHERE (case_id, person) IN (VALUES \
         {rows})";
+    CUSTODY_HELD_BY "items" 2 "SELECT case_id, custodian, COUNT(*) FROM items WHERE (case_id, custodian) IN (VALUES \
+        {rows}) GROUP BY case_id, custodian";
+    CUSTODY_OFFERED_TO "items" 2 "SELECT case_id, offer_to, COUNT(*) FROM items WHERE (case_id, offer_to) IN (VALUES \
+        {rows}) GROUP BY case_id, offer_to";
     ITEMS "items" 1 concat!("SELECT ", item_columns!(), " FROM items WHERE id IN ({list})");
     GRANTS "grants" 1 "SELECT record, item, person, expires, completed FROM grants WHERE record IN ({list})";
 

@@ -55,11 +55,34 @@ impl Tx {
         for row in self.all_in(sql::ITEMS, keys).await? {
             state.items.extend([item(&row)?]);
         }
+        for sql in [sql::CUSTODY_HELD_BY, sql::CUSTODY_OFFERED_TO] {
+            let keys =
+                footprint.custody.iter().flat_map(|(case, person)| [Value::text(case), Value::text(person)]);
+            count_custody(&self.all_in(sql, keys.collect()).await?, &mut state)?;
+        }
         let keys = footprint.grants.iter().map(Value::digest).collect();
         for row in self.all_in(sql::GRANTS, keys).await? {
             state.grants.extend([grant(&row)?]);
         }
+        if footprint.vouchers {
+            self.vouchers(footprint, &mut state).await?;
+        }
         Ok(state)
+    }
+
+    /// Adds everybody who can vouch, with all keys of these and of the footprint's persons.
+    async fn vouchers(&mut self, footprint: &Footprint, state: &mut State) -> Result<(), StoreError> {
+        let mut owners = footprint.persons.clone();
+        for row in self.all(sql::VOUCHERS, Vec::new()).await? {
+            let (id, voucher) = person(&row)?;
+            owners.insert(id);
+            state.persons.insert(id, voucher);
+        }
+        let owners = owners.iter().map(Value::text).collect();
+        for row in self.all_in(sql::KEYS_OF_OWNERS, owners).await? {
+            state.keys.extend([key(&row)?]);
+        }
+        Ok(())
     }
 
     /// Adds what of `footprint.seen` exists, and where it stands.
@@ -103,6 +126,9 @@ impl Tx {
         state.members = self.pages(sql::MEMBERS_PAGE, vec![text(), text()], member, last).await?;
         state.items =
             self.pages(sql::ITEMS_PAGE, vec![text()], item, |(id, _)| vec![Value::text(id)]).await?;
+        for sql in [sql::CUSTODY_HELD, sql::CUSTODY_OFFERED] {
+            count_custody(&self.all(sql, Vec::new()).await?, &mut state)?;
+        }
         state.grants =
             self.pages(sql::GRANTS_PAGE, vec![blob()], grant, |(id, _)| vec![Value::digest(id)]).await?;
         Ok(state)
@@ -219,6 +245,13 @@ fn stored(row: &Row) -> Result<Option<Stored>, StoreError> {
 fn offer(row: &Row) -> Result<Option<Offer>, StoreError> {
     let Some(to) = row.opt_parse(18)? else { return Ok(None) };
     Ok(Some(Offer { head: StateHead { record: row.digest(16)?, stmt: row.digest(17)? }, to }))
+}
+
+fn count_custody(rows: &[Row], state: &mut State) -> Result<(), StoreError> {
+    for row in rows {
+        *state.custody.entry((row.parse(0)?, row.parse(1)?)).or_default() += row.uint(2)?;
+    }
+    Ok(())
 }
 
 pub(super) fn grant(row: &Row) -> Result<(Digest, Grant), StoreError> {

@@ -8,6 +8,7 @@ mod names;
 mod refused;
 mod spine;
 mod statements;
+mod stays;
 
 use custody::act::{AccessDenied, Act};
 use custody::envelope::{Envelope, PayloadType};

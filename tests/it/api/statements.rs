@@ -186,6 +186,8 @@ async fn a_revoked_key_signs_nothing_more(engine: Engine) {
     asha.prepare(&offer).await.problem("key-not-valid");
     app.admin.revoke_key(&key).await.problem("unknown");
     let registrar = app.admin.me().await.ok::<api::Me>().person.keys[0].hash.clone();
+    let roles = format!("/api/v1/persons/{}/roles", ben.id);
+    assert_eq!(app.admin.post(&roles, &json!({ "role": "registrar" })).await.status, 201);
     assert_eq!(app.admin.revoke_key(&registrar).await.status, 200);
     app.admin.invite(&ben.id, "in-person").await.problem("key-not-valid");
 }

@@ -95,5 +95,6 @@ fn assert_same(replayed: &State, stored: &State) {
     assert_eq!(replayed.cases, stored.cases);
     assert_eq!(replayed.members, stored.members);
     assert_eq!(replayed.items, stored.items);
+    assert_eq!(replayed.custody, stored.custody);
     assert_eq!(replayed.grants, stored.grants);
 }

@@ -1,11 +1,11 @@
 //! The decisions themselves, one function a subject.
 
-use super::{Item, Refusal, Right, State, Vault, places, subject_case, takes_bytes};
+use super::{Item, Key, Refusal, Right, State, Vault, places, subject_case, takes_bytes};
 use crate::act::{
     AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberChange, PublicKey, RoleChange,
     Subject, TransferStep, VaultRole,
 };
-use crate::id::{CaseId, ItemId, PersonId};
+use crate::id::{CaseId, ItemId, KeyHash, PersonId};
 use crate::kind::Kind;
 use crate::statement::{Actor, Assurance, CheckedBy, Content, ItemRef, Seen, Statement};
 
@@ -193,7 +193,17 @@ fn role_revoked(state: &State, speaker: &Speaker<'_>, person: PersonId, d: &Role
     if d.role == VaultRole::Administrator && Some(person) == speaker.actor.person() {
         return Err(Refusal::LastOne);
     }
-    if found.roles.contains(&d.role) { Ok(()) } else { Err(Refusal::Role("does not have")) }
+    if !found.roles.contains(&d.role) {
+        return Err(Refusal::Role("does not have"));
+    }
+    if d.role.permits(Right::Vouch) { stays(state, |_, key| key.owner != person) } else { Ok(()) }
+}
+
+/// Refuses to end what lets somebody vouch, unless somebody still can by a key that `counts`: nobody could enrol a
+/// key any more, for ever. A vault in which nobody can vouch yet loses nothing.
+fn stays(state: &State, counts: impl Fn(&KeyHash, &Key) -> bool) -> Decision {
+    let lost = !state.partial && state.can_vouch(|_, _| true) && !state.can_vouch(counts);
+    if lost { Err(Refusal::LastOne) } else { Ok(()) }
 }
 
 fn key_enrolled(
@@ -222,7 +232,7 @@ fn key_revoked(state: &State, speaker: &Speaker<'_>, person: PersonId, d: &KeyRe
         speaker.in_vault(Right::RevokeKeys)?;
     }
     match state.keys.get(&d.key) {
-        Some(key) if key.owner == person && key.revoked.is_none() => Ok(()),
+        Some(key) if key.owner == person && key.revoked.is_none() => stays(state, |hash, _| *hash != d.key),
         _ => Err(Refusal::Unknown("valid key of this person")),
     }
 }
@@ -243,8 +253,10 @@ fn member_removed(state: &State, speaker: &Speaker<'_>, case: CaseId, d: &Member
     if d.role == CaseRole::Lead && Some(d.member) == speaker.actor.person() {
         return Err(Refusal::LastOne);
     }
-    let has = state.members.get(&(case, d.member)).is_some_and(|roles| roles.contains(&d.role));
-    if has { Ok(()) } else { Err(Refusal::Role("does not have")) }
+    let roles = state.members.get(&(case, d.member)).filter(|roles| roles.contains(&d.role));
+    let roles = roles.ok_or(Refusal::Role("does not have"))?;
+    let keeps = roles.iter().any(|role| *role != d.role && role.permits(Right::HoldCustody));
+    if keeps || !state.custody.contains_key(&(case, d.member)) { Ok(()) } else { Err(Refusal::HoldsCustody) }
 }
 
 fn decide_item(state: &State, speaker: &Speaker<'_>, act: &Act) -> Decision {

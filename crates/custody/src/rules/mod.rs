@@ -4,21 +4,23 @@
 //! into the state. The service runs them against the part of the state that [`footprint`] names, the offline
 //! verifier against a replay of a bundle: the same code gives both verdicts.
 
+mod apply;
 mod decide;
 mod rights;
 mod state;
 
+pub use apply::{Admitted, apply};
 pub use decide::{decide, signers};
 pub use rights::Right;
 pub use state::{Case, Grant, Item, Key, Offer, Person, State, StateHead, Stored, Vault, Voucher};
 
 use std::collections::BTreeSet;
 
-use crate::act::{Act, Class, KeyCheck, Subject, TransferStep};
+use crate::act::{Act, Class, Subject, TransferStep};
 use crate::digest::Digest;
 use crate::id::{CaseId, ItemId, KeyHash, OrgId, PersonId};
 use crate::record::Sequence;
-use crate::statement::{Actor, Seen, Statement};
+use crate::statement::{Seen, Statement};
 
 /// Why an act is refused. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,9 +103,12 @@ pub enum Refusal {
     /// Only during set-up.
     #[error("the vault says this itself only while it is being set up")]
     SetUpOnly,
-    /// The last lead of a case, or the last administrator, stays.
-    #[error("the last one with this role stays: grant it to somebody else first")]
+    /// The last lead of a case, administrator, or registrar with a valid key stays.
+    #[error("the last one stays: let somebody else have the role or another key first")]
     LastOne,
+    /// A member who holds items of the case, or is offered some, keeps the role that lets them give and take custody.
+    #[error("the member holds items of this case or is offered some: transfer or decline them first")]
+    HoldsCustody,
 }
 
 impl Refusal {
@@ -136,6 +141,7 @@ impl Refusal {
             Self::Grant => "grant",
             Self::SetUpOnly => "set-up-only",
             Self::LastOne => "last-one",
+            Self::HoldsCustody => "holds-custody",
         }
     }
 
@@ -205,6 +211,10 @@ pub struct Footprint {
     pub members: BTreeSet<(CaseId, PersonId)>,
     /// Items.
     pub items: BTreeSet<ItemId>,
+    /// Members whose items, held and offered, are counted.
+    pub custody: BTreeSet<(CaseId, PersonId)>,
+    /// Whether everybody is needed who can vouch, and all keys of these and of [`Self::persons`].
+    pub vouchers: bool,
     /// Grants, by record hash.
     pub grants: BTreeSet<Digest>,
     /// Records or envelopes that are named as seen.
@@ -235,8 +245,16 @@ impl Footprint {
             Act::OrgRegistered(d) => drop(self.orgs.insert(d.org)),
             Act::PersonRegistered(_, d) => drop(self.orgs.insert(d.org)),
             Act::KeyEnrolled(_, d) => drop(self.keys.insert(d.key.hash())),
-            Act::KeyRevoked(_, d) => drop(self.keys.insert(d.key)),
-            Act::MemberAdded(case, d) | Act::MemberRemoved(case, d) => self.add_person(d.member, Some(*case)),
+            Act::KeyRevoked(_, d) => {
+                self.keys.insert(d.key);
+                self.vouchers = true;
+            }
+            Act::RoleRevoked(_, d) => self.vouchers |= d.role.permits(Right::Vouch),
+            Act::MemberAdded(case, d) => self.add_person(d.member, Some(*case)),
+            Act::MemberRemoved(case, d) => {
+                self.add_person(d.member, Some(*case));
+                self.custody.insert((*case, d.member));
+            }
             Act::AccessDenied(case, _, d) => self.add_person(d.person, *case),
             Act::AccessCompleted(_, _, d) => drop(self.grants.insert(d.grant)),
             Act::Transfer(case, TransferStep::Offered(to), _) => self.add_person(*to, Some(*case)),
@@ -248,210 +266,6 @@ impl Footprint {
     fn add_person(&mut self, person: PersonId, case: Option<CaseId>) {
         self.persons.insert(person);
         self.members.extend(case.map(|case| (case, person)));
-    }
-}
-
-/// What became of an admitted statement.
-#[derive(Debug, Clone, Copy)]
-pub struct Admitted<'a> {
-    /// H(envelope).
-    pub stmt: Digest,
-    /// Log index of its first record.
-    pub log_index: u64,
-    /// Hashes of its records, in the order of [`places`].
-    pub records: &'a [Digest],
-}
-
-/// Carries an act that [`decide`] allowed into the state.
-pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Admitted<'_>) {
-    for ((own, case), record) in places(statement, act).into_iter().zip(admitted.records) {
-        for sequence in own.into_iter().chain(case) {
-            state.seen.insert((Seen::Record(*record), sequence));
-            state.seen.insert((Seen::Statement(admitted.stmt), sequence));
-        }
-    }
-    let first = admitted.records.first().copied().unwrap_or(Digest::ZERO);
-    match act {
-        Act::VaultCreated(d) => {
-            state.vault = Some(Vault {
-                id: first,
-                origin: d.origin.clone(),
-                log_vkey: d.log_vkey.clone(),
-                key: d.vault_key,
-                orgs: 0,
-                persons: 0,
-                vouched: false,
-            });
-        }
-        Act::OrgRegistered(d) => {
-            state.orgs.insert(d.org);
-            if let Some(vault) = &mut state.vault {
-                vault.orgs += 1;
-            }
-        }
-        Act::PersonRegistered(..)
-        | Act::RoleGranted(..)
-        | Act::RoleRevoked(..)
-        | Act::KeyEnrolled(..)
-        | Act::KeyRevoked(..) => apply_to_person(state, statement, act, admitted),
-        Act::CaseOpened(..) | Act::MemberAdded(..) | Act::MemberRemoved(..) => {
-            apply_to_case(state, statement, act);
-        }
-        Act::BundleExported(..)
-        | Act::BundleCompleted(_)
-        | Act::AccessDenied(..)
-        | Act::Fixity(..)
-        | Act::CorrectionNoted(..)
-        | Act::ClockFault(_) => {}
-        _ => apply_to_item(state, statement, act, admitted, first),
-    }
-}
-
-fn apply_to_person(state: &mut State, statement: &Statement, act: &Act, admitted: &Admitted<'_>) {
-    match act {
-        Act::PersonRegistered(person, d) => {
-            let new = Person { org: d.org, roles: BTreeSet::new(), memberships: 0, keys: 0 };
-            state.persons.insert(*person, new);
-            if let Some(vault) = &mut state.vault {
-                vault.persons += 1;
-            }
-        }
-        Act::RoleGranted(person, d) => {
-            if let Some(person) = state.persons.get_mut(person) {
-                person.roles.insert(d.role);
-            }
-        }
-        Act::RoleRevoked(person, d) => {
-            if let Some(person) = state.persons.get_mut(person) {
-                person.roles.remove(&d.role);
-            }
-        }
-        Act::KeyEnrolled(person, d) => {
-            let voucher = match statement.actor {
-                Actor::System => Voucher::Vault,
-                Actor::Person(actor) if actor == *person => Voucher::Owner(statement.actor_key),
-                Actor::Person(actor) => Voucher::Registrar(actor, statement.actor_key),
-            };
-            let earlier = state.persons.get_mut(person).map_or(0, |person| {
-                person.keys += 1;
-                person.keys - 1
-            });
-            let stranger = earlier > 0 && !matches!(voucher, Voucher::Owner(_));
-            let key = Key {
-                owner: *person,
-                public: d.key,
-                enrolled: admitted.log_index,
-                revoked: None,
-                suspect_from: None,
-                voucher,
-                checked: d.checked,
-                unproven: stranger || d.checked == KeyCheck::None,
-            };
-            state.keys.insert(d.key.hash(), key);
-            if let (Voucher::Vault, Some(vault)) = (voucher, &mut state.vault) {
-                vault.vouched = true;
-            }
-        }
-        Act::KeyRevoked(_, d) => {
-            if let Some(key) = state.keys.get_mut(&d.key) {
-                key.revoked = Some(admitted.log_index);
-                key.suspect_from = d.suspect_from;
-            }
-        }
-        _ => {}
-    }
-}
-
-fn apply_to_case(state: &mut State, statement: &Statement, act: &Act) {
-    let (case, person, role, joins) = match act {
-        Act::CaseOpened(case, _) => {
-            state.cases.insert(*case, Case::default());
-            let Some(opener) = statement.actor.person() else { return };
-            (*case, opener, crate::act::CaseRole::Lead, true)
-        }
-        Act::MemberAdded(case, d) => (*case, d.member, d.role, true),
-        Act::MemberRemoved(case, d) => (*case, d.member, d.role, false),
-        _ => return,
-    };
-    let roles = state.members.entry((case, person)).or_default();
-    let before = roles.is_empty();
-    if joins {
-        roles.insert(role);
-    } else {
-        roles.remove(&role);
-    }
-    let after = roles.is_empty();
-    if let Some(person) = state.persons.get_mut(&person) {
-        match (before, after) {
-            (true, false) => person.memberships += 1,
-            (false, true) => person.memberships = person.memberships.saturating_sub(1),
-            _ => {}
-        }
-    }
-}
-
-fn apply_to_item(
-    state: &mut State,
-    statement: &Statement,
-    act: &Act,
-    admitted: &Admitted<'_>,
-    first: Digest,
-) {
-    let head = |record: Digest| StateHead { record, stmt: admitted.stmt };
-    match act {
-        Act::ItemRegistered(case, id, d, content) => {
-            let Some(custodian) = statement.actor.person() else { return };
-            let Some(in_case) = state.cases.get_mut(case) else { return };
-            in_case.items += 1;
-            let item = Item {
-                case: *case,
-                exhibit: in_case.items,
-                class: d.class,
-                claimed: *content,
-                stored: None,
-                custodian,
-                head: head(first),
-                offer: None,
-            };
-            state.items.insert(*id, item);
-        }
-        Act::ItemClassified(_, id, d) => {
-            if let Some(item) = state.items.get_mut(id) {
-                item.class = d.class;
-                item.head = head(first);
-            }
-        }
-        Act::ContentReceived(_, id, d, content) => {
-            if let Some(item) = state.items.get_mut(id) {
-                let stored =
-                    Stored { content: *content, object: d.object, manifest: d.manifest, version: d.version };
-                item.stored = Some(stored);
-            }
-        }
-        Act::AccessGranted(_, id, d) => {
-            let Some(person) = statement.actor.person() else { return };
-            state.grants.insert(first, Grant { item: *id, person, expires: d.expires, completed: false });
-        }
-        Act::AccessCompleted(_, _, d) => {
-            if let Some(grant) = state.grants.get_mut(&d.grant) {
-                grant.completed = true;
-            }
-        }
-        Act::Transfer(_, step, items) => {
-            for (r, record) in items.iter().zip(admitted.records) {
-                let Some(item) = state.items.get_mut(&r.item) else { continue };
-                item.head = head(*record);
-                item.offer = match step {
-                    TransferStep::Offered(to) => Some(Offer { head: head(*record), to: *to }),
-                    TransferStep::Accepted => {
-                        item.custodian = item.offer.map_or(item.custodian, |offer| offer.to);
-                        None
-                    }
-                    TransferStep::Declined => None,
-                };
-            }
-        }
-        _ => {}
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the rules look at: the consequences of all records so far, or of those that one decision needs.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::act::{CaseRole, Class, KeyCheck, ObjectId, PublicKey, VaultRole};
@@ -26,10 +27,15 @@ pub struct State {
     pub members: HashMap<(CaseId, PersonId), BTreeSet<CaseRole>>,
     /// Items.
     pub items: HashMap<ItemId, Item>,
+    /// How many items of a case a person holds or is offered, each counted once; no entry: none.
+    pub custody: HashMap<(CaseId, PersonId), u64>,
     /// Access grants, by the hash of their record.
     pub grants: HashMap<Digest, Grant>,
     /// What can be named as seen, in which sequences.
     pub seen: HashSet<(Seen, Sequence)>,
+    /// Whether persons may be missing who are not concerned, as in a bundle: then nothing is refused for being the
+    /// last one of all.
+    pub partial: bool,
 }
 
 /// The vault itself.
@@ -187,6 +193,28 @@ impl State {
     /// Whether `person` has the right through a role in `case`.
     pub fn case_permits(&self, case: CaseId, person: PersonId, right: super::Right) -> bool {
         self.members.get(&(case, person)).is_some_and(|roles| roles.iter().any(|role| role.permits(right)))
+    }
+
+    /// Whether somebody can vouch: has the right, and a valid key that `counts`.
+    pub(super) fn can_vouch(&self, counts: impl Fn(&KeyHash, &Key) -> bool) -> bool {
+        let valid = |(hash, key): (&KeyHash, &Key)| key.revoked.is_none() && counts(hash, key);
+        let vouches = |key: &Key| self.vault_permits(key.owner, super::Right::Vouch);
+        self.keys.iter().any(|entry| valid(entry) && vouches(entry.1))
+    }
+
+    /// An item comes to a person, by registration or by an offer.
+    pub(super) fn comes_to(&mut self, case: CaseId, person: PersonId) {
+        *self.custody.entry((case, person)).or_default() += 1;
+    }
+
+    /// An item, or the offer of one, leaves a person.
+    pub(super) fn leaves(&mut self, case: CaseId, person: PersonId) {
+        if let Entry::Occupied(mut count) = self.custody.entry((case, person)) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
 
     /// Whether `person` has any role in `case`.

@@ -67,7 +67,7 @@ impl<'a> Replay<'a> {
             heads: HashMap::new(),
             tags: Vec::new(),
             receipts,
-            rules: Rules::default(),
+            rules: Rules::of_bundle(),
             broken: false,
             paths: SharedPaths::new(identity.checkpoint.size(), *identity.checkpoint.root()).ok(),
             last: None,

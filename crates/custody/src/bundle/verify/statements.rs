@@ -75,6 +75,11 @@ struct Used {
 }
 
 impl Rules {
+    /// Before the first record. A bundle has the streams of the persons concerned, and of nobody else.
+    pub(super) fn of_bundle() -> Self {
+        Self { state: State { partial: true, ..State::default() }, ..Self::default() }
+    }
+
     pub(super) fn exported(&self) -> Option<&Exported> {
         self.exported.as_ref()
     }

@@ -1,0 +1,224 @@
+//! What an admitted act changes in the state.
+
+use std::collections::BTreeSet;
+
+use super::places;
+use super::state::{Case, Grant, Item, Key, Offer, Person, State, StateHead, Stored, Vault, Voucher};
+use crate::act::{Act, CaseRole, KeyCheck, TransferStep};
+use crate::digest::Digest;
+use crate::id::ItemId;
+use crate::statement::{Actor, Seen, Statement};
+
+/// What became of an admitted statement.
+#[derive(Debug, Clone, Copy)]
+pub struct Admitted<'a> {
+    /// H(envelope).
+    pub stmt: Digest,
+    /// Log index of its first record.
+    pub log_index: u64,
+    /// Hashes of its records, in the order of [`places`].
+    pub records: &'a [Digest],
+}
+
+/// Carries an act that [`decide`] allowed into the state.
+pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Admitted<'_>) {
+    for ((own, case), record) in places(statement, act).into_iter().zip(admitted.records) {
+        for sequence in own.into_iter().chain(case) {
+            state.seen.insert((Seen::Record(*record), sequence));
+            state.seen.insert((Seen::Statement(admitted.stmt), sequence));
+        }
+    }
+    let first = admitted.records.first().copied().unwrap_or(Digest::ZERO);
+    match act {
+        Act::VaultCreated(d) => {
+            state.vault = Some(Vault {
+                id: first,
+                origin: d.origin.clone(),
+                log_vkey: d.log_vkey.clone(),
+                key: d.vault_key,
+                orgs: 0,
+                persons: 0,
+                vouched: false,
+            });
+        }
+        Act::OrgRegistered(d) => {
+            state.orgs.insert(d.org);
+            if let Some(vault) = &mut state.vault {
+                vault.orgs += 1;
+            }
+        }
+        Act::PersonRegistered(..)
+        | Act::RoleGranted(..)
+        | Act::RoleRevoked(..)
+        | Act::KeyEnrolled(..)
+        | Act::KeyRevoked(..) => apply_to_person(state, statement, act, admitted),
+        Act::CaseOpened(..) | Act::MemberAdded(..) | Act::MemberRemoved(..) => {
+            apply_to_case(state, statement, act);
+        }
+        Act::BundleExported(..)
+        | Act::BundleCompleted(_)
+        | Act::AccessDenied(..)
+        | Act::Fixity(..)
+        | Act::CorrectionNoted(..)
+        | Act::ClockFault(_) => {}
+        _ => apply_to_item(state, statement, act, admitted, first),
+    }
+}
+
+fn apply_to_person(state: &mut State, statement: &Statement, act: &Act, admitted: &Admitted<'_>) {
+    match act {
+        Act::PersonRegistered(person, d) => {
+            let new = Person { org: d.org, roles: BTreeSet::new(), memberships: 0, keys: 0 };
+            state.persons.insert(*person, new);
+            if let Some(vault) = &mut state.vault {
+                vault.persons += 1;
+            }
+        }
+        Act::RoleGranted(person, d) => {
+            if let Some(person) = state.persons.get_mut(person) {
+                person.roles.insert(d.role);
+            }
+        }
+        Act::RoleRevoked(person, d) => {
+            if let Some(person) = state.persons.get_mut(person) {
+                person.roles.remove(&d.role);
+            }
+        }
+        Act::KeyEnrolled(person, d) => {
+            let voucher = match statement.actor {
+                Actor::System => Voucher::Vault,
+                Actor::Person(actor) if actor == *person => Voucher::Owner(statement.actor_key),
+                Actor::Person(actor) => Voucher::Registrar(actor, statement.actor_key),
+            };
+            let earlier = state.persons.get_mut(person).map_or(0, |person| {
+                person.keys += 1;
+                person.keys - 1
+            });
+            let stranger = earlier > 0 && !matches!(voucher, Voucher::Owner(_));
+            let key = Key {
+                owner: *person,
+                public: d.key,
+                enrolled: admitted.log_index,
+                revoked: None,
+                suspect_from: None,
+                voucher,
+                checked: d.checked,
+                unproven: stranger || d.checked == KeyCheck::None,
+            };
+            state.keys.insert(d.key.hash(), key);
+            if let (Voucher::Vault, Some(vault)) = (voucher, &mut state.vault) {
+                vault.vouched = true;
+            }
+        }
+        Act::KeyRevoked(_, d) => {
+            if let Some(key) = state.keys.get_mut(&d.key) {
+                key.revoked = Some(admitted.log_index);
+                key.suspect_from = d.suspect_from;
+            }
+        }
+        _ => {}
+    }
+}
+
+fn apply_to_case(state: &mut State, statement: &Statement, act: &Act) {
+    let (case, person, role, joins) = match act {
+        Act::CaseOpened(case, _) => {
+            state.cases.insert(*case, Case::default());
+            let Some(opener) = statement.actor.person() else { return };
+            (*case, opener, CaseRole::Lead, true)
+        }
+        Act::MemberAdded(case, d) => (*case, d.member, d.role, true),
+        Act::MemberRemoved(case, d) => (*case, d.member, d.role, false),
+        _ => return,
+    };
+    let roles = state.members.entry((case, person)).or_default();
+    let before = roles.is_empty();
+    if joins {
+        roles.insert(role);
+    } else {
+        roles.remove(&role);
+    }
+    let after = roles.is_empty();
+    if let Some(person) = state.persons.get_mut(&person) {
+        match (before, after) {
+            (true, false) => person.memberships += 1,
+            (false, true) => person.memberships = person.memberships.saturating_sub(1),
+            _ => {}
+        }
+    }
+}
+
+fn apply_to_item(
+    state: &mut State,
+    statement: &Statement,
+    act: &Act,
+    admitted: &Admitted<'_>,
+    first: Digest,
+) {
+    let head = |record: Digest| StateHead { record, stmt: admitted.stmt };
+    match act {
+        Act::ItemRegistered(case, id, d, content) => {
+            let Some(custodian) = statement.actor.person() else { return };
+            let Some(in_case) = state.cases.get_mut(case) else { return };
+            in_case.items += 1;
+            let item = Item {
+                case: *case,
+                exhibit: in_case.items,
+                class: d.class,
+                claimed: *content,
+                stored: None,
+                custodian,
+                head: head(first),
+                offer: None,
+            };
+            state.items.insert(*id, item);
+            state.comes_to(*case, custodian);
+        }
+        Act::ItemClassified(_, id, d) => {
+            if let Some(item) = state.items.get_mut(id) {
+                item.class = d.class;
+                item.head = head(first);
+            }
+        }
+        Act::ContentReceived(_, id, d, content) => {
+            if let Some(item) = state.items.get_mut(id) {
+                let stored =
+                    Stored { content: *content, object: d.object, manifest: d.manifest, version: d.version };
+                item.stored = Some(stored);
+            }
+        }
+        Act::AccessGranted(_, id, d) => {
+            let Some(person) = statement.actor.person() else { return };
+            state.grants.insert(first, Grant { item: *id, person, expires: d.expires, completed: false });
+        }
+        Act::AccessCompleted(_, _, d) => {
+            if let Some(grant) = state.grants.get_mut(&d.grant) {
+                grant.completed = true;
+            }
+        }
+        Act::Transfer(_, step, items) => {
+            for (r, record) in items.iter().zip(admitted.records) {
+                apply_transfer(state, *step, r.item, head(*record));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn apply_transfer(state: &mut State, step: TransferStep, id: ItemId, head: StateHead) {
+    let Some(item) = state.items.get_mut(&id) else { return };
+    let (case, custodian, offer) = (item.case, item.custodian, item.offer.take());
+    item.head = head;
+    match (step, offer) {
+        (TransferStep::Offered(to), _) => {
+            item.offer = Some(Offer { head, to });
+            state.comes_to(case, to);
+        }
+        (TransferStep::Accepted, Some(offer)) => {
+            item.custodian = offer.to;
+            state.leaves(case, custodian);
+        }
+        (TransferStep::Declined, Some(offer)) => state.leaves(case, offer.to),
+        (_, None) => {}
+    }
+}
