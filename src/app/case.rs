@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use custody::act::{Act, CaseOpened, MemberChange};
+use custody::digest::Digest;
 use custody::id::{CaseId, OpId, PersonId};
 use custody::kind::Kind;
 use custody::record::Sequence;
@@ -22,7 +23,7 @@ impl App {
         new: api::NewCase,
         op_id: Option<OpId>,
     ) -> Result<api::Created, AppError> {
-        let case = CaseId::new(Self::new_id(op_id));
+        let case = CaseId::new(Self::new_id(person, op_id));
         let data = CaseOpened {
             case_type: parse(&new.case_type, "case_type")?,
             jurisdiction: parse(&new.jurisdiction, "jurisdiction")?,
@@ -128,12 +129,13 @@ impl App {
         Ok(api::Members { members })
     }
 
-    /// An id for something new. Derived from the caller's key for the act, so that a repeated request names the same
-    /// thing again and gets the first receipt; random without one.
-    pub(super) fn new_id(op_id: Option<OpId>) -> uuid::Uuid {
-        match op_id {
-            Some(op_id) => uuid::Builder::from_custom_bytes(*op_id.as_bytes()).into_uuid(),
-            None => uuid::Uuid::now_v7(),
-        }
+    /// An id for something new. Derived from the caller and their key for the act, so that a repeated request names
+    /// the same thing again and gets the first receipt, and nobody else's request ever does; random without one.
+    pub(super) fn new_id(person: PersonId, op_id: Option<OpId>) -> uuid::Uuid {
+        let Some(op_id) = op_id else { return uuid::Uuid::now_v7() };
+        let name = [b"custos/new-id/v1\0", person.as_bytes().as_slice(), op_id.as_bytes()].concat();
+        let mut id = [0; 16];
+        id.copy_from_slice(&Digest::of(&name).as_bytes()[..16]);
+        uuid::Builder::from_custom_bytes(id).into_uuid()
     }
 }

@@ -26,7 +26,7 @@ impl App {
         new: api::NewItem,
         op_id: Option<OpId>,
     ) -> Result<api::Created, AppError> {
-        let item = ItemId::new(Self::new_id(op_id));
+        let item = ItemId::new(Self::new_id(person, op_id));
         let data = ItemRegistered { class: class(&new.class)?, route: parse(&new.route, "route")? };
         let content = match (&new.digest, new.size) {
             (Some(digest), Some(size)) => Some(claimed(digest, size)?),

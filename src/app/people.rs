@@ -28,7 +28,7 @@ impl App {
         name: String,
         op_id: Option<OpId>,
     ) -> Result<api::Created, AppError> {
-        let org = OrgId::new(Self::new_id(op_id));
+        let org = OrgId::new(Self::new_id(person, op_id));
         let say = Say::new(Kind::OrgRegistered)
             .data(OrgRegistered { org }.to_data())
             .op_id(op_id)
@@ -55,7 +55,7 @@ impl App {
         op_id: Option<OpId>,
     ) -> Result<api::Created, AppError> {
         let roles = new.roles.iter().map(|role| vault_role(role)).collect::<Result<Vec<_>, _>>()?;
-        let person = PersonId::new(Self::new_id(op_id));
+        let person = PersonId::new(Self::new_id(by, op_id));
         let data = PersonRegistered { org: parse(&new.org, "org")? };
         let say = Say::of_person(Kind::PersonRegistered, person)
             .data(data.to_data())

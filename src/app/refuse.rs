@@ -2,6 +2,10 @@
 //!
 //! A member's refusal stands in the item's or case's own sequence. Anybody else's goes to the vault's refusals stream
 //! without naming the case, and is answered exactly as if the case did not exist.
+//!
+//! A flood becomes few records: after one, refusals like it are counted, and the count is recorded with the next one
+//! after the window, by the sweeper ([`super::sweep`]), or when the service ends. A crash loses what was counted since
+//! the sweeper last came by, a minute at most.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -16,7 +20,8 @@ use super::compose::Say;
 use super::say::With;
 use super::{App, AppError};
 
-/// One record a minute for the same person, act and rule; it carries how many it stands for.
+/// One record a minute for the same person, act and rule, and one more whenever the sweeper comes by; each carries how
+/// many it stands for.
 const WINDOW_MS: u64 = 60_000;
 /// Different refusals remembered at most.
 const MAX_REMEMBERED: usize = 10_000;
@@ -24,32 +29,61 @@ const MAX_REMEMBERED: usize = 10_000;
 /// Person, case, item, act and rule: refusals alike in all of them are one record a window.
 type Alike = (PersonId, Option<CaseId>, Option<ItemId>, Code, Code);
 
-/// What was refused lately: when its last record was written (monotonic milliseconds), and how many since.
+/// Refusals lately, of each sort.
 #[derive(Debug, Default)]
-pub(super) struct Throttle(Mutex<HashMap<Alike, (u64, u64)>>);
+pub(super) struct Throttle(Mutex<HashMap<Alike, Lately>>);
+
+/// Refusals of one sort.
+#[derive(Debug, Default)]
+struct Lately {
+    /// When the last record was begun, monotonic milliseconds; nothing if it failed.
+    recorded: Option<u64>,
+    /// How many wait for a record.
+    waiting: u64,
+}
+
+impl Lately {
+    fn is_open(&self, now_ms: u64) -> bool {
+        self.recorded.is_some_and(|since| now_ms.saturating_sub(since) < WINDOW_MS)
+    }
+
+    fn take(&mut self, now_ms: u64) -> u64 {
+        self.recorded = Some(now_ms);
+        std::mem::take(&mut self.waiting)
+    }
+}
 
 impl Throttle {
     /// How many refusals a record written now stands for; nothing while the window of the last one is open.
+    /// Whoever takes a count records it, or [gives it back](Self::give_back).
     fn count(&self, key: Alike, now_ms: u64) -> Option<u64> {
-        let mut lately = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if lately.len() >= MAX_REMEMBERED {
-            lately.retain(|_, (since, _)| now_ms.saturating_sub(*since) < WINDOW_MS);
+        let mut all = self.all();
+        if all.len() >= MAX_REMEMBERED {
+            all.retain(|_, lately| lately.waiting > 0 || lately.is_open(now_ms));
         }
-        match lately.get_mut(&key) {
-            Some((since, waiting)) if now_ms.saturating_sub(*since) < WINDOW_MS => {
-                *waiting += 1;
-                None
-            }
-            Some(entry) => {
-                let count = entry.1 + 1;
-                *entry = (now_ms, 0);
-                Some(count)
-            }
-            None => {
-                lately.insert(key, (now_ms, 0));
-                Some(1)
-            }
-        }
+        let lately = all.entry(key).or_default();
+        lately.waiting += 1;
+        (!lately.is_open(now_ms)).then(|| lately.take(now_ms))
+    }
+
+    /// Everything that waits, taken as by [`Self::count`]. Sorts of which nothing is left to say are forgotten.
+    fn waiting(&self, now_ms: u64) -> Vec<(Alike, u64)> {
+        let mut all = self.all();
+        all.retain(|_, lately| lately.waiting > 0 || lately.is_open(now_ms));
+        let waiting = all.iter_mut().filter(|(_, lately)| lately.waiting > 0);
+        waiting.map(|(key, lately)| (key.clone(), lately.take(now_ms))).collect()
+    }
+
+    /// A count that was taken could not be recorded: it waits again, and nothing keeps the next one from recording it.
+    fn give_back(&self, key: Alike, count: u64) {
+        let mut all = self.all();
+        let lately = all.entry(key).or_default();
+        lately.waiting += count;
+        lately.recorded = None;
+    }
+
+    fn all(&self) -> std::sync::MutexGuard<'_, HashMap<Alike, Lately>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -84,7 +118,14 @@ impl App {
         act: &str,
         refusal: Refusal,
     ) -> Result<AppError, AppError> {
-        let member = match place.case {
+        // That an item exists already is shown to whoever may see that item, not to members of the case named.
+        let case = match (&refusal, place.item) {
+            (Refusal::Exists(_), Some(item)) => {
+                self.store.read().await?.items(&[item]).await?.first().map(|row| row.1.case)
+            }
+            _ => place.case,
+        };
+        let member = match case {
             Some(case) => !self.store.read().await?.roles_in(case, person).await?.is_empty(),
             None => true,
         };
@@ -109,11 +150,38 @@ impl App {
         let act: Code = super::parse(&act.replace('.', "-"), "act")?;
         let rule: Code = super::parse(rule, "rule")?;
         let key = (person, place.case, place.item, act.clone(), rule.clone());
-        let Some(count) = self.refusals.count(key, self.clock.monotonic_ms()) else { return Ok(()) };
+        match self.refusals.count(key.clone(), self.clock.monotonic_ms()) {
+            Some(count) => self.record_count(key, count).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Records the refusals that were counted and have no record yet. Returns how many records that took.
+    pub async fn record_counted_refusals(&self) -> Result<usize, AppError> {
+        let waiting = self.refusals.waiting(self.clock.monotonic_ms());
+        let records = waiting.len();
+        let mut outcome = Ok(records);
+        for (key, count) in waiting {
+            // One that fails does not keep the others from being recorded, or given back.
+            outcome = self.record_count(key, count).await.and(outcome);
+        }
+        outcome
+    }
+
+    async fn record_count(&self, key: Alike, count: u64) -> Result<(), AppError> {
+        let said = self.say_denied(&key, count).await;
+        if said.is_err() {
+            self.refusals.give_back(key, count);
+        }
+        said
+    }
+
+    async fn say_denied(&self, key: &Alike, count: u64) -> Result<(), AppError> {
+        let (person, case, item, act, rule) = key.clone();
         let mut say = Say::new(Kind::AccessDenied).data(AccessDenied { act, count, person, rule }.to_data());
         // An item that belongs to another case than the one named is refused within the case only.
-        say.case = place.case;
-        say.item = match (place.case, place.item) {
+        say.case = case;
+        say.item = match (case, item) {
             (Some(case), Some(item)) => {
                 let items = self.store.read().await?.items(&[item]).await?;
                 items.first().filter(|row| row.1.case == case).map(|row| row.0)
@@ -128,16 +196,53 @@ impl App {
 mod tests {
     use super::*;
 
+    fn sort() -> Alike {
+        let person = PersonId::new(uuid::Uuid::from_u128(1));
+        (person, None, None, "read".parse().unwrap(), "not-permitted".parse().unwrap())
+    }
+
     #[test]
     fn a_flood_becomes_one_record_a_minute_that_counts() {
         let throttle = Throttle::default();
-        let key = || {
-            let person = PersonId::new(uuid::Uuid::from_u128(1));
-            (person, None, None, "read".parse().unwrap(), "not-permitted".parse().unwrap())
-        };
-        assert_eq!(throttle.count(key(), 0), Some(1));
-        assert_eq!(throttle.count(key(), 1), None);
-        assert_eq!(throttle.count(key(), WINDOW_MS - 1), None);
-        assert_eq!(throttle.count(key(), WINDOW_MS), Some(3));
+        assert_eq!(throttle.count(sort(), 0), Some(1));
+        assert_eq!(throttle.count(sort(), 1), None);
+        assert_eq!(throttle.count(sort(), WINDOW_MS - 1), None);
+        assert_eq!(throttle.count(sort(), WINDOW_MS), Some(3));
+    }
+
+    #[test]
+    fn what_was_counted_is_recorded_though_nothing_more_is_refused() {
+        let throttle = Throttle::default();
+        assert_eq!(throttle.count(sort(), 0), Some(1));
+        assert_eq!(throttle.waiting(1), []);
+        assert_eq!((throttle.count(sort(), 2), throttle.count(sort(), 3)), (None, None));
+        assert_eq!(throttle.waiting(4), [(sort(), 2)]);
+        assert_eq!(throttle.count(sort(), 5), None, "the window is open anew");
+        assert_eq!(throttle.waiting(WINDOW_MS + 4), [(sort(), 1)]);
+        assert_eq!(throttle.waiting(3 * WINDOW_MS), []);
+        assert!(throttle.all().is_empty(), "nothing is remembered for ever");
+    }
+
+    #[test]
+    fn a_count_that_could_not_be_recorded_waits_for_the_next_one() {
+        let throttle = Throttle::default();
+        assert_eq!(throttle.count(sort(), 0), Some(1));
+        assert_eq!(throttle.count(sort(), 1), None, "while the first is being recorded");
+        throttle.give_back(sort(), 1);
+        assert_eq!(throttle.count(sort(), 2), Some(3));
+        throttle.give_back(sort(), 3);
+        assert_eq!(throttle.waiting(3), [(sort(), 3)]);
+    }
+
+    #[test]
+    fn many_sorts_of_refusals_push_out_no_count() {
+        let throttle = Throttle::default();
+        let other = |n: u128| (PersonId::new(uuid::Uuid::from_u128(n + 2)), None, None, sort().3, sort().4);
+        assert_eq!((throttle.count(sort(), 0), throttle.count(sort(), 1)), (Some(1), None));
+        for n in 0..MAX_REMEMBERED as u128 {
+            assert_eq!(throttle.count(other(n), 2), Some(1));
+        }
+        assert_eq!(throttle.count(other(0), WINDOW_MS + 2), Some(1));
+        assert_eq!(throttle.waiting(WINDOW_MS + 3), [(sort(), 1)]);
     }
 }

@@ -33,7 +33,7 @@ const MAX_JSON_BYTES: usize = 4 << 20;
 const DRAIN: Duration = Duration::from_secs(30);
 /// How long connections may take to close once no request is under way.
 const CLOSE_SECONDS: u64 = 1;
-/// Grants that ran out are closed, and idle clients forgotten, this often.
+/// Grants that ran out are closed, counted refusals recorded and idle clients forgotten, this often.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// What a service that listens says.
@@ -134,6 +134,9 @@ pub async fn serve(
     handle.stop(true).await;
     sweeper.abort();
     let _ = sweeper.await;
+    if let Err(error) = app.record_counted_refusals().await {
+        tracing::error!(code = error.code(), "refusals that were counted could not be recorded and are lost");
+    }
     let ended = serving.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
     if let Some(app) = Arc::into_inner(app) {
         app.close().await;
@@ -148,6 +151,9 @@ async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits) {
         let Some(app) = app.upgrade() else { return };
         if let Err(error) = app.close_expired_grants().await {
             tracing::error!(code = error.code(), "closing readings that ran out failed; it is tried again");
+        }
+        if let Err(error) = app.record_counted_refusals().await {
+            tracing::error!(code = error.code(), "recording counted refusals failed; it is tried again");
         }
     }
 }

@@ -34,6 +34,14 @@ async fn log_of(app: &TestApp) -> Vec<RecordRow> {
     rows
 }
 
+/// How many refusals of somebody are recorded, by how many records.
+async fn refused(app: &TestApp, person: &str, act: &str) -> (u64, usize) {
+    let all = refusals(app).await;
+    let theirs = all.iter().filter(|(_, d)| d.person.to_string() == person && d.act.as_str() == act);
+    let counts: Vec<_> = theirs.map(|(_, denied)| denied.count).collect();
+    (counts.iter().sum(), counts.len())
+}
+
 /// Every refusal that was recorded: where, and what it says.
 async fn refusals(app: &TestApp) -> Vec<(Option<Sequence>, AccessDenied)> {
     let rows = log_of(app).await;

@@ -6,10 +6,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::spine::two_custodians;
-use super::{log_of, refusals};
+use super::{log_of, refusals, refused};
 use crate::on_both_engines;
 use crate::support::app::TestApp;
-use crate::support::client::{Answer, Caller, draft, item};
+use crate::support::client::{Answer, Caller, draft, item, op_id};
 use crate::support::world::Engine;
 
 on_both_engines! {
@@ -18,6 +18,9 @@ on_both_engines! {
     content_needs_an_open_grant_of_ones_own
     a_grant_that_ran_out_is_closed_by_the_vault
     administrators_stay_out_of_cases
+    what_exists_already_is_shown_to_its_members_only
+    the_same_key_of_two_callers_names_two_things
+    counted_refusals_are_recorded_when_the_service_ends
 }
 
 async fn nobody_gets_in_without_a_valid_token(engine: Engine) {
@@ -191,4 +194,65 @@ async fn administrators_stay_out_of_cases(engine: Engine) {
     ben.add_member(&case, &app.enrol("Cara", &[]).await.id, "reader").await.problem("not-permitted");
     asha.invite(&ben.id, "in-person").await.problem("not-permitted");
     app.admin.prepare_redemption("cus_nothing").await.problem("invitation-invalid");
+}
+
+async fn what_exists_already_is_shown_to_its_members_only(engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let (asha, ben, case) = two_custodians(&app).await;
+    let exhibit = asha.put(&case, "a.txt", b"a").await;
+    let cara = app.enrol("Cara", &["custodian"]).await;
+    let (hers, bens) = (cara.open_case("Another").await, ben.open_case("A third").await);
+    let data = json!({ "case_type": "fraud", "jurisdiction": "ke" });
+    let opened = draft("case.opened", &json!({ "case": case, "data": data }));
+    let registered = |case: &str| {
+        let data = json!({ "class": "open", "route": "api" });
+        draft("item.registered", &json!({ "case": case, "item": exhibit, "data": data }))
+    };
+    let on_behalf = "/api/v1/statements/on-behalf";
+    let nothing = cara.case("01920000-0000-7000-8000-000000000000").await.problem("not-found").detail;
+    for answer in [
+        cara.post(on_behalf, &opened).await,
+        cara.say(&opened).await,
+        cara.post(on_behalf, &registered(&hers)).await,
+        cara.say(&registered(&hers)).await,
+    ] {
+        assert_eq!(answer.problem("not-found").detail, nothing);
+    }
+    for (act, records) in [("case-opened", 1), ("item-registered", 1)] {
+        let (count, found) = refused(&app, &cara.id, act).await;
+        assert_eq!((count, found), (1, records), "{act}: the second waits to be counted");
+    }
+    assert!(asha.custody("cases", &case).await.records.iter().all(|record| record.kind != "access.denied"));
+
+    let before = refusals(&app).await.len();
+    ben.post(on_behalf, &opened).await.problem("exists");
+    ben.say(&registered(&bens)).await.problem("exists");
+    asha.say(&registered(&case)).await.problem("exists");
+    assert_eq!(refusals(&app).await.len(), before, "a mistake, no refusal");
+}
+
+async fn the_same_key_of_two_callers_names_two_things(engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let (asha, ben, _) = two_custodians(&app).await;
+    let key = op_id();
+    let new = json!({ "title": "Two", "case_type": "fraud", "jurisdiction": "ke" });
+    let hers: api::Created = asha.post_as(&key, "/api/v1/cases", &new).await.made();
+    let his: api::Created = ben.post_as(&key, "/api/v1/cases", &new).await.made();
+    assert_ne!(hers.id, his.id);
+    let again: api::Created = ben.post_as(&key, "/api/v1/cases", &new).await.made();
+    assert_eq!(again.id, his.id);
+}
+
+async fn counted_refusals_are_recorded_when_the_service_ends(engine: Engine) {
+    let mut app = TestApp::new(engine).await;
+    let (_, _, case) = two_custodians(&app).await;
+    let cara = app.enrol("Cara", &[]).await;
+    for _ in 0..3 {
+        cara.case(&case).await.problem("not-found");
+    }
+    assert_eq!(refused(&app, &cara.id, "read-records").await, (1, 1));
+    app.restart().await;
+    assert_eq!(refused(&app, &cara.id, "read-records").await, (3, 2));
+    app.restart().await;
+    assert_eq!(refused(&app, &cara.id, "read-records").await, (3, 2), "once");
 }
