@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Bytes64;
+use super::Receipts;
 
 wire! {
     /// `POST /api/v1/cases`.
@@ -88,6 +88,6 @@ wire! {
         /// The vault's fingerprint, hex.
         fingerprint: String,
         /// The receipts of `bundle.exported` and `bundle.completed`.
-        receipts: Vec<Bytes64>,
+        receipts: Receipts,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Bytes64;
+use super::Receipts;
 
 wire! {
     /// `POST /api/v1/cases/{id}/items`: the intake form.
@@ -80,7 +80,7 @@ wire! {
         /// Bytes.
         size: u64,
         /// The receipt.
-        receipts: Vec<Bytes64>,
+        receipts: Receipts,
     }
     /// `POST /api/v1/items/{id}/class`.
     NewClass {
@@ -104,11 +104,14 @@ wire! {
         /// Until when.
         expires: String,
         /// The receipt.
-        receipts: Vec<Bytes64>,
+        receipts: Receipts,
     }
     /// `GET /api/v1/transfers`: offers that wait for the signed-in person.
     Transfers {
         /// The items, each with its offer.
         items: Vec<Item>,
+        /// Where the next page starts, if there is one.
+        #[serde(default)]
+        next: Option<String>,
     }
 }

@@ -19,6 +19,7 @@ mod cases;
 mod items;
 mod keys;
 mod people;
+mod receipts;
 mod statements;
 
 use std::fmt;
@@ -32,6 +33,7 @@ pub use cases::*;
 pub use items::*;
 pub use keys::*;
 pub use people::*;
+pub use receipts::Receipts;
 pub use statements::*;
 
 /// Bytes, in standard base64 on the wire.

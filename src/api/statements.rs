@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Bytes64, ContentInfo};
+use super::{Bytes64, ContentInfo, Receipts};
 
 wire! {
     /// `POST /api/v1/statements/prepare`, and `POST /api/v1/statements/on-behalf`: what is to be said.
@@ -87,13 +87,13 @@ wire! {
     Created {
         /// Id of the new thing.
         id: String,
-        /// One receipt a record, each the strict JSON of a receipt.
-        receipts: Vec<Bytes64>,
+        /// One receipt a record.
+        receipts: Receipts,
     }
     /// What was recorded.
     Recorded {
-        /// One receipt a record, each the strict JSON of a receipt.
-        receipts: Vec<Bytes64>,
+        /// One receipt a record.
+        receipts: Receipts,
     }
     /// One record as its readers see it.
     RecordView {
@@ -122,13 +122,15 @@ wire! {
         hash: String,
         /// The record's bytes.
         record: Bytes64,
-        /// The envelope's bytes.
-        envelope: Bytes64,
+        /// H(envelope), hex: which of the answer's `envelopes` it comes from.
+        stmt: String,
     }
     /// `GET /api/v1/items/{id}/custody` and `GET /api/v1/cases/{id}/custody`.
     Custody {
         /// In order.
         records: Vec<RecordView>,
+        /// The envelopes that the records come from, each once, by H(envelope), hex.
+        envelopes: BTreeMap<String, Bytes64>,
         /// Where the next page starts, if there is one.
         #[serde(default)]
         next: Option<String>,

@@ -293,6 +293,7 @@ fn check_receivable(item: &Item, length: Option<u64>) -> Result<(), AppError> {
 pub(super) fn storing(error: BlobsError) -> AppError {
     match error {
         BlobsError::Full(_) => AppError::DiskFull,
+        BlobsError::Busy => AppError::Busy,
         BlobsError::TooLarge(_) => AppError::TooLarge,
         other => AppError::internal("storing content")(other),
     }

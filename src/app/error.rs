@@ -59,6 +59,9 @@ pub enum AppError {
     /// The disk is full; nothing was lost.
     #[error("the vault's storage is full")]
     DiskFull,
+    /// As many uploads are under way as this machine can serve. Nothing was stored.
+    #[error("too many uploads are under way")]
+    Busy,
     /// Too many requests from one place.
     #[error("too many requests: the next is taken in {0} s")]
     TooMany(u64),
@@ -107,6 +110,7 @@ impl AppError {
             Self::NoGrant => "access-grant-needed",
             Self::Invitation => "invitation-invalid",
             Self::DiskFull => "storage-full",
+            Self::Busy => "busy",
             Self::TooMany(_) => "too-many-requests",
             Self::Address => "no-such-address",
             Self::Method(_) => "method-not-allowed",

@@ -91,14 +91,22 @@ impl App {
         Ok(api::Items { items, next })
     }
 
-    /// Items offered to `person`, waiting for an answer, of all cases that the person is still a member of.
-    pub async fn offered(&self, person: PersonId) -> Result<api::Transfers, AppError> {
-        let mut rows = self.store.read().await?.items_offered_to(person, None, 1_000).await?;
+    /// Items offered to `person`, waiting for an answer, of all cases that the person is still a member of: at most
+    /// `limit`, by item after `after`.
+    pub async fn offered(
+        &self,
+        person: PersonId,
+        after: Option<ItemId>,
+        limit: u32,
+    ) -> Result<api::Transfers, AppError> {
+        let mut rows = self.store.read().await?.items_offered_to(person, after, limit).await?;
+        let full = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+        let next = if full { rows.last().map(|(id, _)| id.to_string()) } else { None };
         let members = rows.iter().map(|(_, item)| (item.case, person)).collect();
         let footprint = Footprint { members, ..Footprint::default() };
         let state = self.store.read().await?.state(&footprint).await?;
         rows.retain(|(_, item)| state.case_permits(item.case, person, Right::ReadRecords));
-        Ok(api::Transfers { items: self.item_views(rows).await? })
+        Ok(api::Transfers { items: self.item_views(rows).await?, next })
     }
 
     async fn item_views(&self, rows: Vec<(ItemId, Item)>) -> Result<Vec<api::Item>, AppError> {

@@ -124,6 +124,6 @@ fn first_record(receipts: &[Receipt]) -> Result<Digest, AppError> {
 }
 
 /// Receipts as they travel.
-fn wire(receipts: &[Receipt]) -> Vec<api::Bytes64> {
-    receipts.iter().map(|receipt| api::Bytes64(receipt.emit())).collect()
+fn wire(receipts: &[Receipt]) -> api::Receipts {
+    api::Receipts::of(receipts)
 }

@@ -85,20 +85,22 @@ impl App {
         let full = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
         let next =
             if full { rows.last().and_then(|row| seq_in(row, of)).map(|seq| seq.to_string()) } else { None };
-        Ok(api::Custody { records: self.views(rows).await?, next })
+        self.views(rows, next).await
     }
 
     /// Records as their readers see them, fields opened and actors named.
-    async fn views(&self, rows: Vec<RecordRow>) -> Result<Vec<api::RecordView>, AppError> {
-        let mut statements = HashMap::new();
+    async fn views(&self, rows: Vec<RecordRow>, next: Option<String>) -> Result<api::Custody, AppError> {
+        let (mut statements, mut envelopes) = (HashMap::new(), BTreeMap::new());
         for row in &rows {
             if let std::collections::hash_map::Entry::Vacant(slot) = statements.entry(row.stmt) {
                 slot.insert(statement(&row.envelope)?);
+                envelopes.insert(row.stmt.to_hex(), api::Bytes64(row.envelope.clone()));
             }
         }
         let opened = self.open_fields(&statements.iter().map(|(stmt, s)| (*stmt, s)).collect()).await?;
         let names = self.names(rows.iter().filter_map(|row| row.actor.person())).await?;
-        rows.into_iter().map(|row| view(row, &statements, &opened, &names)).collect()
+        let records = rows.into_iter().map(|row| view(row, &statements, &opened, &names));
+        Ok(api::Custody { records: records.collect::<Result<_, _>>()?, envelopes, next })
     }
 }
 
@@ -131,7 +133,7 @@ fn view(
         fields,
         hash: row.hash.to_hex(),
         record: api::Bytes64(row.record),
-        envelope: api::Bytes64(row.envelope),
+        stmt: row.stmt.to_hex(),
     })
 }
 

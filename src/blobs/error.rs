@@ -24,6 +24,9 @@ pub enum BlobsError {
     /// An object stands where a new one was to be written; ids are random, so this is a fault.
     #[error("there is an object {0} already")]
     Exists(ObjectId),
+    /// As many uploads are under way as this machine can serve, and none ended in time.
+    #[error("too many uploads are under way")]
+    Busy,
     /// More content than the caller allows.
     #[error("the content is larger than {0} bytes")]
     TooLarge(u64),

@@ -11,6 +11,7 @@ mod upload;
 
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use custody::blob::{Audit, AuditFindings, ObjectId, Part};
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -26,6 +27,8 @@ pub use upload::{NewBlob, SealedUpload, Upload};
 
 /// Bytes of ciphertext fetched at a time.
 const WINDOW: u64 = 8 * custody::blob::SEGMENT_LEN as u64;
+/// How long an upload waits for its turn before it is turned away, to come again later.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// All objects stand below this name.
 const PREFIX: &str = "objects";
 
@@ -34,6 +37,8 @@ const PREFIX: &str = "objects";
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     threads: Arc<Semaphore>,
+    /// How long an upload waits for its turn.
+    patience: Duration,
     /// The folder of a local store.
     folder: Option<PathBuf>,
 }
@@ -57,7 +62,7 @@ impl Blobs {
     /// Stores objects in any store; it must make them durable before it says that they are complete.
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { store, threads: Arc::new(Semaphore::new(2 * cores)), folder: None }
+        Self { store, threads: Arc::new(Semaphore::new(2 * cores)), patience: PATIENCE, folder: None }
     }
 
     /// Removes what a crash left of uploads that never became objects: a local store keeps them as `<id>#<n>` and shows

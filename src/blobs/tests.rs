@@ -250,3 +250,13 @@ async fn a_full_disk_is_told_apart_and_recovers() {
     assert!(staged_files(FsPath::new(&folder)).is_empty());
     store(&blobs, &piece).await;
 }
+
+#[tokio::test]
+async fn an_upload_that_gets_no_turn_is_turned_away() {
+    let blobs = Blobs { patience: Duration::ZERO, ..Blobs::open("memory:///").unwrap() };
+    let all = u32::try_from(blobs.threads.available_permits()).unwrap();
+    let taken = blobs.threads.acquire_many(all).await.unwrap();
+    assert!(matches!(blobs.begin(new_blob(4), &key()).await, Err(BlobsError::Busy)));
+    drop(taken);
+    assert!(blobs.begin(new_blob(4), &key()).await.is_ok());
+}

@@ -20,6 +20,7 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::{Blobs, BlobsError, path};
 use crate::engine::{AwsLc, OsEntropy};
@@ -69,12 +70,14 @@ pub struct SealedUpload {
 }
 
 impl Blobs {
-    /// Begins an object under a new random id. Waits while as many uploads as this machine can serve are active.
+    /// Begins an object under a new random id. Waits for a while, though not for ever, while as many uploads as this
+    /// machine can serve are active.
     pub async fn begin(&self, new: NewBlob, key: &DataKey) -> Result<Upload, BlobsError> {
         let object = ObjectId::new(OsEntropy.array());
         let context = BlobContext { object, vault: new.vault, item: new.item, version: new.version };
         let writer = BlobWriter::<AwsLc>::start(context, new.segments_per_part, key, &mut OsEntropy)?;
-        let permit = Arc::clone(&self.threads).acquire_owned().await;
+        let permit = timeout(self.patience, Arc::clone(&self.threads).acquire_owned()).await;
+        let permit = permit.map_err(|_| BlobsError::Busy)?;
         let permit = permit.map_err(|closed| BlobsError::Thread(std::io::Error::other(closed)))?;
         let target = Target { store: Arc::clone(&self.store), object };
         let multipart = self.store.put_multipart(&path(object)).await.map_err(|error| target.error(error))?;

@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use custody::act::Act;
@@ -20,6 +21,10 @@ use super::secret::file;
 use super::{Client, ClientError, Kept, new_op_id, repr_digest, write};
 use crate::api;
 
+/// How often a vault that has its hands full is asked again: for at least ten minutes.
+const MAX_TURNED_AWAY: u32 = 60;
+/// How long to wait in between.
+const BUSY_PAUSE: Duration = Duration::from_secs(10);
 /// Bytes read from disk at once.
 const CHUNK_BYTES: usize = 1 << 18;
 
@@ -79,14 +84,21 @@ impl Client {
         progress: impl Fn(u64) + Send + Sync + Clone + 'static,
     ) -> Result<Sent, ClientError> {
         let op_id = new_op_id()?;
-        let mut attempt = 0;
+        let (mut attempt, mut turned_away) = (0, 0);
         let stored = loop {
             match self.put_once(item, path, (digest, size), op_id, progress.clone()).await {
                 Ok(stored) => break stored,
                 // The key makes a second sending of the same bytes the same act.
                 Err(ClientError::Network { .. }) if attempt < 2 => {
                     attempt += 1;
-                    tokio::time::sleep(std::time::Duration::from_millis(500 << attempt)).await;
+                    tokio::time::sleep(Duration::from_millis(500 << attempt)).await;
+                }
+                // Others are sending: their uploads end.
+                Err(ClientError::Refused(problem))
+                    if problem.code == "busy" && turned_away < MAX_TURNED_AWAY =>
+                {
+                    turned_away += 1;
+                    tokio::time::sleep(BUSY_PAUSE).await;
                 }
                 Err(error) => return Err(error),
             }

@@ -112,11 +112,11 @@ impl Client {
     }
 
     /// Checks and keeps receipts; there is at least one.
-    fn keep(&self, receipts: &[api::Bytes64], of: Of<'_>) -> Result<Vec<Kept>, ClientError> {
+    fn keep(&self, receipts: &api::Receipts, of: Of<'_>) -> Result<Vec<Kept>, ClientError> {
         if receipts.is_empty() {
             return Err(ClientError::NoReceipt);
         }
-        receipts.iter().map(|bytes| self.receipts.check_and_keep(&bytes.0, &self.trust, of)).collect()
+        receipts.to_keep().map(|bytes| self.receipts.check_and_keep(&bytes, &self.trust, of)).collect()
     }
 
     fn voice(&self, key: KeyHash, assurance: Assurance) -> Voice {

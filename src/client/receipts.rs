@@ -79,7 +79,7 @@ fn check(bytes: &[u8], trust: &VaultTrust, of: Of<'_>) -> Result<Checked, Receip
     let receipt = Receipt::parse(bytes)?;
     let checked = receipt.check(&trust.fingerprint(), trust.log())?;
     match of {
-        Of::Envelope(sent) if receipt.envelope != sent => return Err(ReceiptProblem::OtherEnvelope),
+        Of::Envelope(sent) if *receipt.envelope != *sent => return Err(ReceiptProblem::OtherEnvelope),
         Of::OnBehalf(ask, voice) => {
             ask.compare(&checked.statement, voice).map_err(ReceiptProblem::NotAsked)?;
         }

@@ -118,10 +118,18 @@ impl Client {
         self.http.fetch(Call::get(page(&format!("/api/v1/cases/{case}/custody"), cursor, None)?)).await
     }
 
-    /// `GET /api/v1/transfers`: offers that wait for this person.
+    /// `GET /api/v1/transfers`, every page: offers that wait for this person.
     pub async fn transfers(&self) -> Result<Vec<api::Item>, ClientError> {
-        let found: api::Transfers = self.http.fetch(Call::get("/api/v1/transfers")).await?;
-        Ok(found.items)
+        let (mut all, mut next) = (Vec::new(), None::<String>);
+        loop {
+            let call = Call::get(page("/api/v1/transfers", next.as_deref(), None)?);
+            let found: api::Transfers = self.http.fetch(call).await?;
+            all.extend(found.items);
+            next = found.next;
+            if next.is_none() {
+                return Ok(all);
+            }
+        }
     }
 
     /// `POST /api/v1/invitations`

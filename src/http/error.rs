@@ -80,6 +80,7 @@ pub const TABLE: &[Row] = &[
         "Storage is full",
         "tell the administrator; the request can be repeated once there is room",
     ),
+    ("busy", 503, "Too many uploads at once", "send the content again as soon as Retry-After says"),
     ("no-such-address", 404, "No such address", "compare method and path with /openapi.json"),
     ("method-not-allowed", 405, "Another method", "use a method that the `Allow` header names"),
     ("too-many-requests", 429, "Too many requests", "wait as long as Retry-After says"),
@@ -172,6 +173,9 @@ pub const TABLE: &[Row] = &[
     ),
 ];
 
+/// When an upload that found no room is worth another try.
+const BUSY_SECONDS: u32 = 10;
+
 /// The row of a code.
 pub fn row(code: &str) -> Row {
     let internal = ("internal", 500, "Something failed inside", "repeat the request");
@@ -212,6 +216,7 @@ fn problem(error: &AppError, request_id: &str) -> HttpResponse {
     match error {
         AppError::Range(size) => response.insert_header((header::CONTENT_RANGE, format!("bytes */{size}"))),
         AppError::TooMany(seconds) => response.insert_header((header::RETRY_AFTER, seconds.to_string())),
+        AppError::Busy => response.insert_header((header::RETRY_AFTER, BUSY_SECONDS)),
         AppError::Method(allowed) => response.insert_header((header::ALLOW, allowed.as_str())),
         AppError::Unauthenticated => {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"custos\""))
@@ -278,6 +283,17 @@ mod tests {
         assert_eq!(without_values(&error), "expected u32 at line 1 column 18");
         assert_eq!(without_values("missing field `title` at line 1"), "missing field `title` at line 1");
         assert_eq!(without_values("unknown field `Asha`"), "a name or a value that does not fit");
+    }
+
+    #[test]
+    fn whoever_is_to_come_again_is_told_when() {
+        for (error, status) in [(AppError::Busy, 503), (AppError::TooMany(7), 429)] {
+            let answer = error.error_response();
+            assert_eq!(answer.status(), status);
+            let seconds: u32 =
+                answer.headers().get("retry-after").unwrap().to_str().unwrap().parse().unwrap();
+            assert!(seconds > 0);
+        }
     }
 
     #[test]

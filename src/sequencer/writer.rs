@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use custody::act::Act;
 use custody::digest::Digest;
@@ -165,12 +166,13 @@ impl Made {
 
     /// The receipts of the records in `range`, all of the statement in `envelope`.
     pub(super) fn receipts(&self, envelope: &[u8], range: Range<usize>) -> Vec<Receipt> {
+        let envelope: Arc<[u8]> = envelope.into();
         let receipt = |(built, predecessors): &(Built, Vec<Predecessor>)| {
             let index = built.record.log_index;
             let path = self.batch.inclusion_proof(index)?;
             Some(Receipt {
                 record: built.bytes.clone(),
-                envelope: envelope.to_vec(),
+                envelope: Arc::clone(&envelope),
                 salt: built.salt,
                 entry: built.entry,
                 predecessors: predecessors.clone(),

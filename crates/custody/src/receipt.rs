@@ -7,6 +7,8 @@
 //! What a receipt is not: it does not say that no other record stands in the same place of a sequence. That takes the
 //! log's public entries.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -33,8 +35,8 @@ pub const MAX_RECEIPT_BYTES: usize = 4 << 20;
 pub struct Receipt {
     /// The record's bytes.
     pub record: Vec<u8>,
-    /// The envelope's bytes.
-    pub envelope: Vec<u8>,
+    /// The envelope's bytes; receipts of one statement share them.
+    pub envelope: Arc<[u8]>,
     /// The salt of the entry's commitment.
     pub salt: Digest,
     /// The record's entry in the public log.
@@ -130,7 +132,7 @@ impl Receipt {
         Ok(Self {
             predecessors: predecessors.collect::<Result<_, ReceiptError>>()?,
             record: decode("record", &wire.record)?,
-            envelope: decode("envelope", &wire.envelope)?,
+            envelope: decode("envelope", &wire.envelope)?.into(),
             salt: wire.salt,
             entry: Entry::parse(&decode("entry", &wire.entry)?)?,
             proof: TlogProof::parse(wire.proof.as_bytes())?,
@@ -378,7 +380,7 @@ mod tests {
             let before = index.checked_sub(1).map(|before| &self.records[before].1);
             Receipt {
                 record: built.bytes.clone(),
-                envelope: envelope.clone(),
+                envelope: envelope.clone().into(),
                 salt: built.salt,
                 entry: built.entry,
                 predecessors: before

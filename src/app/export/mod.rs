@@ -77,7 +77,7 @@ impl App {
         let data = BundleCompleted { bundle: laid.bundle_digest, export: laid.scope.exported }.to_data();
         let say = Say::new(Kind::BundleCompleted).data(data).op_id(Some(completion_of(&laid.scope.exported)));
         let completed = self.say_as_vault(say, With::default()).await?;
-        let receipts = [wire(&exported), wire(&completed)].concat();
+        let receipts = wire(&[exported, completed].concat());
         Ok(api::Export {
             id: laid.scope.exported.to_hex(),
             records: laid.scope.indices.len() as u64,

@@ -134,10 +134,11 @@ async fn custody(app: &App, who: &Person, of: Sequence, page: &Page) -> Answer {
 }
 
 /// Offers that wait for the signed-in person.
-#[utoipa::path(responses((status = 200, body = api::Transfers)))]
+#[utoipa::path(params(("cursor" = Option<String>, Query), ("limit" = Option<u32>, Query)), responses((status = 200, body = api::Transfers)))]
 #[get("/api/v1/transfers")]
-pub(crate) async fn transfers(app: Data<App>, who: Person) -> Answer {
-    Ok(ok(app.offered(who.0.person).await?))
+pub(crate) async fn transfers(app: Data<App>, who: Person, page: Query<Page>) -> Answer {
+    let after = parse_opt(page.cursor.as_deref(), "cursor")?;
+    Ok(ok(app.offered(who.0.person, after, page.limit()?).await?))
 }
 
 /// Records an export and lays out its bundle.

@@ -167,9 +167,9 @@ impl Worker {
         assert!(status == 201 || stored_before, "{status} {text}");
         let answer: serde_json::Value = serde_json::from_slice(body).unwrap();
         if status == 201 {
-            let receipts: Vec<api::Bytes64> = serde_json::from_value(answer["receipts"].clone()).unwrap();
+            let receipts: api::Receipts = serde_json::from_value(answer["receipts"].clone()).unwrap();
             self.caller.check(&receipts);
-            let receipts = receipts.iter().map(|receipt| Receipt::parse(&receipt.0).unwrap());
+            let receipts = receipts.to_keep().map(|receipt| Receipt::parse(&receipt).unwrap());
             journal.receipts.lock().unwrap().extend(receipts);
         } else {
             assert_eq!(answer["code"], "content-exists", "{text}");
@@ -228,7 +228,7 @@ async fn compare(app: &TestApp, journal: &Journal) {
     for receipt in receipts.iter() {
         let checked = receipt.check(&app.shared.vault, &app.shared.log).unwrap();
         let row = &rows[usize::try_from(checked.record.log_index).unwrap()];
-        assert_eq!((&row.record, &row.envelope), (&receipt.record, &receipt.envelope));
+        assert_eq!((&*row.record, &*row.envelope), (&*receipt.record, &*receipt.envelope));
         assert_eq!((row.salt, row.entry), (receipt.salt, receipt.entry));
         promised.insert(checked.checkpoint.size(), *checked.checkpoint.root());
     }

@@ -9,6 +9,7 @@ mod refused;
 mod spine;
 mod statements;
 mod stays;
+mod transfers;
 
 use custody::act::{AccessDenied, Act};
 use custody::envelope::{Envelope, PayloadType};

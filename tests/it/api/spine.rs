@@ -277,9 +277,9 @@ async fn a_repeated_request_gets_the_first_receipt(engine: Engine) {
 
 /// The records that an answer's receipts are for; proofs may be newer the second time.
 fn records(answer: &Value) -> Vec<Vec<u8>> {
-    let receipts: Vec<api::Bytes64> = serde_json::from_value(answer["receipts"].clone()).unwrap();
+    let receipts: api::Receipts = serde_json::from_value(answer["receipts"].clone()).unwrap();
     assert!(!receipts.is_empty());
-    receipts.iter().map(|r| custody::receipt::Receipt::parse(&r.0).unwrap().record).collect()
+    receipts.to_keep().map(|r| custody::receipt::Receipt::parse(&r).unwrap().record).collect()
 }
 
 async fn a_bundle_is_the_same_bytes_whenever_it_is_fetched(engine: Engine) {

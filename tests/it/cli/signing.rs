@@ -172,7 +172,8 @@ async fn a_vault_that_was_taken_over_gets_no_signature() {
 
 #[tokio::test]
 async fn an_answer_without_receipt_is_an_alarm() {
-    let vault = fake::start(Arc::new(|_, _, _| (200, br#"{"receipts":[]}"#.to_vec())));
+    let vault =
+        fake::start(Arc::new(|_, _, _| (200, br#"{"receipts":{"envelopes":{},"records":[]}}"#.to_vec())));
     let dir = tempfile::tempdir().unwrap();
     let profile = fake::profile(dir.path(), &vault.url, vault.tls, PERSON);
     let said = Client::open(&profile, None).unwrap().say(&ask()).await;
@@ -181,7 +182,7 @@ async fn an_answer_without_receipt_is_an_alarm() {
 
 #[tokio::test]
 async fn a_receipt_that_does_not_hold_is_an_alarm_and_is_kept() {
-    let lie = serde_json::to_vec(&api::Recorded { receipts: vec![api::Bytes64(b"{}".to_vec())] }).unwrap();
+    let lie = br#"{"receipts":{"envelopes":{},"records":[{}]}}"#.to_vec();
     let vault = fake::start(Arc::new(move |_, _, _| (200, lie.clone())));
     let dir = tempfile::tempdir().unwrap();
     let profile = fake::profile(dir.path(), &vault.url, vault.tls, PERSON);

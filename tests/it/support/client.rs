@@ -155,12 +155,12 @@ impl Caller {
 
     /// Every receipt holds against the pinned vault and log.
     #[track_caller]
-    pub(crate) fn check(&self, receipts: &[api::Bytes64]) -> Vec<Checked> {
+    pub(crate) fn check(&self, receipts: &api::Receipts) -> Vec<Checked> {
         assert!(!receipts.is_empty());
-        let check = |receipt: &api::Bytes64| {
-            Receipt::parse(&receipt.0).unwrap().check(&self.shared.vault, &self.shared.log).unwrap()
+        let check = |receipt: Vec<u8>| {
+            Receipt::parse(&receipt).unwrap().check(&self.shared.vault, &self.shared.log).unwrap()
         };
-        receipts.iter().map(check).collect()
+        receipts.to_keep().map(check).collect()
     }
 
     pub(crate) async fn me(&self) -> Answer {

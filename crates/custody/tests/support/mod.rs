@@ -436,7 +436,7 @@ impl Vault {
         };
         Receipt {
             record: built.bytes.clone(),
-            envelope: said.envelope.clone(),
+            envelope: said.envelope.clone().into(),
             salt: built.salt,
             entry: built.entry,
             predecessors: built.record.links().filter_map(before).collect(),
