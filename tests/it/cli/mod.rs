@@ -4,4 +4,5 @@ mod demo;
 mod fake;
 mod flow;
 mod program;
+mod readme;
 mod signing;
