@@ -226,4 +226,5 @@ pub mod rules;
 pub mod statement;
 pub mod tile;
 pub mod time;
+pub mod timestamp;
 pub mod witness;

@@ -17,6 +17,9 @@ pub struct TimeError;
 const MAX_MILLIS: i64 = 253_402_207_200_000 - 1;
 
 impl Timestamp {
+    /// The largest time, 9999-12-30T21:59:59.999Z.
+    pub const MAX: Self = Self(MAX_MILLIS);
+
     /// From milliseconds since 1970; years 1970 to 9999.
     pub const fn from_millis(millis: i64) -> Result<Self, TimeError> {
         if millis < 0 || millis > MAX_MILLIS { Err(TimeError) } else { Ok(Self(millis)) }
