@@ -14,7 +14,7 @@
 //! use custody::timestamp::{Nonce, Token, TimestampError, request};
 //!
 //! let query = request(&Digest::of(b"checkpoint"), Nonce::new(0x1234));
-//! assert_eq!(query.len(), 65);
+//! assert_eq!(query.len(), 63);
 //! // POST it as custody::timestamp::QUERY_TYPE; the answer is a response, not HTML.
 //! let answer = Token::from_response(b"<html>");
 //! assert_eq!(answer, Err(TimestampError::Malformed("response")));
