@@ -143,6 +143,28 @@ fn devices_pipes_and_files_without_measure_are_refused_by_name() {
 }
 
 #[test]
+fn entries_that_end_before_the_mirrors_checkpoint_are_no_audit() {
+    let mut story = story(9);
+    let lead = story.lead.clone();
+    let bundle = export(&mut story.vault, By::Own(&lead), story.case, &Options::default());
+    let cut = story.vault.entries();
+    story.vault.put(By::Own(&lead), story.case, "later.txt", b"later");
+    let fixture = Fixture { dir: TempDir::new().unwrap(), bundle, vault: story.vault };
+    write_folder(&fixture.path("folder"), &fixture.bundle.files);
+    fixture.write("all", &fixture.vault.entries().concat());
+    fixture.write("cut", &cut.concat());
+    fixture.write("checkpoint", fixture.vault.checkpoint().to_string().as_bytes());
+    let audited = |entries: &str| {
+        let (code, text) =
+            fixture.verify(&["@folder", "--entries", entries, "--checkpoint", "@checkpoint", "--json"]);
+        assert_eq!(code, 4, "{text}");
+        !text.contains("not-audited")
+    };
+    assert!(audited("@all"));
+    assert!(!audited("@cut"));
+}
+
+#[test]
 fn receipts_and_trust_files_are_read_from_files() {
     let fixture = Fixture::new();
     fixture.write("one.receipt", &fixture.vault.receipt(0).emit());

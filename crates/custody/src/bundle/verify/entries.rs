@@ -100,9 +100,7 @@ impl<'a> Audit<'a> {
             notes.skip("whether each record is in the log exactly once and the last ones were the last");
             return Ok(());
         };
-        if let Some(checkpoint) = public.checkpoint {
-            self.add_mirror(checkpoint, trust, notes);
-        }
+        let mirror = public.checkpoint.and_then(|checkpoint| self.add_mirror(checkpoint, trust, notes));
         let mut frontier = Frontier::new();
         let mut met = self.check_roots(0, &frontier, notes);
         loop {
@@ -124,10 +122,12 @@ impl<'a> Audit<'a> {
             met += self.check_roots(frontier.size(), &frontier, notes);
         }
         notes.facts.entries = Some(frontier.size());
-        if frontier.size() < self.identity.checkpoint.size() {
-            let (given, needed) = (frontier.size(), self.identity.checkpoint.size());
-            let detail = format!("{given} entries were given, the bundle's checkpoint covers {needed}");
-            notes.find(Code::NotAudited, PATH, None, detail);
+        let given = frontier.size();
+        for (whose, needed) in [("bundle", Some(self.identity.checkpoint.size())), ("mirror", mirror)] {
+            if let Some(needed) = needed.filter(|needed| given < *needed) {
+                let detail = format!("{given} entries were given, the {whose}'s checkpoint covers {needed}");
+                notes.find(Code::NotAudited, PATH, None, detail);
+            }
         }
         if met < self.roots.len() {
             notes.skip("checkpoints beyond the entries given");
@@ -135,8 +135,8 @@ impl<'a> Audit<'a> {
         Ok(())
     }
 
-    /// The mirror's own checkpoint joins those that the entries must lead to.
-    fn add_mirror(&mut self, bytes: &[u8], trust: &Trust, notes: &mut Notes) {
+    /// The mirror's own checkpoint joins those that the entries must lead to; its size.
+    fn add_mirror(&mut self, bytes: &[u8], trust: &Trust, notes: &mut Notes) -> Option<u64> {
         let opened = SignedNote::parse(bytes).map_err(Into::into).and_then(|note| {
             let checkpoint = Checkpoint::open(&note, &self.identity.log)?;
             Ok((note, checkpoint))
@@ -149,8 +149,12 @@ impl<'a> Audit<'a> {
                 self.roots.push((checkpoint.size(), *checkpoint.root()));
                 self.roots.sort_unstable();
                 self.roots.dedup();
+                Some(checkpoint.size())
             }
-            Err(error) => notes.find(open_failure(error), "checkpoint", None, error.to_string()),
+            Err(error) => {
+                notes.find(open_failure(error), "checkpoint", None, error.to_string());
+                None
+            }
         }
     }
 
