@@ -75,6 +75,11 @@ wire! {
     KeyPrepare {
         /// The new key's public half, hex.
         key: String,
+        /// How somebody made sure whose key it is: `in-person`, `voice`, or `none`, which is meant when absent. A
+        /// further key needs no look at the person, the earlier key vouches; the first registrar's does, and this is
+        /// the word of whoever runs the vault.
+        #[serde(default)]
+        checked: Option<String>,
     }
     /// `POST /api/v1/keys`.
     NewKey {

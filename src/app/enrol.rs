@@ -151,7 +151,8 @@ impl App {
             Some(own) => Signer::OwnKey(person, own),
             None => Signer::System,
         };
-        let statement = self.compose_enrolment(person, &ask.key, KeyCheck::InPerson, signer).await?;
+        let checked = ask.checked.as_deref().map_or(Ok(KeyCheck::None), key_check)?;
+        let statement = self.compose_enrolment(person, &ask.key, checked, signer).await?;
         self.would_allow(&statement).await?;
         Ok(prepared(&statement))
     }

@@ -61,7 +61,8 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         "\nWrite both fingerprints on paper: whoever checks a bundle, or signs in, compares them.\n\
          Back up {} apart from the database: without the keys nothing can be opened.\n\nNext:\n  \
          custos serve --data-dir {}\n  custos login {} --fingerprint {} \\\n    --vault-fingerprint {} \\\n    \
-         --token-file {}\n  custos key enroll",
+         --token-file {}\n  custos key enroll --checked in-person\n\nThe last line is your word that you saw the \
+         administrator make the key; leave --checked away if nobody looked.",
         config.data_dir().join("keys").display(),
         config.data_dir().display(),
         config.origin(),

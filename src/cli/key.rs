@@ -33,6 +33,10 @@ pub(super) enum Action {
         /// The key's file; without it a new key is made beside the profile
         #[arg(long, value_name = "FILE")]
         key_file: Option<PathBuf>,
+        /// For the first registrar's first key: how you who run the vault made sure whose key it is. Reports doubt a
+        /// key that nobody looked at. A further key is vouched for by the one before
+        #[arg(long, value_parser = ["in-person", "voice", "none"], default_value = "none")]
+        checked: String,
     },
     /// The keys of a person, yours by default
     List {
@@ -67,7 +71,7 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             });
             out.result(&shown, |_| key_hash(&public).to_hex());
         }
-        Action::Enroll { key_file } => enroll(global, key_file.as_ref(), out).await?,
+        Action::Enroll { key_file, checked } => enroll(global, key_file.as_ref(), checked, out).await?,
         Action::List { person } => {
             let client = session::reader(global)?;
             let person = client.person_of(person.unwrap_or(client.person())).await?;
@@ -88,7 +92,7 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
     Ok(Exit::Valid)
 }
 
-async fn enroll(global: &Global, key_file: Option<&PathBuf>, out: Out) -> Result<(), Failure> {
+async fn enroll(global: &Global, key_file: Option<&PathBuf>, checked: &str, out: Out) -> Result<(), Failure> {
     let mut profile = session::profile(global)?;
     let client = session::client(global)?;
     let path = match key_file {
@@ -103,7 +107,7 @@ async fn enroll(global: &Global, key_file: Option<&PathBuf>, out: Out) -> Result
         key::create(&path, &new, None)?;
         new
     };
-    client.enrol_key(&new).await?;
+    client.enrol_key(&new, checked).await?;
     profile.set_key(&path)?;
     let hash = key_hash(&new.verifying_key());
     out.result(&json!({ "key": hash, "file": path }), |_| hash.to_hex());

@@ -87,14 +87,16 @@ impl Stranger {
 
 impl Client {
     /// Enrols a further key of one's own, vouched with the present one; or, for the first registrar, the first key,
-    /// for which the vault vouches once.
-    pub async fn enrol_key(&self, new: &SigningKey) -> Result<Vec<Kept>, ClientError> {
+    /// for which the vault vouches once. `checked` says how somebody made sure whose key it is, as [`Client::invite`].
+    pub async fn enrol_key(&self, new: &SigningKey, checked: &str) -> Result<Vec<Kept>, ClientError> {
         let public = PublicKey::new(new.verifying_key().to_bytes());
-        let body = api::KeyPrepare { key: public.to_string() };
+        let body = api::KeyPrepare { key: public.to_string(), checked: Some(checked.to_owned()) };
         let prepared: api::Prepared = self.http.fetch(Call::ask("/api/v1/keys/prepare").json(&body)?).await?;
         let statement = parse(&prepared)?;
         let vouching = self.key.as_ref().map_or(Vouching::ByVault, |_| Vouching::ByKey);
         let person = check_enrolment(&statement, &self.trust, public, vouching)?;
+        let asked = Some(&serde_json::Value::from(checked));
+        same("data.checked", &asked, &statement.data.get("checked")).map_err(ClientError::NotAsked)?;
         same("person", &self.person, &person).map_err(ClientError::NotAsked)?;
         check_time(&statement, now()).map_err(ClientError::NotAsked)?;
         if let Some(key) = &self.key {

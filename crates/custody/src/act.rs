@@ -304,7 +304,7 @@ pub enum KeyCheck {
     InPerson,
     /// By voice.
     Voice,
-    /// Not at all; reported as `key-unproven`.
+    /// Not at all; reported as `key-unproven` unless an earlier key of the same person vouched.
     None,
 }
 

@@ -130,6 +130,9 @@ async fn people_roles_keys_and_tokens_come_and_go(engine: Engine) {
     asha.check(&revoked.receipts);
     let keys = asha.get(&path).await.ok::<api::Person>().keys;
     assert_eq!(keys.iter().filter(|key| key.revoked.is_some()).count(), 1);
+    let second = keys.iter().find(|key| key.revoked.is_none()).unwrap();
+    assert_eq!((second.checked.as_str(), second.voucher.as_str()), ("none", "owner"), "nobody looked");
+    assert_eq!(app.admin.me().await.ok::<api::Me>().person.keys[0].checked, "in-person", "as was said");
 
     let case = asha.open_case("A case").await;
     let member = json!({ "person": app.enrol("Cara", &[]).await.id, "role": "reader" });

@@ -48,7 +48,7 @@ impl Vault {
             server,
         };
         vault.login("admin", &["--token-file", "vault/admin.token"]);
-        vault.ok("admin", &["key", "enroll"]);
+        vault.ok("admin", &["key", "enroll", "--checked", "in-person"]);
         vault
     }
 

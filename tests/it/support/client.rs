@@ -259,7 +259,8 @@ impl Caller {
 
     /// The first registrar's first key, which the vault vouches for.
     pub(crate) async fn enrol_first_key(&self) {
-        let body = json!({ "key": hex::encode(self.key.verifying_key().as_bytes()) });
+        let key = hex::encode(self.key.verifying_key().as_bytes());
+        let body = json!({ "key": key, "checked": "in-person" });
         let prepared: api::Prepared = self.post("/api/v1/keys/prepare", &body).await.ok();
         let signature = STANDARD.encode(self.sign(&prepared.statement.0));
         let body = json!({ "statement": prepared.statement, "signature": signature });

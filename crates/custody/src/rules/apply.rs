@@ -94,7 +94,11 @@ fn apply_to_person(state: &mut State, statement: &Statement, act: &Act, admitted
                 person.keys += 1;
                 person.keys - 1
             });
-            let stranger = earlier > 0 && !matches!(voucher, Voucher::Owner(_));
+            // Whoever holds the earlier key need not be looked at: it says who they are, as far as itself is proven.
+            let unproven = match voucher {
+                Voucher::Owner(by) => state.keys.get(&by).is_some_and(|by| by.unproven),
+                Voucher::Registrar(..) | Voucher::Vault => earlier > 0 || d.checked == KeyCheck::None,
+            };
             let key = Key {
                 owner: *person,
                 public: d.key,
@@ -103,7 +107,7 @@ fn apply_to_person(state: &mut State, statement: &Statement, act: &Act, admitted
                 suspect_from: None,
                 voucher,
                 checked: d.checked,
-                unproven: stranger || d.checked == KeyCheck::None,
+                unproven,
             };
             state.keys.insert(d.key.hash(), key);
             if let (Voucher::Vault, Some(vault)) = (voucher, &mut state.vault) {

@@ -87,7 +87,8 @@ pub struct Key {
     pub voucher: Voucher,
     /// How the voucher made sure.
     pub checked: KeyCheck,
-    /// Whether nobody with knowledge of the person's earlier key, or nobody at all, vouched for it.
+    /// Whether nobody who knows the person vouched for it: neither an earlier key of theirs that is proven, nor, for
+    /// the first, somebody who checked.
     pub unproven: bool,
 }
 

@@ -42,6 +42,37 @@ fn a_key_is_vouched_for_by_its_owner_or_a_registrar_and_by_nobody_else() {
 }
 
 #[test]
+fn a_key_is_unproven_if_nobody_looked_and_so_is_what_it_vouches_for() {
+    let mut vault = Vault::new();
+    let nobody = 5;
+    let registered = PersonRegistered { org: org() }.to_data();
+    let s = vault.session(ADMIN, Kind::PersonRegistered, registered);
+    vault.say(&Statement { person: Some(person(nobody)), ..s });
+    let mut unproven = |by: u128, whose: u128, checked, n: u8| {
+        let s = vault.signed(by, Kind::KeyEnrolled, KeyEnrolled { checked, key: key(n) }.to_data());
+        vault.say(&Statement { person: Some(person(whose)), ..s });
+        vault.state.keys[&key(n).hash()].unproven
+    };
+    assert!(!unproven(LEAD, LEAD, KeyCheck::None, 70), "the earlier key says whose it is");
+    assert!(unproven(ADMIN, nobody, KeyCheck::None, 5), "nobody looked");
+    assert!(unproven(nobody, nobody, KeyCheck::InPerson, 71), "an unproven key proves nothing");
+}
+
+#[test]
+fn the_first_registrars_key_is_as_good_as_the_vaults_word() {
+    for (checked, unproven) in [(KeyCheck::None, true), (KeyCheck::InPerson, false)] {
+        let mut vault = Vault::founded(checked);
+        assert_eq!(vault.state.keys[&ADMIN_KEY.hash()].unproven, unproven);
+        let further = Statement {
+            person: Some(person(ADMIN)),
+            ..vault.signed(ADMIN, Kind::KeyEnrolled, enrolled(key(70)))
+        };
+        vault.say(&further);
+        assert_eq!(vault.state.keys[&key(70).hash()].unproven, unproven);
+    }
+}
+
+#[test]
 fn an_enrolment_is_signed_by_voucher_and_new_key_in_this_order() {
     let vault = Vault::new();
     let s =

@@ -117,9 +117,8 @@ impl Vault {
         self.try_say(statement).unwrap_or_else(|refusal| panic!("{:?}: {refusal}", statement.kind))
     }
 
-    /// A vault with an administrator who vouches, a lead, a custodian, a reader and a stranger, each with a key, and
-    /// one case.
-    fn new() -> Self {
+    /// A vault with an administrator who vouches, by a key for which the vault did.
+    fn founded(checked: KeyCheck) -> Self {
         let mut vault = Self { state: State::default(), records: 0 };
         let created =
             VaultCreated { log_vkey: "log".to_owned(), origin: "o".to_owned(), vault_key: VAULT_KEY };
@@ -127,11 +126,20 @@ impl Vault {
         vault.say(&vault.system(Kind::OrgRegistered, OrgRegistered { org: org() }.to_data()));
         let registered = PersonRegistered { org: org() }.to_data();
         let about = |s: Statement, n| Statement { person: Some(person(n)), ..s };
-        vault.say(&about(vault.system(Kind::PersonRegistered, registered.clone()), ADMIN));
+        vault.say(&about(vault.system(Kind::PersonRegistered, registered), ADMIN));
         for role in [VaultRole::Administrator, VaultRole::Registrar] {
             vault.say(&about(vault.system(Kind::RoleGranted, RoleChange { role }.to_data()), ADMIN));
         }
-        vault.say(&about(vault.system(Kind::KeyEnrolled, enrolled(ADMIN_KEY)), ADMIN));
+        let first = KeyEnrolled { checked, key: ADMIN_KEY }.to_data();
+        vault.say(&about(vault.system(Kind::KeyEnrolled, first), ADMIN));
+        vault
+    }
+
+    /// The same with a lead, a custodian, a reader and a stranger, each with a key, and one case.
+    fn new() -> Self {
+        let mut vault = Self::founded(KeyCheck::InPerson);
+        let registered = PersonRegistered { org: org() }.to_data();
+        let about = |s: Statement, n| Statement { person: Some(person(n)), ..s };
         for n in [LEAD, CUSTODIAN, READER, STRANGER] {
             vault.say(&about(vault.session(ADMIN, Kind::PersonRegistered, registered.clone()), n));
             let own = key(u8::try_from(n).unwrap());
