@@ -32,6 +32,7 @@ use custody::keys::FieldKey;
 use custody::receipt::Receipt;
 use custody::record::record_hash;
 use custody::rules::Vault;
+use custody::time::Timestamp;
 use ed25519_dalek::SigningKey;
 
 pub use compose::{Composed, Say, parse, parse_opt};
@@ -76,6 +77,8 @@ pub struct SignedIn {
     pub person: PersonId,
     /// The token's label.
     pub token_label: String,
+    /// Until when the token counts.
+    pub token_expires: Timestamp,
 }
 
 impl App {

@@ -9,7 +9,7 @@ use custody::envelope::{self, Envelope, PayloadType};
 use custody::id::{KeyHash, PersonId};
 use custody::kind::Kind;
 use custody::receipt::Receipt;
-use custody::rules::Refusal;
+use custody::rules::{MAX_GRANT_MS, Refusal};
 use custody::statement::{Actor, Statement};
 
 use super::compose::{Composed, Say, Signer};
@@ -17,9 +17,6 @@ use super::{App, AppError, wire};
 use crate::api;
 use crate::sequencer::{Attachments, Submission, SubmissionError, SubmitError};
 use crate::store::StoreError;
-
-/// Longest grant to read: a day.
-const MAX_GRANT_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// What commits together with a statement.
 #[derive(Debug, Default)]
@@ -180,6 +177,7 @@ impl App {
         with: With,
     ) -> Result<Submission, AppError> {
         let act = Act::parse(statement)?;
+        // The rules know the author's clock only; here is the vault's.
         if let Act::AccessGranted(_, _, d) = &act
             && !(self.clock.now()..=self.clock.now().saturating_add_millis(MAX_GRANT_MS)).contains(&d.expires)
         {

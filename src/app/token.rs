@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use custody::digest::Digest;
 use custody::id::PersonId;
+use custody::rules::{Refusal, Right};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -54,18 +55,20 @@ impl App {
         let found = self.store.read().await?.token(&Digest::of(token.as_bytes())).await?;
         match found {
             Some(row) if row.revoked.is_none() && row.expires > self.clock.now() => {
-                Ok(SignedIn { person: row.person, token_label: row.label })
+                Ok(SignedIn { person: row.person, token_label: row.label, token_expires: row.expires })
             }
             _ => Err(AppError::Unauthenticated),
         }
     }
 
-    /// A further token of one's own.
-    pub async fn new_token(&self, person: PersonId, new: &api::NewToken) -> Result<api::Token, AppError> {
+    /// A further token of one's own. It ends no later than the one it was asked for with: whoever stole that one has
+    /// no more of it.
+    pub async fn new_token(&self, who: &SignedIn, new: &api::NewToken) -> Result<api::Token, AppError> {
         if !(1..=365).contains(&new.days) {
             return Err(AppError::Invalid("days: a token lasts 1 to 365 days".to_owned()));
         }
-        let (secret, row) = self.make_token(person, &new.label, new.days)?;
+        let (secret, mut row) = self.make_token(who.person, &new.label, new.days)?;
+        row.expires = row.expires.min(who.token_expires);
         let answer =
             api::Token { id: row.id.to_string(), token: secret.expose(), expires: row.expires.to_string() };
         self.store.apply(&[Change::AddToken(row)]).await?;
@@ -112,6 +115,20 @@ impl App {
     pub async fn revoke_token(&self, person: PersonId, id: Uuid) -> Result<(), AppError> {
         let done = self.store.apply(&[Change::RevokeToken { id, person, now: self.clock.now() }]).await?;
         if done { Ok(()) } else { Err(AppError::NotFound("token")) }
+    }
+
+    /// Ends all tokens of a person: one's own, or, as registrar or administrator, anybody's.
+    pub async fn end_tokens(&self, by: PersonId, person: PersonId) -> Result<(), AppError> {
+        if by != person && !self.in_vault(by, Right::RevokeKeys).await? {
+            let place = super::refuse::Place { case: None, item: None };
+            let refusal = Refusal::NotPermitted(Right::RevokeKeys);
+            return Err(self.refused(by, place, "end-tokens", refusal).await?);
+        }
+        self.person(person).await?;
+        self.store.apply(&[Change::RevokeTokens { person, now: self.clock.now() }]).await?;
+        // Tokens are no part of the log; whoever watches the vault sees it here.
+        tracing::warn!(%by, %person, "all tokens of a person were ended");
+        Ok(())
     }
 }
 

@@ -95,8 +95,8 @@ impl Client {
         let statement = parse(&prepared)?;
         let vouching = self.key.as_ref().map_or(Vouching::ByVault, |_| Vouching::ByKey);
         let person = check_enrolment(&statement, &self.trust, public, vouching)?;
-        let asked = Some(&serde_json::Value::from(checked));
-        same("data.checked", &asked, &statement.data.get("checked")).map_err(ClientError::NotAsked)?;
+        let asked = custody::json::Value::from(checked);
+        same("data.checked", &Some(&asked), &statement.data.get("checked")).map_err(ClientError::NotAsked)?;
         same("person", &self.person, &person).map_err(ClientError::NotAsked)?;
         check_time(&statement, now()).map_err(ClientError::NotAsked)?;
         if let Some(key) = &self.key {

@@ -158,6 +158,7 @@ pub const TABLE: &[Row] = &[
     ("no-content", 409, "The vault holds no content of this item", "upload the content first"),
     ("role", 409, "The role is there already, or not", "read the person's or case's roles"),
     ("grant", 409, "The grant is not open", "ask for a new access grant"),
+    ("grant-too-long", 422, "The grant lasts too long", "ask for a grant that ends within a day"),
     ("set-up-only", 403, "Only during set-up", "let an administrator or registrar do it"),
     (
         "last-one",

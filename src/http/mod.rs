@@ -200,6 +200,7 @@ pub fn routes(service: &mut ServiceConfig) {
         .service(api::people::new_token)
         .service(api::people::tokens)
         .service(api::people::revoke_token)
+        .service(api::people::end_tokens)
         .service(api::cases::open_case)
         .service(api::cases::cases)
         .service(api::cases::case)
@@ -237,7 +238,7 @@ pub fn routes(service: &mut ServiceConfig) {
         api::people::person, api::people::grant_role, api::people::revoke_role, api::people::invite,
         api::people::prepare_redemption, api::people::redeem, api::people::enrolments, api::people::approve,
         api::people::prepare_key, api::people::add_key, api::people::revoke_key, api::people::new_token,
-        api::people::tokens, api::people::revoke_token,
+        api::people::tokens, api::people::revoke_token, api::people::end_tokens,
         api::cases::open_case, api::cases::cases, api::cases::case, api::cases::add_member, api::cases::members,
         api::cases::remove_member, api::cases::register_item, api::cases::items, api::cases::item,
         api::cases::classify, api::cases::case_custody, api::cases::item_custody, api::cases::transfers,

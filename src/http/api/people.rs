@@ -147,11 +147,11 @@ pub(crate) async fn revoke_key(app: Data<App>, who: Person, key: Idempotency, ha
     Ok(ok(app.revoke_key(who.0.person, parse(&hash, "hash")?, key.0).await?))
 }
 
-/// A further token of one's own.
+/// A further token of one's own; it ends no later than the one this is asked with.
 #[utoipa::path(request_body = api::NewToken, responses((status = 201, body = api::Token)))]
 #[post("/api/v1/tokens")]
 pub(crate) async fn new_token(app: Data<App>, who: Person, body: Json<api::NewToken>) -> Answer {
-    Ok(created(app.new_token(who.0.person, &body).await?))
+    Ok(created(app.new_token(&who.0, &body).await?))
 }
 
 /// One's own tokens.
@@ -166,5 +166,13 @@ pub(crate) async fn tokens(app: Data<App>, who: Person) -> Answer {
 #[delete("/api/v1/tokens/{id}")]
 pub(crate) async fn revoke_token(app: Data<App>, who: Person, id: Path<String>) -> Answer {
     app.revoke_token(who.0.person, parse(&id, "id")?).await?;
+    Ok(actix_web::HttpResponse::NoContent().finish())
+}
+
+/// Ends all tokens of a person: one's own, or as registrar or administrator anybody's.
+#[utoipa::path(params(("id" = String, Path)), responses((status = 204)))]
+#[delete("/api/v1/persons/{id}/tokens")]
+pub(crate) async fn end_tokens(app: Data<App>, who: Person, id: Path<String>) -> Answer {
+    app.end_tokens(who.0.person, parse(&id, "id")?).await?;
     Ok(actix_web::HttpResponse::NoContent().finish())
 }

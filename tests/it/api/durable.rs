@@ -86,11 +86,9 @@ fn read(trace: &str) -> Vec<Call> {
     let mut begun = std::collections::HashMap::new();
     let mut calls = Vec::new();
     for line in trace.lines() {
-        let mut words = line.splitn(3, char::is_whitespace);
-        let (Some(pid), Some(at), Some(rest)) = (words.next(), words.next(), words.next().map(str::trim))
-        else {
-            continue;
-        };
+        // Short process numbers are followed by more than one space.
+        let Some((pid, rest)) = line.split_once(' ') else { continue };
+        let Some((at, rest)) = rest.trim().split_once(' ') else { continue };
         let at = micros(at);
         let succeeded = || rest.rsplit_once(" = ").is_some_and(|(_, result)| !result.starts_with('-'));
         if let Some(resumed) = rest.strip_prefix("<... ") {

@@ -4,6 +4,7 @@ use custos::api;
 use custos::store::Store;
 use serde_json::json;
 
+use super::refusals;
 use super::spine::two_custodians;
 use crate::on_both_engines;
 use crate::support::app::TestApp;
@@ -14,6 +15,7 @@ use crate::support::world::Engine;
 on_both_engines! {
     a_member_stays_until_custody_is_handed_over
     somebody_who_can_vouch_stays
+    tokens_end_with_the_one_they_came_from_or_by_a_registrar
 }
 
 /// Everything read back, and what is counted from the tables compared with a replay of all records.
@@ -68,4 +70,30 @@ async fn somebody_who_can_vouch_stays(engine: Engine) {
     let key = json!({ "key": "11".repeat(32) });
     app.admin.post("/api/v1/keys/prepare", &key).await.problem("set-up-only");
     audited(&app).await;
+}
+
+async fn tokens_end_with_the_one_they_came_from_or_by_a_registrar(engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let (asha, ben) = (app.enrol("Asha", &["custodian"]).await, app.enrol("Ben", &["custodian"]).await);
+    let new = |days: u32| json!({ "label": "x", "days": days });
+    let short: api::Token = asha.post("/api/v1/tokens", &new(1)).await.made();
+    let phone = asha.with_token(&short.token);
+    let longer: api::Token = phone.post("/api/v1/tokens", &new(365)).await.made();
+    assert_eq!(longer.expires, short.expires, "no longer than what it was asked for with");
+    let shorter: api::Token = asha.post("/api/v1/tokens", &new(2)).await.made();
+    assert!(shorter.expires > short.expires);
+
+    let tokens = format!("/api/v1/persons/{}/tokens", asha.id);
+    ben.delete(&tokens).await.problem("not-permitted");
+    assert_eq!(refusals(&app).await.pop().unwrap().1.act.as_str(), "end-tokens");
+    assert_eq!(app.admin.delete(&tokens).await.status, 204);
+    for token in [&asha.token, &short.token, &longer.token, &shorter.token] {
+        asha.with_token(token).me().await.problem("unauthenticated");
+    }
+    app.admin
+        .delete("/api/v1/persons/01920000-0000-7000-8000-000000000000/tokens")
+        .await
+        .problem("not-found");
+    assert_eq!(ben.delete(&format!("/api/v1/persons/{}/tokens", ben.id)).await.status, 204);
+    ben.me().await.problem("unauthenticated");
 }

@@ -1,6 +1,6 @@
 //! The decisions themselves, one function a subject.
 
-use super::{Item, Key, Refusal, Right, State, Vault, places, subject_case, takes_bytes};
+use super::{Item, Key, MAX_GRANT_MS, Refusal, Right, State, Vault, places, subject_case, takes_bytes};
 use crate::act::{
     AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberChange, PublicKey, RoleChange,
     Subject, TransferStep, VaultRole,
@@ -161,7 +161,7 @@ fn decide_act(
             }
             named_here(state, statement, act, Seen::Record(d.record))
         }
-        _ => decide_item(state, speaker, act),
+        _ => decide_item(state, speaker, statement, act),
     }
 }
 
@@ -259,7 +259,7 @@ fn member_removed(state: &State, speaker: &Speaker<'_>, case: CaseId, d: &Member
     if keeps || !state.custody.contains_key(&(case, d.member)) { Ok(()) } else { Err(Refusal::HoldsCustody) }
 }
 
-fn decide_item(state: &State, speaker: &Speaker<'_>, act: &Act) -> Decision {
+fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act: &Act) -> Decision {
     match act {
         Act::ItemRegistered(case, id, d, content) => {
             speaker.in_case(*case, Right::RegisterItem)?;
@@ -282,8 +282,12 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, act: &Act) -> Decision {
             let item = item_of(state, Some(*case), *id)?;
             content_received(item, d.version, *content)
         }
-        Act::AccessGranted(case, id, _) => {
+        Act::AccessGranted(case, id, d) => {
             speaker.in_case(*case, Right::ReadContent)?;
+            let lasts = d.expires.millis() - statement.actor_time.millis();
+            if !(0..=MAX_GRANT_MS).contains(&lasts) {
+                return Err(Refusal::GrantTooLong);
+            }
             let item = item_of(state, Some(*case), *id)?;
             if item.stored.is_some() { Ok(()) } else { Err(Refusal::NoContent) }
         }

@@ -22,6 +22,9 @@ use crate::id::{CaseId, ItemId, KeyHash, OrgId, PersonId};
 use crate::record::Sequence;
 use crate::statement::{Seen, Statement};
 
+/// Longest grant to read, from the time its author states: a day in milliseconds.
+pub const MAX_GRANT_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// Why an act is refused. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -100,6 +103,9 @@ pub enum Refusal {
     /// The grant is not the actor's, not of this item, or completed already.
     #[error("the access grant is not open, or not for this person and item")]
     Grant,
+    /// A grant to read that ends before it begins, or later than [`MAX_GRANT_MS`] after.
+    #[error("a grant to read lasts at most a day from when it was asked for")]
+    GrantTooLong,
     /// Only during set-up.
     #[error("the vault says this itself only while it is being set up")]
     SetUpOnly,
@@ -139,6 +145,7 @@ impl Refusal {
             Self::AdministratorApart => "administrator-apart",
             Self::Role(_) => "role",
             Self::Grant => "grant",
+            Self::GrantTooLong => "grant-too-long",
             Self::SetUpOnly => "set-up-only",
             Self::LastOne => "last-one",
             Self::HoldsCustody => "holds-custody",

@@ -218,6 +218,24 @@ fn reading_needs_content_and_a_grant_is_completed_once_by_its_reader_or_the_vaul
 }
 
 #[test]
+fn a_grant_to_read_lasts_a_day_at_most() {
+    let mut vault = Vault::new();
+    vault.register(1, Class::Open, None).unwrap();
+    vault.receive(1, 7).unwrap();
+    for (expires, decision) in [
+        ("2026-11-21T12:00:00.000Z", Ok(())),
+        ("2026-11-22T12:00:00.000Z", Ok(())),
+        ("2026-11-22T12:00:00.001Z", Err(Refusal::GrantTooLong)),
+        ("2026-11-21T11:59:59.999Z", Err(Refusal::GrantTooLong)),
+    ] {
+        let data = AccessGranted { expires: expires.parse().unwrap() }.to_data();
+        let s = of_item(vault.session(READER, Kind::AccessGranted, data), 1);
+        let s = Statement { purpose: Some("review".parse().unwrap()), ..s };
+        assert_eq!(vault.try_say(&s).map(drop), decision, "{expires}");
+    }
+}
+
+#[test]
 fn custody_changes_only_by_the_holders_offer_and_the_receivers_acceptance() {
     let mut vault = Vault::new();
     let registered = vault.register(1, Class::Open, None).unwrap();
