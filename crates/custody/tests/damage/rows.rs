@@ -372,7 +372,7 @@ pub(crate) const ROWS: &[Row] = &[
     })),
     ("act-recorded-twice", || lying(|s| {
         let (case, item, lead) = (s.case, s.items[2], s.lead.clone());
-        let expires = custody::time::Timestamp::from_millis(s.vault.now + 1).unwrap();
+        let expires = custody::time::Timestamp::from_millis(s.vault.now + 60_000).unwrap();
         for _ in 0..2 {
             let mut d = draft(Kind::AccessGranted, AccessGranted { expires }.to_data());
             (d.case, d.item, d.purpose) = (Some(case), Some(item), Some("review"));
