@@ -1,0 +1,308 @@
+//! The members of `data` by kind, and the values that stand in them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::id::{Code, KeyHash, OrgId, PersonId};
+use crate::json::{self, Object};
+use crate::statement::Seen;
+use crate::time::Timestamp;
+
+macro_rules! data {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {$(
+            $(#[$field_doc])*
+            pub $field: $type,
+        )*}
+        impl $name {
+            /// As the `data` member of a statement.
+            pub fn to_data(&self) -> Object {
+                json::to_object(self)
+            }
+        }
+    )*};
+}
+
+data! {
+    /// Data of `vault.created`.
+    VaultCreated {
+        /// The log's verifier key (C2SP signed-note vkey).
+        log_vkey: String,
+        /// The log's origin line.
+        origin: String,
+        /// The vault's Ed25519 public key, hex.
+        vault_key: PublicKey,
+    }
+    /// Data of `org.registered`; its name is a field.
+    OrgRegistered {
+        /// The organisation.
+        org: OrgId,
+    }
+    /// Data of `person.registered`; the person's name is a field.
+    PersonRegistered {
+        /// The person's organisation.
+        org: OrgId,
+    }
+    /// Data of `role.granted` and `role.revoked`.
+    RoleChange {
+        /// The role.
+        role: VaultRole,
+    }
+    /// Data of `key.enrolled`.
+    KeyEnrolled {
+        /// How the voucher made sure whose key it is.
+        checked: KeyCheck,
+        /// The Ed25519 public key, hex.
+        key: PublicKey,
+    }
+    /// Data of `key.revoked`.
+    KeyRevoked {
+        /// H(public key).
+        key: KeyHash,
+        /// Log index from which on signatures are suspect, if any.
+        #[serde(default, deserialize_with = "present_uint", skip_serializing_if = "Option::is_none")]
+        suspect_from: Option<u64>,
+    }
+    /// Data of `case.opened`; title and references are fields.
+    CaseOpened {
+        /// The case's type, a code.
+        case_type: Code,
+        /// ISO 3166 country code in lower case, or another code of the jurisdiction.
+        jurisdiction: Code,
+    }
+    /// Data of `member.added` and `member.removed`.
+    MemberChange {
+        /// Who.
+        member: PersonId,
+        /// As what.
+        role: CaseRole,
+    }
+    /// Data of `bundle.exported`; recipient and authority are fields.
+    BundleExported {
+        /// H("custos/heads/v1" ‖ one line a sequence in scope): see [`crate::record::heads_digest`].
+        heads: Digest,
+        /// How many sequences are in scope.
+        sequences: u64,
+    }
+    /// Data of `bundle.completed`.
+    BundleCompleted {
+        /// SHA-256 of the bundle's `bundle.json`.
+        bundle: Digest,
+        /// Hash of the record of `bundle.exported`.
+        export: Digest,
+    }
+    /// Data of `item.registered`; title, file name, place and device are fields.
+    ItemRegistered {
+        /// How sensitive it is.
+        class: Class,
+        /// By which way it came, a code (`cli`, `api`, `browser`, `physical`).
+        route: Code,
+    }
+    /// Data of `item.classified`.
+    ItemClassified {
+        /// The new class.
+        class: Class,
+    }
+    /// Data of `content.received`.
+    ContentReceived {
+        /// H(envelope of the object manifest).
+        manifest: Digest,
+        /// The stored object, 16 random bytes in hex.
+        object: ObjectId,
+        /// Content version, from 1.
+        version: u32,
+    }
+    /// Data of `access.granted`.
+    AccessGranted {
+        /// Until when content requests may carry it.
+        expires: Timestamp,
+    }
+    /// Data of `access.completed`.
+    AccessCompleted {
+        /// Bytes of content sent, as counted by the vault; absent where a restart lost the count.
+        #[serde(default, deserialize_with = "present_uint", skip_serializing_if = "Option::is_none")]
+        bytes: Option<u64>,
+        /// Hash of the record of `access.granted`.
+        grant: Digest,
+        /// How it ended.
+        outcome: AccessOutcome,
+    }
+    /// Data of `access.denied`.
+    AccessDenied {
+        /// What was tried, as a code: `read`, `export`, `transfer-offered`.
+        act: Code,
+        /// How many like it this record stands for, from 1.
+        count: u64,
+        /// Who was refused.
+        person: PersonId,
+        /// The rule that refused.
+        rule: Code,
+    }
+    /// Data of `transfer.offered`.
+    TransferOffered {
+        /// To whom.
+        to: PersonId,
+    }
+    /// Data of `transfer.accepted` and `transfer.declined` of one item; lists carry the offer with each item.
+    TransferAnswered {
+        /// The offer.
+        offer: Seen,
+    }
+    /// Data of `fixity.passed` and `fixity.failed`.
+    FixityChecked {
+        /// The stored object.
+        object: ObjectId,
+        /// What was compared: `intake`, `download`, `scrub`.
+        stage: Code,
+    }
+    /// Data of `correction.noted`; the text is a field.
+    CorrectionNoted {
+        /// Hash of the record that is corrected.
+        record: Digest,
+    }
+    /// Data of `clock.fault`.
+    ClockFault {
+        /// Milliseconds by which the wall clock left the monotonic one; negative when it went back.
+        drift_ms: i64,
+    }
+}
+
+/// Roles in the vault; none of them reads evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VaultRole {
+    /// Runs the vault: organisations, persons, roles. Cannot be a member of a case.
+    Administrator,
+    /// Vouches for persons' keys.
+    Registrar,
+    /// Reads the log, not content.
+    Auditor,
+    /// Keeps items of any organisation; may open cases.
+    Custodian,
+    /// May open cases.
+    Investigator,
+}
+
+/// Roles in a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaseRole {
+    /// Leads: members, classes, exports.
+    Lead,
+    /// Registers and reads items.
+    Investigator,
+    /// Keeps items: registers, classifies, transfers, exports; reads to check.
+    Custodian,
+    /// Reads and exports.
+    Prosecutor,
+    /// Reads.
+    Reader,
+}
+
+/// How sensitive an item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// Ordinary evidence.
+    Open,
+    /// Members only, and marked so.
+    Confidential,
+    /// Sealed to persons; not supported yet, refused.
+    Restricted,
+    /// Digest and records only; the vault never holds the bytes.
+    HashOnly,
+}
+
+/// How a voucher made sure whose key it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyCheck {
+    /// Face to face.
+    InPerson,
+    /// By voice.
+    Voice,
+    /// Not at all; reported as `key-unproven` unless an earlier key of the same person vouched.
+    None,
+}
+
+/// How a reading ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccessOutcome {
+    /// The reader said that it is done.
+    Completed,
+    /// The grant ran out.
+    Expired,
+}
+
+/// An Ed25519 public key, 32 bytes, hex. Any 32 bytes here: whether they are a point shows when they verify.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PublicKey([u8; 32]);
+
+/// A stored object's random name, 16 bytes, hex.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId([u8; 16]);
+
+macro_rules! hex_newtype {
+    ($name:ident, $len:literal) => {
+        impl $name {
+            /// Wraps the bytes.
+            pub const fn new(bytes: [u8; $len]) -> Self {
+                Self(bytes)
+            }
+            /// The bytes.
+            pub const fn as_bytes(&self) -> &[u8; $len] {
+                &self.0
+            }
+        }
+        impl core::str::FromStr for $name {
+            type Err = HexError;
+            fn from_str(text: &str) -> Result<Self, HexError> {
+                crate::digest::hex_array(text).map(Self).ok_or(HexError { bytes: $len })
+            }
+        }
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(&hex::encode(self.0))
+            }
+        }
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                crate::id::text(from)
+            }
+        }
+    };
+}
+hex_newtype!(PublicKey, 32);
+hex_newtype!(ObjectId, 16);
+
+/// A hexadecimal value of the wrong length or spelling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected {bytes} bytes in lower-case hexadecimal")]
+pub struct HexError {
+    bytes: usize,
+}
+
+impl PublicKey {
+    /// H(public key).
+    pub fn hash(&self) -> KeyHash {
+        Digest::of(&self.0)
+    }
+}
+
+fn present_uint<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    json::uint(from).map(Some)
+}
