@@ -1,8 +1,9 @@
-//! Reads every vector in `vectors/note`, `vectors/log`, `vectors/tile` and `vectors/witness` and compares the verdict with what the file expects.
+//! Reads every vector in `vectors/note`, `log`, `tile`, `witness` and `timestamp` and compares the verdict with what
+//! the file expects.
 //!
 //! A vector is header lines `key: value`, a blank line, and a body to the end of the file, byte for byte. `expect` is
 //! `valid` or the name of the error variant; `why` is for people; `type` says what the body is (a signed note if it
-//! is missing). The files were made by an independent program, not by the code under test.
+//! is missing). The files were made by independent programs (timestamps by `openssl`), not by the code under test.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at a vector that cannot be read")]
 
@@ -17,6 +18,7 @@ use custody::note::{SignedNote, VerifierKey};
 use custody::policy::{Policy, PolicyError};
 use custody::proof::TlogProof;
 use custody::tile::{Tile, TilePath, parse_entries};
+use custody::timestamp::{Anchors, Nonce, TimestampError, Token, Verified};
 use custody::witness::{AddCheckpoint, Answer, Head, Refusal, cosignature_by, decide};
 
 struct Vector {
@@ -42,6 +44,11 @@ fn every_tile_vector_has_the_verdict_it_expects() {
 #[test]
 fn every_witness_vector_has_the_verdict_it_expects() {
     assert!(run("witness") >= 90);
+}
+
+#[test]
+fn every_timestamp_vector_has_the_verdict_it_expects() {
+    assert!(run("timestamp") >= 37);
 }
 
 /// Runs all vectors of one directory and returns their number.
@@ -121,6 +128,7 @@ impl Vector {
             "tree" => self.tree(),
             "add-checkpoint" => self.add_checkpoint(),
             "answer" => self.answer(),
+            "timestamp" => name(self.timestamp()),
             other => panic!("unknown type {other}"),
         }
     }
@@ -192,6 +200,14 @@ impl Vector {
             }
             Err(error) => variant(&error),
         }
+    }
+
+    /// The body is an authority's response.
+    fn timestamp(&self) -> Result<Verified, TimestampError> {
+        use base64::prelude::{BASE64_STANDARD, Engine as _};
+        let anchors = Anchors::parse(&BASE64_STANDARD.decode(self.one("anchor")).unwrap()).unwrap();
+        let nonce = Nonce::new(self.number("nonce"));
+        Token::from_response(&self.body)?.verify(&self.digest("digest"), Some(nonce), &anchors)
     }
 
     fn path(&self) -> TilePath {
