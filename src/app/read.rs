@@ -94,7 +94,7 @@ impl App {
         for row in &rows {
             if let std::collections::hash_map::Entry::Vacant(slot) = statements.entry(row.stmt) {
                 slot.insert(statement(&row.envelope)?);
-                envelopes.insert(row.stmt.to_hex(), api::Bytes64(row.envelope.clone()));
+                envelopes.insert(row.stmt.to_hex(), api::Bytes64(row.envelope.to_vec()));
             }
         }
         let opened = self.open_fields(&statements.iter().map(|(stmt, s)| (*stmt, s)).collect()).await?;

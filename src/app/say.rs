@@ -79,7 +79,7 @@ impl App {
         if !(asks_for(say, &statement) && say.fields == fields) {
             return Err(AppError::OpIdReused);
         }
-        let again = Submission::new(envelope, Attachments::default())?;
+        let again = Submission::new(envelope.to_vec(), Attachments::default())?;
         Ok(Some(self.sequencer.submit(again).await?))
     }
 

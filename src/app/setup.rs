@@ -206,7 +206,7 @@ impl App {
             let mut tx = store.read().await?;
             let identity = tx.vault().await?.ok_or(StoreError::NoVault)?;
             let first = tx.records(Sequence::Vault, 0, 1).await?.pop().ok_or(StoreError::NoVault)?;
-            (identity, (first.record, first.envelope))
+            (identity, (first.record, first.envelope.to_vec()))
         };
         if keyring.vault_key().verifying_key().as_bytes() != identity.key.as_bytes() {
             return Err(SetupError::OtherKeys("vault key"));

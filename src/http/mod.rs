@@ -35,6 +35,9 @@ const DRAIN: Duration = Duration::from_secs(30);
 const CLOSE_SECONDS: u64 = 1;
 /// Grants that ran out are closed, counted refusals recorded and idle clients forgotten, this often.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// Threads a worker for what must not hold it up: opening segments, reading files. More would wait for the same disk
+/// and processors, and each keeps memory of its own.
+const BLOCKING: usize = 8;
 
 /// What a service that listens says.
 #[derive(Debug, Clone)]
@@ -112,6 +115,7 @@ pub async fn serve(
             .wrap(tracing_actix_web::TracingLogger::<Quiet>::new())
             .configure(routes)
     })
+    .worker_max_blocking_threads(BLOCKING)
     .shutdown_timeout(CLOSE_SECONDS)
     .disable_signals()
     // An error sent before the body was read must reach the client: without this the connection is reset under it.

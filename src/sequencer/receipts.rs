@@ -53,7 +53,7 @@ fn receipt(
         })
         .collect::<Result<_, StoreError>>()?;
     let RecordRow { record, envelope, salt, entry, .. } = row;
-    Ok(Receipt { record, envelope: envelope.into(), salt, entry, predecessors, proof })
+    Ok(Receipt { record, envelope, salt, entry, predecessors, proof })
 }
 
 /// A record as the one before in `sequence`.

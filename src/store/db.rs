@@ -19,7 +19,7 @@ use super::row::{Row, Value};
 use super::sql::{self, Dialect, Insert, Sql, SqlIn};
 
 /// Connections that read beside the writer.
-const READERS: u32 = 8;
+const READERS: u32 = 4;
 /// Connections to PostgreSQL.
 const CONNECTIONS: u32 = 16;
 /// Prepared statements kept per connection: multi-row statements come in a few sizes each.

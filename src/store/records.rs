@@ -1,6 +1,7 @@
 //! Statements, records and their places in sequences.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use custody::digest::Digest;
 use custody::id::{Code, KeyHash, OpId};
@@ -42,8 +43,8 @@ pub struct RecordRow {
     pub case: Option<RecordPlace>,
     /// Its leaf in the public log.
     pub entry: Entry,
-    /// The envelope's bytes.
-    pub envelope: Vec<u8>,
+    /// The envelope's bytes, shared by the records of one statement.
+    pub envelope: Arc<[u8]>,
 }
 
 /// A record's place in one sequence, with what opens its promise about the successor.
@@ -98,38 +99,51 @@ impl Tx {
         limit: u32,
     ) -> Result<Vec<RecordRow>, StoreError> {
         let params = vec![Value::text(sequence), Value::uint(after), Value::uint(limit.into())];
-        self.all(sql::RECORDS_OF_SEQUENCE, params).await?.iter().map(record).collect()
+        let rows = self.all(sql::RECORDS_OF_SEQUENCE, params).await?;
+        self.with_envelopes(&rows).await
     }
 
     /// All records in log order from `log_index` on, at most `limit`.
     pub async fn records_from(&mut self, log_index: u64, limit: u32) -> Result<Vec<RecordRow>, StoreError> {
         let params = vec![Value::uint(log_index), Value::uint(limit.into())];
-        self.all(sql::RECORDS_OF_LOG, params).await?.iter().map(record).collect()
+        let rows = self.all(sql::RECORDS_OF_LOG, params).await?;
+        self.with_envelopes(&rows).await
     }
 
     /// The records with these log indices, in log order; unknown ones are left out.
     pub async fn records_at(&mut self, indices: &[u64]) -> Result<Vec<RecordRow>, StoreError> {
         let keys = indices.iter().map(|index| Value::uint(*index)).collect();
-        self.all_in(sql::RECORDS_BY_INDEX, keys).await?.iter().map(record).collect()
+        let rows = self.all_in(sql::RECORDS_BY_INDEX, keys).await?;
+        self.with_envelopes(&rows).await
     }
 
     /// The records with these hashes, in log order; unknown ones are left out.
     pub async fn records_by_hash(&mut self, hashes: &[Digest]) -> Result<Vec<RecordRow>, StoreError> {
         let keys = hashes.iter().map(Value::digest).collect();
-        self.all_in(sql::RECORDS_BY_HASH, keys).await?.iter().map(record).collect()
+        let rows = self.all_in(sql::RECORDS_BY_HASH, keys).await?;
+        self.with_envelopes(&rows).await
     }
 
     /// The records that these statements became, in log order.
     pub async fn records_of(&mut self, stmts: &[Digest]) -> Result<Vec<RecordRow>, StoreError> {
         let keys = stmts.iter().map(Value::digest).collect();
-        self.all_in(sql::RECORDS_BY_STMT, keys).await?.iter().map(record).collect()
+        let rows = self.all_in(sql::RECORDS_BY_STMT, keys).await?;
+        self.with_envelopes(&rows).await
+    }
+
+    /// Each envelope is read once, however many records its statement became: a transfer of a thousand items has a
+    /// thousand of them, and an envelope that names them all.
+    async fn with_envelopes(&mut self, rows: &[Row]) -> Result<Vec<RecordRow>, StoreError> {
+        let stmts: BTreeSet<_> = rows.iter().map(|row| row.digest(STMT)).collect::<Result<_, _>>()?;
+        let envelopes = self.envelopes(&stmts.into_iter().collect::<Vec<_>>()).await?;
+        rows.iter().map(|row| record(row, &envelopes)).collect()
     }
 
     /// The envelopes of these statements.
-    pub async fn envelopes(&mut self, stmts: &[Digest]) -> Result<HashMap<Digest, Vec<u8>>, StoreError> {
+    pub async fn envelopes(&mut self, stmts: &[Digest]) -> Result<HashMap<Digest, Arc<[u8]>>, StoreError> {
         let keys = stmts.iter().map(Value::digest).collect();
         let rows = self.all_in(sql::ENVELOPES, keys).await?;
-        rows.iter().map(|row| Ok((row.digest(0)?, row.blob(1)?))).collect()
+        rows.iter().map(|row| Ok((row.digest(0)?, row.blob(1)?.into()))).collect()
     }
 
     /// The newest record of each sequence that has one.
@@ -266,12 +280,17 @@ fn place(built: &Built, sequence: Option<Sequence>) -> [Value; 4] {
     ]
 }
 
+/// Where `record_columns!` has H(envelope).
+const STMT: usize = 2;
+
 /// Reads `record_columns!`.
-fn record(row: &Row) -> Result<RecordRow, StoreError> {
+fn record(row: &Row, envelopes: &HashMap<Digest, Arc<[u8]>>) -> Result<RecordRow, StoreError> {
+    let stmt = row.digest(STMT)?;
+    let missing = StoreError::Inconsistent("the statement of a record is missing");
     Ok(RecordRow {
         log_index: row.uint(0)?,
         hash: row.digest(1)?,
-        stmt: row.digest(2)?,
+        stmt,
         record: row.blob(3)?,
         salt: row.digest(4)?,
         kind: row.parse(5)?,
@@ -281,7 +300,7 @@ fn record(row: &Row) -> Result<RecordRow, StoreError> {
         own: read_place(row, 9)?,
         case: read_place(row, 13)?,
         entry: Entry::parse(&row.blob(17)?).map_err(|error| row.undecodable(17, error))?,
-        envelope: row.blob(18)?,
+        envelope: envelopes.get(&stmt).cloned().ok_or(missing)?,
     })
 }
 

@@ -81,11 +81,11 @@ pub(super) const BEGIN_READ_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE R
 pub(super) const BEGIN_WRITE_SQLITE: &str = "BEGIN IMMEDIATE";
 pub(super) const BEGIN_WRITE_POSTGRES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
-/// The columns of a record with its entry and envelope, in the order that `records::record_row` reads.
+/// The columns of a record with its entry, in the order that `records::record` reads.
 macro_rules! record_columns {
     () => {
         "r.log_index, r.record_hash, r.stmt, r.record, r.salt, r.kind, r.actor, r.actor_key, r.received, \
-         r.stream, r.seq, r.s, r.t, r.case_stream, r.case_seq, r.case_s, r.case_t, e.entry, st.envelope"
+         r.stream, r.seq, r.s, r.t, r.case_stream, r.case_seq, r.case_s, r.case_t, e.entry"
     };
 }
 
@@ -142,10 +142,9 @@ fixed {
     UPDATE_VAULT "vault" "UPDATE vault SET orgs = $1, persons = $2, vouched = $3 WHERE id = 1";
 
     RECORDS_OF_SEQUENCE "records" concat!("SELECT ", record_columns!(), " FROM positions p JOIN records r ON r.log_index = p.log_index JOIN \
-        entries e ON e.log_index = p.log_index JOIN statements st ON st.stmt = \
-        r.stmt WHERE p.stream = $1 AND p.seq > $2 ORDER BY p.seq LIMIT $3");
-    RECORDS_OF_LOG "records" concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index JOIN \
-        statements st ON st.stmt = r.stmt WHERE r.log_index >= $1 ORDER BY \
+        entries e ON e.log_index = p.log_index WHERE p.stream = $1 AND p.seq > $2 ORDER BY p.seq LIMIT $3");
+    RECORDS_OF_LOG "records" concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index \
+        WHERE r.log_index >= $1 ORDER BY \
         r.log_index LIMIT $2");
 
     CANARIES "subject_keys" "SELECT scope, wrapped, kek FROM subject_keys WHERE scope IN (SELECT MIN(scope) FROM \
@@ -214,14 +213,14 @@ keyed {
     STATEMENTS_BY_OP "statements" 2 "SELECT actor, op_id, stmt FROM statements WHERE (actor, op_id) IN (VALUES \
         {rows})";
     ENVELOPES "statements" 1 "SELECT stmt, envelope FROM statements WHERE stmt IN ({list})";
-    RECORDS_BY_STMT "records" 1 concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index JOIN \
-        statements st ON st.stmt = r.stmt WHERE r.stmt IN ({list}) ORDER BY \
+    RECORDS_BY_STMT "records" 1 concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index \
+        WHERE r.stmt IN ({list}) ORDER BY \
         r.log_index");
-    RECORDS_BY_HASH "records" 1 concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index JOIN \
-        statements st ON st.stmt = r.stmt WHERE r.record_hash IN ({list}) \
+    RECORDS_BY_HASH "records" 1 concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index \
+        WHERE r.record_hash IN ({list}) \
         ORDER BY r.log_index");
-    RECORDS_BY_INDEX "records" 1 concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index JOIN \
-        statements st ON st.stmt = r.stmt WHERE r.log_index IN ({list}) \
+    RECORDS_BY_INDEX "records" 1 concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index \
+        WHERE r.log_index IN ({list}) \
         ORDER BY r.log_index");
     // The cast tells PostgreSQL a type that it would otherwise guess as text.
     PLACES "positions" 2 "SELECT p.stream, p.seq, r.record_hash, r.record, r.stream, r.s, r.t, \

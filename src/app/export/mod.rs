@@ -32,8 +32,8 @@ use super::{App, AppError, first_record, parse, wire};
 use crate::api;
 use crate::sequencer::SubmitError;
 
-/// Layouts kept in memory; an older one is made again when its bundle is fetched.
-const KEPT: usize = 8;
+/// Layouts kept in memory; an older one is made again when its bundle is fetched. Each has some 2 KB an exhibit.
+const KEPT: usize = 2;
 
 /// Layouts of the newest exports.
 #[derive(Debug, Default)]

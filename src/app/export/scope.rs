@@ -20,7 +20,7 @@ use super::super::read::statement;
 use super::{App, AppError};
 use crate::store::{RecordRow, Tiles, Tx};
 
-/// Records read at a time. Each comes with its envelope, and the one of a long transfer has a hundred kilobytes.
+/// Records read at a time.
 const PAGE: u32 = 128;
 
 /// The sequences in scope, found by reading them: each may name persons whose streams are in scope too.
@@ -50,11 +50,16 @@ impl Closure {
         let mut pending: Vec<_> = self.read.keys().copied().collect();
         while let Some(sequence) = pending.pop() {
             let mut after = self.read.get(&sequence).copied().unwrap_or(0);
+            let mut last = None;
             loop {
                 let rows = tx.records(sequence, after, PAGE).await?;
                 let full = rows.len() == PAGE as usize;
                 for row in rows.into_iter().filter(|row| row.log_index < cut) {
                     after = self.take(&row, sequence).unwrap_or(after);
+                    // The records of one statement follow each other, and it names the same persons for each.
+                    if last.replace(row.stmt) == Some(row.stmt) {
+                        continue;
+                    }
                     for person in self.named(&row)? {
                         if let std::collections::btree_map::Entry::Vacant(slot) =
                             self.read.entry(Sequence::Person(person))

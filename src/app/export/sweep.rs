@@ -200,7 +200,7 @@ impl<'a> Sweep<'a> {
 
 fn record_line(row: &RecordRow, first_of_statement: bool) -> RecordLine {
     let envelope =
-        if first_of_statement { EnvelopeMember::Here(row.envelope.clone()) } else { EnvelopeMember::Above };
+        if first_of_statement { EnvelopeMember::Here(row.envelope.to_vec()) } else { EnvelopeMember::Above };
     RecordLine {
         index: row.log_index,
         record: row.record.clone(),
