@@ -282,15 +282,14 @@ impl App {
     }
 
     /// Ends the service: nothing more is accepted, what was accepted is answered and durable.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         let writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let store = self.store.clone();
-        drop(self);
+        self.sequencer.end().await;
         if let Some(writer) = writer {
             // A writer that panicked has nothing left to finish.
             let _ = writer.await;
         }
-        store.close().await;
+        self.store.close().await;
     }
 }
 

@@ -142,9 +142,7 @@ pub async fn serve(
         tracing::error!(code = error.code(), "refusals that were counted could not be recorded and are lost");
     }
     let ended = serving.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
-    if let Some(app) = Arc::into_inner(app) {
-        app.close().await;
-    }
+    app.close().await;
     ended.map_err(ServeError::Run)
 }
 

@@ -105,10 +105,12 @@ struct Job {
 enum Request {
     Submit(Box<Job>),
     Draft(Draft, oneshot::Sender<Answer>),
+    /// Nothing after this is taken.
+    End,
 }
 
-/// The way to a running sequencer. Cheap to clone; the sequencer ends when the last handle is gone and everything
-/// that waits was answered.
+/// The way to a running sequencer. Cheap to clone; the sequencer ends after [`end`](Self::end), or when the last handle
+/// is gone, and everything that waits was answered.
 #[derive(Clone)]
 pub struct Handle {
     queue: mpsc::Sender<Request>,
@@ -138,6 +140,12 @@ impl Handle {
     pub async fn draft(&self, draft: Draft) -> Result<Vec<Receipt>, SubmitError> {
         let (answer, receipts) = oneshot::channel();
         self.send(Request::Draft(draft, answer), receipts).await
+    }
+
+    /// Takes no more statements, whoever else holds a handle. The task ends when what came before is answered.
+    pub async fn end(&self) {
+        // A worker that is gone has ended already.
+        let _ = self.queue.send(Request::End).await;
     }
 
     /// Changes when this process has committed a batch: the size of the log then. For whoever publishes.
@@ -189,6 +197,7 @@ impl Worker {
             let healthy = if jobs.is_empty() {
                 match self.waiting.pop_front() {
                     Some(Request::Draft(draft, answer)) => self.commit_draft(draft, answer).await,
+                    Some(Request::End) => return,
                     _ => true,
                 }
             } else {
