@@ -216,7 +216,10 @@ fn ctrl_c_drains_and_is_exit_0_and_doctor_finds_what_is_wrong() {
     let pid = vault.server.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     assert_eq!(vault.server.wait().unwrap().code(), Some(0));
-    assert!(!vault.path().join("vault/custos.db-wal").exists(), "the last connection folds the log into the database");
+    assert!(
+        !vault.path().join("vault/custos.db-wal").exists(),
+        "the last connection folds the log into the database"
+    );
     let doctor = ["doctor", "--data-dir", "vault"];
     let findings = vault.ok("admin", &doctor);
     assert!(findings.as_array().unwrap().iter().all(|f| f["ok"] == true), "{findings}");
