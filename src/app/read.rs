@@ -8,6 +8,7 @@ use custody::id::{CaseId, ItemId, PersonId};
 use custody::record::Sequence;
 use custody::rules::{Item, Refusal, Right};
 use custody::statement::Statement;
+use custody::tile::TilePath;
 
 use super::refuse::Place;
 use super::{App, AppError};
@@ -64,6 +65,12 @@ impl App {
     pub async fn entries(&self, start: u64, limit: u32) -> Result<Vec<u8>, AppError> {
         let end = start.saturating_add(limit.into());
         Ok(self.store.read().await?.entries(start..end).await?.concat())
+    }
+
+    /// A tile or a bundle of entries, by its path below the log's address (C2SP tlog-tiles). Its bytes never change.
+    pub async fn tile(&self, path: &str) -> Result<Vec<u8>, AppError> {
+        let path: TilePath = path.parse().map_err(|_| AppError::Address)?;
+        self.store.read().await?.tile(path).await?.ok_or(AppError::Address)
     }
 
     /// The custody of a case, or of one of its items, in order: at most `limit` records after number `after`.

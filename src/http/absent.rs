@@ -12,8 +12,12 @@ use super::api::Answer;
 use crate::app::AppError;
 
 /// What is served beside the operations of the API's document.
-const MORE: &[(&str, &str)] =
-    &[("/api/v1/items/{id}/content", "HEAD"), ("/openapi.json", "GET"), ("/docs/{page:.*}", "GET")];
+const MORE: &[(&str, &str)] = &[
+    ("/api/v1/items/{id}/content", "HEAD"),
+    ("/log/tile/{path:.*}", "GET"),
+    ("/openapi.json", "GET"),
+    ("/docs/{page:.*}", "GET"),
+];
 
 /// Which methods each path takes.
 #[derive(Debug)]

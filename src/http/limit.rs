@@ -24,11 +24,16 @@ const GUESSES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
 /// that is behind gets 19 million entries in the first minute.
 const READINGS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(300).unwrap();
 
+/// Tiles that an address may read at once, and per minute after that: a mirror reads a bundle of 256 entries at a time, and
+/// tiles never change, so that a cache in between answers for most.
+const TILES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(6_000).unwrap();
+
 /// The counters, shared by all workers.
 #[derive(Debug, Clone)]
 pub(super) struct Limits {
     guesses: Counter,
     readings: Counter,
+    tiles: Counter,
 }
 
 impl Limits {
@@ -37,6 +42,7 @@ impl Limits {
         Self {
             guesses: Counter::new(Quota::per_minute(GUESSES_PER_MINUTE)),
             readings: Counter::new(Quota::per_minute(READINGS_PER_MINUTE)),
+            tiles: Counter::new(Quota::per_minute(TILES_PER_MINUTE)),
         }
     }
 
@@ -44,6 +50,7 @@ impl Limits {
     pub(super) fn forget_idle(&self) {
         self.guesses.forget_idle();
         self.readings.forget_idle();
+        self.tiles.forget_idle();
     }
 }
 
@@ -106,6 +113,9 @@ impl Limits {
     fn of(&self, path: &str) -> Option<(&Counter, &'static str)> {
         if path.starts_with("/api/v1/invitations/") {
             return Some((&self.guesses, "invitation requests"));
+        }
+        if path.starts_with("/log/tile/") {
+            return Some((&self.tiles, "tiles"));
         }
         let open = path == "/api/v1/vault" || path == "/openapi.json";
         let open = open || path.starts_with("/log/") || path.starts_with("/docs/");

@@ -7,6 +7,7 @@ use custody::digest::Digest;
 use custody::merkle::{Batch, Frontier, Node, Plan, ProofError, leaf_hash, subtree_root};
 use custody::note::SignedNote;
 use custody::record::ENTRY_BYTES;
+use custody::tile::{Tile, TileKind, TilePath, emit_entries};
 use custody::time::Timestamp;
 
 use super::db::Tx;
@@ -97,6 +98,21 @@ impl Tx {
         }
         let params = vec![Value::uint(level.into()), Value::uint(range.start), Value::uint(range.end)];
         self.all(sql::NODES, params).await?.iter().map(|row| row.digest(1)).collect()
+    }
+
+    /// The bytes of a tile or of a bundle of entries; nothing if the log does not reach as far as its path says.
+    pub async fn tile(&mut self, path: TilePath) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((level, range)) = path.nodes() else { return Ok(None) };
+        if path.kind() != TileKind::Entries {
+            let hashes = self.subtrees(level, range).await?;
+            return Ok(Tile::new(path, hashes).ok().map(|tile| tile.to_bytes()));
+        }
+        let entries = self.entries(range).await?;
+        if entries.len() != usize::from(path.width()) {
+            return Ok(None);
+        }
+        let bundle = emit_entries(entries.iter().map(<[u8; ENTRY_BYTES]>::as_slice));
+        bundle.map(Some).map_err(|_| StoreError::Inconsistent("an entry is longer than any can be"))
     }
 
     /// The inclusion proof of entry `index` in the log of `size` entries.

@@ -1,6 +1,6 @@
 //! What everybody may read: who the vault is, the newest checkpoint, the public entries. No sign-in.
 
-use actix_web::web::{Data, Query};
+use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, get};
 use serde::Deserialize;
 
@@ -22,8 +22,19 @@ pub(crate) async fn checkpoint(app: Data<App>) -> Answer {
     let note = app.checkpoint().await?;
     Ok(HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
-        .insert_header(("Cache-Control", "no-cache"))
+        .insert_header(("Cache-Control", "public, max-age=1"))
         .body(note))
+}
+
+/// A tile of hashes or a bundle of entries (C2SP tlog-tiles), such as `0/x001/234` or `entries/005.p/8`.
+#[utoipa::path(params(("path" = String, Path)), responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>)), security(()))]
+#[get("/log/tile/{path:.*}")]
+pub(crate) async fn tile(app: Data<App>, path: Path<String>) -> Answer {
+    let bytes = app.tile(&format!("tile/{path}")).await?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/octet-stream")
+        .insert_header(("Cache-Control", "public, max-age=31536000, immutable"))
+        .body(bytes))
 }
 
 /// Which entries.

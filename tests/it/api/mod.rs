@@ -9,6 +9,7 @@ mod refused;
 mod spine;
 mod statements;
 mod stays;
+mod tiles;
 mod transfers;
 
 use custody::act::{AccessDenied, Act};

@@ -6,4 +6,5 @@ mod batches;
 mod objects;
 mod proofs;
 mod schema;
+mod tiles;
 mod transfers;
