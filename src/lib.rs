@@ -13,6 +13,7 @@ mod demo;
 pub mod engine;
 pub mod http;
 pub mod keyring;
+pub mod ops;
 pub mod sequencer;
 pub mod store;
 pub mod telemetry;

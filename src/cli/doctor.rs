@@ -10,11 +10,13 @@ use super::args::Server;
 use super::failure::{Exit, Failure};
 use super::serve::keys_passphrase;
 use super::table::table;
-use super::{Global, Out};
+use super::{Global, Out, progress};
 use crate::app::setup;
 use crate::client::now;
 use crate::config::Config;
 use crate::keyring::{FileProvider, KeyProvider, Keyring, PassphraseProvider};
+use crate::ops::Difference;
+use crate::ops::replay::replay;
 use crate::store::Store;
 
 /// This program was written after this moment, milliseconds since 1970; a clock before it is wrong.
@@ -26,6 +28,13 @@ pub(super) struct Args {
     /// File with the passphrase of the keys (mode 0600), or - for stdin
     #[arg(long, value_name = "FILE", env = "CUSTOS_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
+    /// Decide and record everything once more, from the records alone, and compare every table with the outcome; needs
+    /// no key
+    #[arg(long)]
+    replay: bool,
+    /// Folder for the replay's own database, about as large as the vault's [default: the system's temporary folder]
+    #[arg(long, value_name = "DIR", requires = "replay")]
+    scratch: Option<PathBuf>,
     #[command(flatten)]
     server: Server,
 }
@@ -43,6 +52,9 @@ struct Finding {
 
 pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
     let config = args.server.config(global)?;
+    if args.replay {
+        return replayed(&config, args, out).await;
+    }
     let passphrase = keys_passphrase(args.passphrase_file.as_deref(), config.data_dir())?;
     let provider: Box<dyn KeyProvider> = match &passphrase {
         Some(passphrase) => Box::new(PassphraseProvider::new(passphrase.clone())),
@@ -75,6 +87,43 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         }
     }
     Ok(if ill { Exit::Failure } else { Exit::Valid })
+}
+
+async fn replayed(config: &Config, args: &Args, out: Out) -> Result<Exit, Failure> {
+    let store = Store::attach(config.database_url()).await.map_err(|error| Failure::of(&error))?;
+    let folder = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
+    let bar = progress::count(out);
+    let ended = replay(&store, &folder, &mut |what, done, total| progress::at(&bar, what, done, total)).await;
+    bar.finish_and_clear();
+    store.close().await;
+    let report = ended.map_err(|error| {
+        Failure::of(&error)
+            .hint("check `database_url` (custos config show) and the room in the scratch folder")
+    })?;
+    out.result(&report, |report| {
+        let line = |row: &Difference| format!("{} {}: {}", row.table, row.row, row.problem);
+        let mut lines: Vec<_> = report.differences.rows.iter().map(line).collect();
+        if report.differences.more > 0 {
+            lines.push(format!("… and {} more", report.differences.more));
+        }
+        let root = report.root;
+        lines.push(match (report.replayed, report.differences.count()) {
+            (true, 0) => {
+                format!(
+                    "{} records replayed, {} rows compared, no difference; root {root}",
+                    report.records, report.rows
+                )
+            }
+            (true, count) => format!("{} records replayed: {count} difference(s)", report.records),
+            (false, _) => "the records themselves are damaged: tables were not compared".to_owned(),
+        });
+        lines.join("\n")
+    });
+    if report.differences.is_empty() {
+        return Ok(Exit::Valid);
+    }
+    out.say("hint: copy the database as it is first; then restore a backup: custos restore --help");
+    Ok(Exit::Failure)
 }
 
 fn clock() -> Finding {

@@ -1,5 +1,6 @@
 //! One batch: one transaction.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,8 +11,8 @@ use custody::entropy::Entropy;
 use custody::envelope::{self, PayloadType, key_hash};
 use custody::id::OpId;
 use custody::kind::Kind;
-use custody::record::LogIdentity;
-use custody::rules::{Footprint, Vault};
+use custody::record::{LogIdentity, Sequence};
+use custody::rules::{Footprint, State, Vault};
 use custody::statement::{Actor, Assurance, Statement, Version};
 use custody::time::Timestamp;
 
@@ -19,7 +20,7 @@ use super::keys::{KeyCache, SigningKeys, Verified};
 use super::writer::{Made, Writer};
 use super::{Attachments, Draft, Job, Submission, SubmitError};
 use crate::clock::Clock;
-use crate::store::{LogHead, Store, StoreError, Tx};
+use crate::store::{HeadRow, LogHead, Store, StoreError, Tx};
 
 /// By how much the clocks may part between two batches before a record says so.
 const MAX_DRIFT_MS: i64 = 5_000;
@@ -174,15 +175,8 @@ impl Sequencer {
         let acts = jobs.iter().map(|(submission, _)| act_of(submission));
         let mut known = tx.known_acts(acts).await?;
 
-        let mut footprint = Footprint::default();
         let new = jobs.iter().map(|(submission, _)| *submission).filter(|s| !known.contains_key(&act_of(s)));
-        for submission in fault.iter().chain(new) {
-            footprint.add(submission.statement(), submission.act());
-        }
-        let mut state = tx.projections(&footprint).await?;
-        let before = state.clone();
-        tx.seen(&footprint, &mut state).await?;
-        let heads = tx.heads(&footprint.sequences).await?;
+        let Known { before, state, heads } = Known::load(&mut tx, fault.iter().chain(new)).await?;
         let objects: Vec<_> = jobs.iter().filter_map(|(s, _)| s.attachments().object.as_ref()).collect();
         let buried = tx.buried(&objects.iter().map(|object| object.object).collect::<Vec<_>>()).await?;
 
@@ -231,7 +225,7 @@ impl Sequencer {
         &mut self,
         mut tx: Tx,
         writer: Writer,
-        before: &custody::rules::State,
+        before: &State,
         head: LogHead,
     ) -> Result<(Made, u64), AttemptError> {
         let old_size = head.size();
@@ -263,6 +257,33 @@ impl Sequencer {
     }
 }
 
+/// What deciding about statements, and recording them, looks at.
+pub(super) struct Known {
+    /// The projections as they are stored.
+    pub(super) before: State,
+    /// The same, with what the statements name as seen.
+    pub(super) state: State,
+    /// The newest records of the sequences that go on.
+    pub(super) heads: HashMap<Sequence, HeadRow>,
+}
+
+impl Known {
+    /// Reads it in bulk.
+    pub(super) async fn load<'a>(
+        tx: &mut Tx,
+        submissions: impl Iterator<Item = &'a Submission>,
+    ) -> Result<Self, StoreError> {
+        let mut footprint = Footprint::default();
+        for submission in submissions {
+            footprint.add(submission.statement(), submission.act());
+        }
+        let before = tx.projections(&footprint).await?;
+        let mut state = before.clone();
+        tx.seen(&footprint, &mut state).await?;
+        Ok(Self { before, state, heads: tx.heads(&footprint.sequences).await? })
+    }
+}
+
 /// How one statement of a batch fared, before the commit.
 enum Outcome {
     Made(std::ops::Range<usize>),
@@ -270,7 +291,7 @@ enum Outcome {
     Known(Digest),
 }
 
-fn act_of(submission: &Submission) -> (Actor, OpId) {
+pub(super) fn act_of(submission: &Submission) -> (Actor, OpId) {
     (submission.statement().actor, submission.statement().op_id)
 }
 

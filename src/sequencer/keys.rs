@@ -33,6 +33,14 @@ impl fmt::Debug for SigningKeys {
 pub(super) struct Verified(Vec<PublicKey>);
 
 impl Verified {
+    /// Verifies an envelope's signatures with these keys, one after the other.
+    pub(super) fn with(submission: &Submission, keys: &[PublicKey]) -> Result<Self, SubmitError> {
+        for (index, key) in keys.iter().enumerate().take(submission.envelope().signatures().len()) {
+            submission.envelope().verify(index, &point(key)?).map_err(|_| SubmitError::BadSignature)?;
+        }
+        Ok(Self(keys.iter().copied().take(submission.envelope().signatures().len()).collect()))
+    }
+
     /// Whether exactly these have signed, in this order.
     pub(super) fn are(&self, signers: &[PublicKey]) -> Result<(), SubmitError> {
         if self.0.len() != signers.len() {

@@ -14,6 +14,7 @@ mod batch;
 mod genesis;
 mod keys;
 mod receipts;
+mod replay;
 mod submission;
 mod writer;
 
@@ -35,6 +36,7 @@ use crate::store::{Store, StoreError};
 pub use batch::LockedView;
 pub use genesis::{GenesisError, create_vault};
 pub use keys::SigningKeys;
+pub(crate) use replay::{Replay, Stop};
 pub use submission::{Attachments, Submission, SubmissionError};
 
 use batch::{Attempt, AttemptError, Sequencer};

@@ -51,13 +51,20 @@ pub enum SubmissionError {
 impl Submission {
     /// Reads the envelope; signatures are verified by [`super::Handle::submit`].
     pub fn new(envelope: Vec<u8>, attachments: Attachments) -> Result<Self, SubmissionError> {
+        let this = Self { attachments, ..Self::recorded(envelope)? };
+        check_openings(&this.statement, &this.attachments)?;
+        check_object(&this.act, this.attachments.object.as_ref())?;
+        Ok(this)
+    }
+
+    /// Reads the envelope of a statement that was recorded before, to be decided once more; what was committed with it
+    /// is no part of the history.
+    pub(super) fn recorded(envelope: Vec<u8>) -> Result<Self, SubmissionError> {
         let bytes = envelope;
         let envelope = Envelope::parse(&bytes, PayloadType::Statement)?;
         let statement = Statement::parse(envelope.body())?;
         let act = Act::parse(&statement)?;
-        check_openings(&statement, &attachments)?;
-        check_object(&act, attachments.object.as_ref())?;
-        Ok(Self { bytes, envelope, statement, act, attachments })
+        Ok(Self { bytes, envelope, statement, act, attachments: Attachments::default() })
     }
 
     /// The envelope's bytes.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use custody::act::Act;
+use custody::act::{Act, PublicKey};
 use custody::digest::Digest;
 use custody::entropy::Entropy;
 use custody::id::OrgId;
@@ -13,7 +13,7 @@ use custody::note::SignedNote;
 use custody::proof::TlogProof;
 use custody::receipt::{Predecessor, Receipt};
 use custody::record::{Built, LogIdentity, NextOpening, Nonces, Place, Sequence, build};
-use custody::rules::{self, Admitted, State};
+use custody::rules::{self, Admitted, Refusal, State};
 use custody::time::Timestamp;
 
 use super::keys::Verified;
@@ -59,9 +59,18 @@ impl Writer {
 
     /// Whether the statement may follow everything recorded so far, this batch included.
     pub(super) fn decide(&self, submission: &Submission, verified: &Verified) -> Result<(), SubmitError> {
-        let (statement, act) = (submission.statement(), submission.act());
-        verified.are(&rules::signers(&self.state, statement, act)?)?;
-        Ok(rules::decide(&self.state, statement, act)?)
+        verified.are(&self.signers(submission)?)?;
+        Ok(rules::decide(&self.state, submission.statement(), submission.act())?)
+    }
+
+    /// Whose signatures the statement must carry.
+    pub(super) fn signers(&self, submission: &Submission) -> Result<Vec<PublicKey>, Refusal> {
+        rules::signers(&self.state, submission.statement(), submission.act())
+    }
+
+    /// What was made of a statement: its records in `range`.
+    pub(super) fn built(&self, range: Range<usize>) -> impl Iterator<Item = &Built> {
+        self.records[range].iter().map(|(built, _)| built)
     }
 
     /// Records a statement that was decided; which of the batch's records are its.
@@ -134,6 +143,20 @@ impl Writer {
         before: &State,
         key: &ed25519_dalek::SigningKey,
     ) -> Result<(Made, LogHead), StoreError> {
+        let (origin, last_received) = (self.log.origin.clone(), self.received);
+        let (records, batch) = self.write_rows(tx, before).await?;
+        let checkpoint = super::batch::checkpoint(&origin, batch.size(), batch.root(), key)?;
+        let frontier = batch.frontier().clone();
+        let head = LogHead { frontier, checkpoint: checkpoint.clone(), last_received };
+        Ok((Made { records, batch, checkpoint }, head))
+    }
+
+    /// Writes all rows but the log's head; the tree with them.
+    pub(super) async fn write_rows(
+        self,
+        tx: &mut Tx,
+        before: &State,
+    ) -> Result<(Vec<(Built, Vec<Predecessor>)>, Batch), StoreError> {
         let leaves: Vec<_> =
             self.records.iter().map(|(built, _)| leaf_hash(&built.entry.to_bytes())).collect();
         let batch = Batch::new(&self.frontier, &leaves);
@@ -142,13 +165,7 @@ impl Writer {
         tx.write_changes(before, &self.state, &self.orgs).await?;
         tx.insert_subject_keys(&self.subject_keys).await?;
         tx.insert_objects(&self.objects).await?;
-        let checkpoint = super::batch::checkpoint(&self.log.origin, batch.size(), batch.root(), key)?;
-        let head = LogHead {
-            frontier: batch.frontier().clone(),
-            checkpoint: checkpoint.clone(),
-            last_received: self.received,
-        };
-        Ok((Made { records: self.records, batch, checkpoint }, head))
+        Ok((self.records, batch))
     }
 }
 

@@ -99,11 +99,35 @@ impl Db {
 
     /// Brings the schema up to date; refuses one that is newer than this program.
     pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.migrate_to(i64::MAX).await
+    }
+
+    /// Brings the schema to a version, as an older program would have.
+    pub async fn migrate_to(&self, version: i64) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite { writer, .. } => migrations(sql::MIGRATIONS_SQLITE).run(writer).await?,
-            Self::Postgres(pool) => migrations(sql::MIGRATIONS_POSTGRES).run(pool).await?,
+            Self::Sqlite { writer, .. } => migrations(sql::MIGRATIONS_SQLITE, version).run(writer).await?,
+            Self::Postgres(pool) => migrations(sql::MIGRATIONS_POSTGRES, version).run(pool).await?,
         }
         Ok(())
+    }
+
+    /// The version of the schema; 0 before there is one.
+    pub async fn version(&self) -> Result<i64, StoreError> {
+        let mut tx = self.read().await?;
+        let versioned = match tx {
+            Tx::Sqlite(_) => sql::VERSIONED_SQLITE,
+            Tx::Postgres(_) => sql::VERSIONED_POSTGRES,
+        };
+        let number = |row: Option<Row>| row.map_or(Ok(0), |row| row.int(0));
+        if number(tx.one(versioned, Vec::new()).await?)? == 0 {
+            return Ok(0);
+        }
+        number(tx.one(sql::VERSION, Vec::new()).await?)
+    }
+
+    /// The version of the schema that this program works with.
+    pub fn newest() -> i64 {
+        sql::MIGRATIONS_SQLITE.iter().map(|migration| migration.0).max().unwrap_or_default()
     }
 
     /// A transaction that reads one snapshot. Dropping it ends it.
@@ -192,16 +216,24 @@ impl Tx {
 
     /// Inserts rows, given one after the other as flat values.
     pub(super) async fn insert(&mut self, insert: Insert, values: Vec<Value>) -> Result<(), StoreError> {
-        let width = insert.columns.len();
+        self.insert_as(insert.columns.len(), values, |dialect, rows| insert.text_for(dialect, rows)).await
+    }
+
+    /// Inserts rows of `width` values each, by the statement that `text` makes for a number of rows.
+    pub(super) async fn insert_as(
+        &mut self,
+        width: usize,
+        values: Vec<Value>,
+        text: impl Fn(Dialect, usize) -> String,
+    ) -> Result<(), StoreError> {
         let mut values = values.into_iter();
         while values.len() > 0 {
             // Powers of two: a handful of prepared statements instead of one for every batch size.
             let rows = (values.len() / width).min(self.max_rows(width));
             let rows = 1 << rows.ilog2();
             let params = values.by_ref().take(rows * width).collect();
-            let written = self
-                .execute(AssertSqlSafe(insert.text_for(self.dialect(), rows)).into_sql_str(), params)
-                .await?;
+            let text = AssertSqlSafe(text(self.dialect(), rows)).into_sql_str();
+            let written = self.execute(text, params).await?;
             if written != rows as u64 {
                 return Err(StoreError::Inconsistent("an insert wrote fewer rows than it was given"));
             }
@@ -230,6 +262,11 @@ impl Tx {
         Ok(())
     }
 
+    /// All rows of a statement that was put together from the schema.
+    pub(super) async fn all_of(&mut self, text: String, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        self.fetch("copied", AssertSqlSafe(text).into_sql_str(), params).await
+    }
+
     async fn fetch(
         &mut self,
         table: &'static str,
@@ -255,7 +292,7 @@ impl Tx {
         })
     }
 
-    const fn dialect(&self) -> Dialect {
+    pub(super) const fn dialect(&self) -> Dialect {
         match self {
             Self::Sqlite(_) => Dialect::Sqlite,
             Self::Postgres(_) => Dialect::Postgres,
@@ -287,11 +324,12 @@ fn make_private(path: &Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
 }
 
-fn migrations(texts: &[(i64, &'static str, &'static str)]) -> Migrator {
+fn migrations(texts: &[(i64, &'static str, &'static str)], newest: i64) -> Migrator {
     let migration = |&(version, name, text): &(i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
     };
-    Migrator::with_migrations(texts.iter().map(migration).collect())
+    let wanted = texts.iter().filter(|(version, ..)| *version <= newest);
+    Migrator::with_migrations(wanted.map(migration).collect())
 }
 
 fn unreachable(error: sqlx::Error) -> StoreError {

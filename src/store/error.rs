@@ -13,6 +13,16 @@ pub enum StoreError {
     /// The schema could not be brought up to date, or is newer than this program.
     #[error("the database schema cannot be brought up to date")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The schema is of another version than this program's, and was to be left as it is.
+    #[error(
+        "the database has schema {found}, this program works with {needed}: start the service to bring it up to date"
+    )]
+    OlderSchema {
+        /// The version found; 0 where there is none.
+        found: i64,
+        /// The version needed.
+        needed: i64,
+    },
     /// There is no vault in this database yet.
     #[error("there is no vault in this database: run `custos init` first")]
     NoVault,

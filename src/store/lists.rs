@@ -83,6 +83,16 @@ impl Tx {
         rows.iter().map(state::item).collect()
     }
 
+    /// All items, those after `after`, at most `limit`.
+    pub(crate) async fn all_items(
+        &mut self,
+        after: Option<ItemId>,
+        limit: usize,
+    ) -> Result<Vec<ItemRow>, StoreError> {
+        let params = vec![from(after), Value::uint(limit as u64)];
+        self.all(sql::ITEMS_PAGE, params).await?.iter().map(state::item).collect()
+    }
+
     /// Items in the custody of `person`, in all cases.
     pub async fn items_held_by(
         &mut self,

@@ -8,12 +8,14 @@
 mod access;
 mod db;
 mod error;
+mod history;
 mod lists;
 mod log;
 mod objects;
 mod projections;
 mod records;
 mod row;
+mod schema;
 mod sql;
 mod state;
 
@@ -27,7 +29,10 @@ pub use records::{HeadRow, RecordPlace, RecordRow, SealedOpening, StoredOpening}
 #[doc(hidden)]
 pub use sql::texts;
 
+pub(crate) use history::HistoryRow;
 pub(crate) use records::Appended;
+pub(crate) use row::Value;
+pub(crate) use schema::Table;
 
 use custody::act::ObjectId;
 use custody::time::Timestamp;
@@ -53,6 +58,44 @@ impl Store {
         let db = Db::connect(url, create).await?;
         db.migrate().await?;
         Ok(Self { db })
+    }
+
+    /// Opens an existing database as it is. [`StoreError::OlderSchema`] if its schema is not of this program's version.
+    pub async fn attach(url: &str) -> Result<Self, StoreError> {
+        let db = Db::connect(url, false).await?;
+        match db.version().await? {
+            found if found == Db::newest() => Ok(Self { db }),
+            found => Err(StoreError::OlderSchema { found, needed: Db::newest() }),
+        }
+    }
+
+    /// Opens a database with the schema of another version, to be copied from or into; makes a SQLite file that is not
+    /// there yet and a schema where there is none, both only if `version` is given.
+    #[expect(dead_code, reason = "copies come next")]
+    pub(crate) async fn at_version(url: &str, version: Option<i64>) -> Result<Self, StoreError> {
+        let db = Db::connect(url, version.is_some()).await?;
+        if let Some(version) = version {
+            db.migrate_to(version).await?;
+        }
+        Ok(Self { db })
+    }
+
+    /// Brings the schema up to date.
+    #[expect(dead_code, reason = "copies come next")]
+    pub(crate) async fn migrate(&self) -> Result<(), StoreError> {
+        self.db.migrate().await
+    }
+
+    /// The version of the schema; 0 before there is one.
+    #[expect(dead_code, reason = "copies come next")]
+    pub(crate) async fn version(&self) -> Result<i64, StoreError> {
+        self.db.version().await
+    }
+
+    /// The version of the schema that this program works with.
+    #[expect(dead_code, reason = "copies come next")]
+    pub(crate) fn newest_version() -> i64 {
+        Db::newest()
     }
 
     /// A transaction that reads one snapshot. Dropping it ends it; do so before waiting for anything else.

@@ -12,6 +12,7 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 
 use super::error::StoreError;
+use super::schema::Type;
 
 /// A parameter. Each has a type even when it is null, because PostgreSQL wants to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +142,16 @@ impl Row {
         blob -> Vec<u8>;
         /// Bytes or null.
         opt_blob -> Option<Vec<u8>>;
+    }
+
+    /// A cell of any of our types.
+    pub(super) fn value(&self, column: usize, holds: Type) -> Result<Value, StoreError> {
+        Ok(match holds {
+            Type::Text => Value::Text(self.opt_text(column)?),
+            Type::Int => Value::Int(self.opt_int(column)?),
+            Type::Bool => Value::Bool(self.bool(column)?),
+            Type::Blob => Value::Blob(self.opt_blob(column)?),
+        })
     }
 
     /// A count or size.

@@ -50,10 +50,14 @@ impl SqlIn {
 impl Insert {
     /// The text for `rows` rows.
     pub(super) fn text_for(&self, dialect: Dialect, rows: usize) -> String {
-        let columns = self.columns.join(", ");
-        let tuples = tuples(dialect, self.columns.len(), rows);
-        format!("INSERT INTO {} ({columns}) VALUES {tuples} {}", self.table, self.conflict)
+        format!("{} {}", insert_text(dialect, self.table, self.columns, rows), self.conflict)
     }
+}
+
+/// An insert of `rows` rows.
+pub(super) fn insert_text(dialect: Dialect, table: &str, columns: &[&str], rows: usize) -> String {
+    let tuples = tuples(dialect, columns.len(), rows);
+    format!("INSERT INTO {table} ({}) VALUES {tuples}", columns.join(", "))
 }
 
 fn tuples(dialect: Dialect, width: usize, count: usize) -> String {
@@ -61,7 +65,7 @@ fn tuples(dialect: Dialect, width: usize, count: usize) -> String {
     (0..count).map(tuple).collect::<Vec<_>>().join(", ")
 }
 
-fn placeholders(dialect: Dialect, first: usize, count: usize) -> String {
+pub(super) fn placeholders(dialect: Dialect, first: usize, count: usize) -> String {
     let placeholder = |n| match dialect {
         Dialect::Sqlite => "?".to_owned(),
         Dialect::Postgres => format!("${n}"),
@@ -73,6 +77,38 @@ pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] =
     &[(1, "spine", include_str!("../../migrations/sqlite/0001_spine.sql"))];
 pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] =
     &[(1, "spine", include_str!("../../migrations/postgres/0001_spine.sql"))];
+
+// What tables there are: name, column, type, place in the primary key (0: none), in the order of the columns.
+pub(super) const TABLES_SQLITE: Sql = Sql {
+    table: "sqlite_schema",
+    text: "SELECT m.name, p.name, p.type, p.pk FROM sqlite_schema m JOIN pragma_table_info(m.name) p WHERE m.type = \
+        'table' AND m.name NOT LIKE 'sqlite_%' AND m.name <> '_sqlx_migrations' ORDER BY m.name, p.cid",
+};
+pub(super) const TABLES_POSTGRES: Sql = Sql {
+    table: "information_schema.columns",
+    text: "SELECT CAST(c.table_name AS TEXT), CAST(c.column_name AS TEXT), CAST(c.data_type AS TEXT), \
+        CAST(COALESCE(k.ordinal_position, 0) AS BIGINT) FROM information_schema.columns c LEFT JOIN \
+        (information_schema.key_column_usage k JOIN information_schema.table_constraints t ON t.constraint_name = \
+        k.constraint_name AND t.table_schema = k.table_schema AND t.table_name = k.table_name AND \
+        t.constraint_type = 'PRIMARY KEY') ON k.table_schema = c.table_schema AND k.table_name = c.table_name AND \
+        k.column_name = c.column_name WHERE c.table_schema = current_schema() AND c.table_name <> \
+        '_sqlx_migrations' ORDER BY c.table_name, c.ordinal_position",
+};
+
+// Whether a schema was ever made, and which.
+pub(super) const VERSIONED_SQLITE: Sql = Sql {
+    table: "sqlite_schema",
+    text: "SELECT CAST(COUNT(*) AS BIGINT) FROM sqlite_schema WHERE name = '_sqlx_migrations'",
+};
+pub(super) const VERSIONED_POSTGRES: Sql = Sql {
+    table: "information_schema.tables",
+    text: "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = \
+        '_sqlx_migrations'",
+};
+pub(super) const VERSION: Sql = Sql {
+    table: "_sqlx_migrations",
+    text: "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success",
+};
 
 pub(super) const BEGIN_READ_SQLITE: &str = "BEGIN DEFERRED";
 pub(super) const BEGIN_READ_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -146,6 +182,11 @@ fixed {
     RECORDS_OF_LOG "records" concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index \
         WHERE r.log_index >= $1 ORDER BY \
         r.log_index LIMIT $2");
+
+    // Left joins: what is missing is to be named, not passed over.
+    HISTORY "records" "SELECT r.log_index, r.record_hash, r.stmt, r.record, r.salt, r.s, r.t, r.case_s, r.case_t, \
+        e.entry FROM records r LEFT JOIN entries e ON e.log_index = r.log_index WHERE r.log_index >= $1 ORDER BY \
+        r.log_index LIMIT $2";
 
     CANARIES "subject_keys" "SELECT scope, wrapped, kek FROM subject_keys WHERE scope IN (SELECT MIN(scope) FROM \
         subject_keys GROUP BY kek)";

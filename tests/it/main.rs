@@ -4,6 +4,7 @@
 
 mod api;
 mod cli;
+mod ops;
 mod store;
 mod support;
 mod tidy;

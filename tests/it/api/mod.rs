@@ -6,7 +6,7 @@ mod durable;
 mod markers;
 mod names;
 mod refused;
-mod spine;
+pub(crate) mod spine;
 mod statements;
 mod stays;
 mod tiles;

@@ -6,4 +6,5 @@ pub(crate) mod bundle;
 pub(crate) mod child;
 pub(crate) mod client;
 pub(crate) mod postgres;
+pub(crate) mod raw;
 pub(crate) mod world;

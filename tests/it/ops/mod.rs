@@ -1,0 +1,3 @@
+//! Looking after a vault: replaying, copying, restoring.
+
+mod replay;

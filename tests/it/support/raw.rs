@@ -1,0 +1,51 @@
+//! A database as somebody with a SQL prompt sees it, who also turns off what would stop them.
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection};
+
+macro_rules! on {
+    ($url:expr, $connection:ident => $body:expr) => {
+        if $url.starts_with("sqlite:") {
+            let mut $connection = SqliteConnection::connect($url).await.unwrap();
+            sqlx::query("PRAGMA foreign_keys = OFF").execute(&mut $connection).await.unwrap();
+            sqlx::query("PRAGMA busy_timeout = 10000").execute(&mut $connection).await.unwrap();
+            let answer = $body;
+            $connection.close().await.unwrap();
+            answer
+        } else {
+            let mut $connection = PgConnection::connect($url).await.unwrap();
+            sqlx::query("SET session_replication_role = replica").execute(&mut $connection).await.unwrap();
+            let answer = $body;
+            $connection.close().await.unwrap();
+            answer
+        }
+    };
+}
+
+/// Runs a statement that changes `rows` rows.
+pub(crate) async fn change(url: &str, sql: &str, rows: u64) {
+    let text = AssertSqlSafe(sql.to_owned());
+    let changed =
+        on!(url, connection => sqlx::query(text).execute(&mut connection).await.unwrap().rows_affected());
+    assert_eq!(changed, rows, "{sql}");
+}
+
+/// The bytes that a statement finds.
+pub(crate) async fn bytes(url: &str, sql: &str) -> Vec<u8> {
+    let text = AssertSqlSafe(sql.to_owned());
+    on!(url, connection => sqlx::query(text).fetch_one(&mut connection).await.unwrap().get(0))
+}
+
+/// The number that a statement finds.
+pub(crate) async fn number(url: &str, sql: String) -> i64 {
+    let text = AssertSqlSafe(sql);
+    on!(url, connection => sqlx::query(text).fetch_one(&mut connection).await.unwrap().get(0))
+}
+
+/// Flips one bit in the middle of the only cell that `table.column WHERE rows` names; doing it twice undoes it.
+pub(crate) async fn flip(url: &str, table: &str, column: &str, rows: &str) {
+    let mut cell = bytes(url, &format!("SELECT {column} FROM {table} WHERE {rows}")).await;
+    let middle = cell.len() / 2;
+    cell[middle] ^= 1;
+    let text = AssertSqlSafe(format!("UPDATE {table} SET {column} = $1 WHERE {rows}"));
+    on!(url, connection => sqlx::query(text).bind(cell).execute(&mut connection).await.map(drop).unwrap());
+}
