@@ -53,7 +53,8 @@ impl Closure {
             let mut last = None;
             loop {
                 let rows = tx.records(sequence, after, PAGE).await?;
-                let full = rows.len() == PAGE as usize;
+                // What lies beyond the cut ends the reading: a sequence's records stand in the order of the log.
+                let more = rows.len() == PAGE as usize && rows.iter().all(|row| row.log_index < cut);
                 for row in rows.into_iter().filter(|row| row.log_index < cut) {
                     after = self.take(&row, sequence).unwrap_or(after);
                     // The records of one statement follow each other, and it names the same persons for each.
@@ -70,7 +71,7 @@ impl Closure {
                     }
                 }
                 self.read.insert(sequence, after);
-                if !full {
+                if !more {
                     break;
                 }
             }

@@ -300,6 +300,10 @@ async fn a_bundle_is_the_same_bytes_whenever_it_is_fetched(engine: Engine) {
     );
     let _: api::Recorded = asha.say(&said).await.made();
     assert!(first.body == asha.bundle(&export.id).await.body, "the second time");
+    // More than the records that an export reads at a time.
+    for _ in 0..140 {
+        let _: api::Access = asha.access(&exhibit).await.made();
+    }
     app.restart().await;
     assert!(first.body == asha.bundle(&export.id).await.body, "after a restart");
     assert_as_good_as_it_gets(&judged(&asha, &first.body).await);

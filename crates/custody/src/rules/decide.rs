@@ -159,6 +159,10 @@ fn decide_act(
                 }
                 (None, _) => speaker.in_vault(Right::RegisterPerson)?,
             }
+            // A member of one case must not reach into the items of another.
+            if let Subject::Item(case, item) = subject {
+                item_of(state, Some(*case), *item)?;
+            }
             named_here(state, statement, act, Seen::Record(d.record))
         }
         _ => decide_item(state, speaker, statement, act),

@@ -369,3 +369,29 @@ fn pick<K: Copy + Ord + std::hash::Hash, V: Clone>(
 ) -> std::collections::HashMap<K, V> {
     keys.iter().filter_map(|key| Some((*key, map.get(key)?.clone()))).collect()
 }
+
+#[test]
+fn nobody_reaches_into_an_item_of_another_case() {
+    let mut vault = Vault::new();
+    vault.register(1, Class::Open, None).unwrap();
+    // The stranger leads a case of their own, and knows one of its records.
+    let role = RoleChange { role: VaultRole::Investigator }.to_data();
+    let s = vault.session(ADMIN, Kind::RoleGranted, role);
+    vault.say(&Statement { person: Some(person(STRANGER)), ..s });
+    let theirs = CaseId::new(Uuid::from_u128(3));
+    let opened = CaseOpened { case_type: "other".parse().unwrap(), jurisdiction: "ke".parse().unwrap() };
+    let opened = vault.signed(STRANGER, Kind::CaseOpened, opened.to_data());
+    let known = vault.say(&Statement { case: Some(theirs), ..opened });
+    vault.state.seen.insert((Seen::Record(known), Sequence::Case(theirs)));
+    let correction = |vault: &Vault, item| {
+        let data = CorrectionNoted { record: known }.to_data();
+        let s = vault.signed(STRANGER, Kind::CorrectionNoted, data);
+        Statement { case: Some(theirs), item, ..s }
+    };
+    let foreign = correction(&vault, Some(item(1)));
+    assert_eq!(vault.try_say(&foreign), Err(Refusal::Unknown("item")));
+    let nowhere = correction(&vault, Some(item(99)));
+    assert_eq!(vault.try_say(&nowhere), Err(Refusal::Unknown("item")));
+    let own = correction(&vault, None);
+    vault.say(&own);
+}

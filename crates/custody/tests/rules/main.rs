@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 
 use custody::act::{
     AccessCompleted, AccessGranted, AccessOutcome, Act, CaseOpened, CaseRole, Class, ContentReceived,
-    ItemClassified, ItemRegistered, KeyCheck, KeyEnrolled, KeyRevoked, MemberChange, ObjectId, OrgRegistered,
-    PersonRegistered, PublicKey, RoleChange, TransferAnswered, TransferOffered, VaultCreated, VaultRole,
+    CorrectionNoted, ItemClassified, ItemRegistered, KeyCheck, KeyEnrolled, KeyRevoked, MemberChange,
+    ObjectId, OrgRegistered, PersonRegistered, PublicKey, RoleChange, TransferAnswered, TransferOffered,
+    VaultCreated, VaultRole,
 };
 use custody::digest::Digest;
 use custody::id::{CaseId, ItemId, OpId, OrgId, PersonId};
 use custody::json::Object;
 use custody::kind::Kind;
+use custody::record::Sequence;
 use custody::rules::{Admitted, Footprint, Refusal, Right, State, Voucher, apply, decide, places, signers};
 use custody::statement::{
     Actor, Assurance, CheckedBy, Content, DigestAlg, ItemRef, Seen, Statement, Version,
