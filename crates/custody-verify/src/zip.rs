@@ -1,25 +1,19 @@
 //! A bundle as a ZIP file with stored entries, read in place.
 //!
-//! A ZIP names every file twice, in its local header and in its central directory, and programs differ in which they
-//! believe. So that nobody unpacks another tree than the one verified here, both must agree, entries must not
-//! overlap, and no bytes may lie between them.
+//! A ZIP names every file twice, in its local header and in its central directory, counts them up to twice, and
+//! programs differ in which they believe. So that nobody unpacks another tree than the one verified here, all must
+//! agree, entries must fill the file from its first byte to the directory, and nothing may be said twice in further
+//! fields.
+
+mod header;
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use custody::bundle::findings::{Code, Place};
 use custody::bundle::{FileEntry, Files, Listing, ReadError};
-use zip::result::ZipError;
-use zip::{CompressionMethod, ZipArchive};
 
-const LOCAL_HEADER_LEN: usize = 30;
-const LOCAL_SIGNATURE: [u8; 4] = *b"PK\x03\x04";
-const END_LEN: usize = 22;
-const END_SIGNATURE: [u8; 4] = *b"PK\x05\x06";
-/// A data descriptor, which a streaming writer puts behind an entry: with or without signature, 4 or 8 byte sizes.
-const DESCRIPTOR_LENS: [u64; 4] = [12, 16, 20, 24];
-/// Bit 3 of the flags: a data descriptor follows.
-const HAS_DESCRIPTOR: u16 = 1 << 3;
+use header::{CENTRAL_LEN, Central, Directory, END_LEN, END64_LEN, LOCAL_LEN, LOCATOR_LEN, Local};
 
 /// A ZIP file.
 #[derive(Debug)]
@@ -32,8 +26,7 @@ pub(crate) struct Zip {
 /// An entry of the central directory.
 struct Entry {
     name: String,
-    header: u64,
-    stored: u64,
+    central: Central,
     problem: Option<&'static str>,
 }
 
@@ -42,58 +35,40 @@ impl Zip {
         Self { file, extents: Vec::new() }
     }
 
-    fn directory(&self, listing: &mut Listing) -> Result<(Vec<Entry>, u64), ReadError> {
-        let file = self.file.try_clone().map_err(|error| failed(&error))?;
-        let mut archive = ZipArchive::new(io::BufReader::new(file)).map_err(of_zip)?;
-        if archive.offset() != 0 || !archive.comment().is_empty() {
-            problem(listing, Code::Extra, "", "the ZIP file has bytes before its entries, or a comment");
-        }
-        let mut entries = Vec::with_capacity(archive.len());
-        for at in 0..archive.len() {
-            let entry = archive.by_index_raw(at).map_err(of_zip)?;
-            let stored = entry.compression() == CompressionMethod::Stored;
-            let special = entry.is_symlink() || entry.unix_mode().is_some_and(is_special);
-            let name = String::from_utf8(entry.name_raw().to_vec());
-            let found = if entry.encrypted() {
-                Some("it is encrypted")
-            } else if !stored || entry.compressed_size() != entry.size() {
-                Some("it is compressed: unpack the ZIP and verify the folder")
-            } else if special {
-                Some("a symbolic link or special file: refused")
-            } else {
-                name.as_ref().err().map(|_| "its name is not UTF-8")
-            };
-            let name = name.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-            let (header, stored) = (entry.header_start(), entry.compressed_size());
-            entries.push(Entry { name, header, stored, problem: found });
-        }
-        entries.sort_by_key(|entry| entry.header);
-        Ok((entries, archive.central_directory_start()))
-    }
-
-    /// Where the entry's bytes start, if its local header says the same as the central directory.
-    fn local(&mut self, entry: &Entry) -> Result<(u64, bool, Option<&'static str>), ReadError> {
-        let mut header = [0; LOCAL_HEADER_LEN];
-        self.exact(entry.header, &mut header)?;
-        let short = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
-        let (flags, method, name_len, extra_len) = (short(6), short(8), short(26), short(28));
-        let mut name = vec![0; usize::from(name_len)];
-        self.exact(entry.header + LOCAL_HEADER_LEN as u64, &mut name)?;
-        let start = entry.header + LOCAL_HEADER_LEN as u64 + u64::from(name_len) + u64::from(extra_len);
-        let agrees = header[..4] == LOCAL_SIGNATURE && method == 0 && name == entry.name.as_bytes();
-        let problem = (!agrees).then_some("its two headers in the ZIP file disagree");
-        Ok((start, flags & HAS_DESCRIPTOR != 0, problem))
-    }
-
-    /// The end record stands at the very end, without a comment.
-    fn check_end(&mut self, listing: &mut Listing) -> Result<(), ReadError> {
-        let mut end = [0; END_LEN];
+    /// The entries by place, and where they end and their directory starts.
+    fn directory(&mut self) -> Result<(Vec<Entry>, u64), ReadError> {
         let length = self.file.seek(SeekFrom::End(0)).map_err(|error| failed(&error))?;
-        self.exact(length.saturating_sub(END_LEN as u64), &mut end)?;
-        if end[..4] != END_SIGNATURE || end[20..] != [0, 0] {
-            problem(listing, Code::Extra, "", "bytes follow the end of the ZIP file");
+        let tail_len = length.min((END_LEN + LOCATOR_LEN + END64_LEN) as u64);
+        let mut tail = vec![0; usize::try_from(tail_len).unwrap_or_default()];
+        self.exact(length - tail_len, &mut tail)?;
+        let directory = Directory::parse(&tail, length).map_err(unsound)?;
+        let (mut at, mut entries) = (directory.start, Vec::new());
+        while at < directory.end {
+            let mut fixed = [0; CENTRAL_LEN];
+            self.exact(at, &mut fixed)?;
+            let mut rest = vec![0; header::central_rest(&fixed).map_err(unsound)?];
+            self.exact(at + CENTRAL_LEN as u64, &mut rest)?;
+            at += (CENTRAL_LEN + rest.len()) as u64;
+            let central = Central::parse(&fixed, &rest).map_err(unsound)?;
+            let name = String::from_utf8_lossy(&central.header.name).into_owned();
+            entries.push(Entry { name, problem: central.problem(), central });
         }
-        Ok(())
+        if at != directory.end || entries.len() as u64 != directory.entries {
+            return Err(unsound("its directory has another length than it says"));
+        }
+        entries.sort_by_key(|entry| entry.central.local_at);
+        Ok((entries, directory.start))
+    }
+
+    /// Where the entry's bytes start, and in what its local header says otherwise than the central directory.
+    fn local(&mut self, entry: &Entry) -> Result<(u64, Option<&'static str>), ReadError> {
+        let at = entry.central.local_at;
+        let mut fixed = [0; LOCAL_LEN];
+        self.exact(at, &mut fixed)?;
+        let mut rest = vec![0; header::local_rest(&fixed)];
+        self.exact(at + LOCAL_LEN as u64, &mut rest)?;
+        let start = at + (LOCAL_LEN + rest.len()) as u64;
+        Ok((start, Local::parse(&fixed, &rest).and_then(|local| local.agrees(&entry.central)).err()))
     }
 
     fn exact(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
@@ -105,30 +80,20 @@ impl Zip {
 impl Files for Zip {
     fn list(&mut self) -> Result<Listing, ReadError> {
         let mut listing = Listing::default();
-        let (entries, directory) = self.directory(&mut listing)?;
-        self.check_end(&mut listing)?;
+        let (entries, directory) = self.directory()?;
         let root = common_root(&entries);
         let mut names: Vec<_> = entries.iter().map(|entry| entry.name.clone()).collect();
         names.sort_unstable();
-        let mut expected = vec![0];
+        let mut expected = 0;
         for entry in &entries {
-            if !expected.contains(&entry.header) {
-                problem(
-                    &mut listing,
-                    Code::Extra,
-                    &entry.name,
-                    "bytes lie between the entries of the ZIP file",
-                );
+            if entry.central.local_at != expected {
+                let detail = "bytes lie before or between the entries of the ZIP file, or entries overlap";
+                problem(&mut listing, Code::Extra, &entry.name, detail);
             }
-            let (start, descriptor, disagreement) = self.local(entry)?;
-            let end = start.checked_add(entry.stored).filter(|end| *end <= directory);
-            let Some(end) = end else {
-                return Err(ReadError::Damaged(format!("{}: it is cut off", entry.name)));
-            };
-            expected = vec![end];
-            if descriptor {
-                expected.extend(DESCRIPTOR_LENS.map(|len| end + len));
-            }
+            let (start, disagreement) = self.local(entry)?;
+            let size = entry.central.header.stored;
+            let end = start.checked_add(size).filter(|end| *end <= directory);
+            expected = end.ok_or_else(|| ReadError::Damaged(format!("{}: it is cut off", entry.name)))?;
             let name = entry.name.strip_prefix(&root).unwrap_or(&entry.name);
             if let Some(detail) = entry.problem.or(disagreement) {
                 let compressed = entry.problem.is_some_and(|problem| problem.starts_with("it is"));
@@ -140,10 +105,10 @@ impl Files for Zip {
                 // An entry for a folder that has files says nothing.
                 continue;
             }
-            listing.files.push(FileEntry { name: name.to_owned(), size: entry.stored });
-            self.extents.push((start, entry.stored));
+            listing.files.push(FileEntry { name: name.to_owned(), size });
+            self.extents.push((start, size));
         }
-        if !expected.contains(&directory) {
+        if expected != directory {
             problem(
                 &mut listing,
                 Code::Extra,
@@ -187,16 +152,8 @@ fn is_parent(names: &[String], folder: &str) -> bool {
     names.get(next).is_some_and(|name| name.starts_with(folder))
 }
 
-/// Neither a regular file nor a folder, in Unix mode bits.
-const fn is_special(mode: u32) -> bool {
-    !matches!(mode & 0o170_000, 0 | 0o100_000 | 0o040_000)
-}
-
-fn of_zip(error: ZipError) -> ReadError {
-    match error {
-        ZipError::Io(error) => failed(&error),
-        other => ReadError::Damaged(format!("not a sound ZIP file: {other}")),
-    }
+fn unsound(why: &'static str) -> ReadError {
+    ReadError::Damaged(format!("not a sound ZIP file: {why}"))
 }
 
 fn failed(error: &io::Error) -> ReadError {

@@ -204,9 +204,85 @@ fn a_damaged_or_tricky_zip_is_a_finding_and_never_a_failure() {
         flipped[at] ^= 0x40;
         fixture.write("flipped", &flipped);
         let (code, text) = fixture.verify(&["@flipped"]);
-        // A flip in a time stamp or a checksum of the ZIP file itself leaves the tree as it is.
+        // A flip in a time stamp or a version of the ZIP file itself leaves the tree as it is.
         assert!(matches!(code, 3 | 4), "{at}: {code} {text}");
     }
+}
+
+/// Moves the directory of a ZIP file without ZIP64 by `by` bytes, and the entries behind `from` with it.
+fn shift_directory(zip: &mut [u8], from: usize, by: u32) {
+    let u32_at = |zip: &[u8], at: usize| u32::from_le_bytes(zip[at..at + 4].try_into().unwrap());
+    let u16_at = |zip: &[u8], at: usize| usize::from(u16::from_le_bytes([zip[at], zip[at + 1]]));
+    let end = zip.len() - 22;
+    let (size, start) = (u32_at(zip, end + 12), u32_at(zip, end + 16) + by);
+    zip[end + 16..end + 20].copy_from_slice(&start.to_le_bytes());
+    let mut at = start as usize;
+    while at < (start + size) as usize {
+        let local = u32_at(zip, at + 42);
+        if local as usize > from {
+            zip[at + 42..at + 46].copy_from_slice(&(local + by).to_le_bytes());
+        }
+        at += 46 + u16_at(zip, at + 28) + u16_at(zip, at + 30) + u16_at(zip, at + 32);
+    }
+}
+
+#[test]
+fn a_zip_that_another_program_unpacks_otherwise_is_refused() {
+    let fixture = Fixture::new();
+    let sound = fixture.zip("sound.zip", &fixture.bundle.files, "", CompressionMethod::Stored);
+    assert_eq!(fixture.verify(&["@sound.zip"]).0, 4, "the bundle is sound as it is");
+    // Of an exhibit: the local header of the first entry under data/.
+    let at = sound.windows(35).position(|w| w.starts_with(b"PK\x03\x04") && &w[30..] == b"data/").unwrap();
+    let name_len = usize::from(u16::from_le_bytes([sound[at + 26], sound[at + 27]]));
+    let content = at + 30 + name_len;
+    let with = |place: usize, bytes: &[u8]| {
+        let mut zip = sound.clone();
+        zip[at + place..at + place + bytes.len()].copy_from_slice(bytes);
+        zip
+    };
+    // The beginning of an exhibit, with the right checksum: this is what unzip believes.
+    let short = [crc32(&sound[content..content + 3]), 3, 3].map(u32::to_le_bytes).concat();
+    // Another name in an extra field that Info-ZIP believes (0x7075), of the local header only.
+    let name = &sound[at + 30..content];
+    let mut other = name.to_vec();
+    *other.last_mut().unwrap() ^= 1;
+    let body = [&[1][..], &crc32(name).to_le_bytes(), &other].concat();
+    let extra = [&0x7075_u16.to_le_bytes()[..], &(body.len() as u16).to_le_bytes(), &body].concat();
+    let mut renamed =
+        [&with(28, &(extra.len() as u16).to_le_bytes())[..content], &extra, &sound[content..]].concat();
+    shift_directory(&mut renamed, at, extra.len() as u32);
+    let mut before = [b"#!/bin/sh\n", &sound[..]].concat();
+    shift_directory(&mut before, 0, 10);
+    let end = sound.len() - 22;
+    let behind = [&sound[..end], b"bytes", &sound[end..]].concat();
+    let mut counted = sound.clone();
+    counted[end + 8] -= 1;
+    counted[end + 10] -= 1;
+    let cases: [(&str, Vec<u8>); 8] = [
+        ("sizes", with(14, &short)),
+        ("checksum", with(14, &[0; 4])),
+        ("flags", with(6, &[8])),
+        ("method", with(8, &[8])),
+        ("renamed", renamed),
+        ("before", before),
+        ("behind", behind),
+        ("counted", counted),
+    ];
+    for (name, zip) in cases {
+        fixture.write(name, &zip);
+        let (code, text) = fixture.verify(&[&format!("@{name}")]);
+        assert_eq!(code, 3, "{name}: {text}");
+    }
+}
+
+/// CRC-32 as ZIP has it.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc: u32, byte| {
+        (0..8).fold(
+            crc ^ u32::from(*byte),
+            |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 },
+        )
+    })
 }
 
 #[test]
