@@ -17,3 +17,4 @@ pub mod ops;
 pub mod sequencer;
 pub mod store;
 pub mod telemetry;
+pub mod witness;

@@ -161,6 +161,20 @@ impl From<ServeError> for Failure {
     }
 }
 
+impl From<crate::witness::WitnessError> for Failure {
+    fn from(error: crate::witness::WitnessError) -> Self {
+        let hint = error.remedy();
+        Self::of(&error).hint(hint)
+    }
+}
+
+impl From<crate::witness::ServeError> for Failure {
+    fn from(error: crate::witness::ServeError) -> Self {
+        let hint = error.remedy();
+        Self::of(&error).hint(hint)
+    }
+}
+
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::of(&error).exits(Exit::Usage).hint("custos config show")

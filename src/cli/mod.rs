@@ -29,6 +29,7 @@ mod token;
 pub(crate) mod transfer;
 mod unzip;
 pub(crate) mod verify;
+mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -100,7 +101,7 @@ enum Command {
     /// Make a bundle of a case that a court can check without us
     Export(export::Args),
     /// Check a bundle: the same as the court's own `custody-verify`
-    Verify(custody_verify::Args),
+    Verify(Box<verify::Args>),
     /// Signing keys
     #[command(subcommand)]
     Key(key::Action),
@@ -116,6 +117,9 @@ enum Command {
     /// The public log
     #[command(subcommand)]
     Log(log::Action),
+    /// Be a witness: cosign the logs of others, and never two histories of one
+    #[command(subcommand)]
+    Witness(witness::Action),
     /// Find what is wrong with the vault on this machine, and what mends it
     Doctor(doctor::Args),
     /// The configuration, and where each value came from
@@ -140,8 +144,8 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
-    // These two finish what they have begun.
-    if matches!(cli.command, Command::Serve(_) | Command::Demo(_)) {
+    // These finish what they have begun.
+    if matches!(cli.command, Command::Serve(_) | Command::Demo(_) | Command::Witness(_)) {
         return dispatch(cli, out).await;
     }
     tokio::select! {
@@ -171,6 +175,7 @@ async fn dispatch(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Person(action) => person::run(global, action, out).await,
         Command::Org(action) => org::run(global, action, out).await,
         Command::Log(action) => log::run(global, action, out).await,
+        Command::Witness(action) => witness::run(action, out).await,
         Command::Doctor(args) => doctor::run(global, args, out).await,
         Command::Config(action) => config::run(global, action, out),
         Command::Completions(args) => Ok(completions::run(args, out)),

@@ -125,6 +125,19 @@ impl Http {
         response.bytes().await.map_err(|error| self.network(error))
     }
 
+    /// Sends and reads all of an answer that has at most `limit` bytes.
+    pub(super) async fn bytes_at_most(&self, call: Call, limit: usize) -> Result<Vec<u8>, ClientError> {
+        let mut response = self.send(call).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.network(error))? {
+            if bytes.len() + chunk.len() > limit {
+                return Err(ClientError::Protocol("an answer is longer than it can be"));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
     /// Sends; the answer's status is a success, its body is still to come.
     pub(super) async fn send(&self, call: Call) -> Result<Response, ClientError> {
         let mut attempt = 0;

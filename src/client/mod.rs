@@ -11,7 +11,7 @@ mod error;
 mod http;
 pub mod intake;
 pub mod key;
-mod log;
+pub mod log;
 mod pin;
 pub mod profile;
 pub mod receipts;

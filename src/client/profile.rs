@@ -141,6 +141,12 @@ impl Profile {
         self.tls
     }
 
+    /// The pin, where `url` lies at this profile's vault.
+    pub fn tls_of(&self, url: &str) -> Option<Digest> {
+        let rest = url.strip_prefix(self.url().trim_end_matches('/'))?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(self.tls)
+    }
+
     /// The vault's identity and keys.
     pub const fn trust(&self) -> &VaultTrust {
         &self.trust

@@ -12,21 +12,21 @@ use tokio::sync::watch;
 
 /// Counts requests from their arrival to the last byte of their answer.
 #[derive(Debug, Clone)]
-pub(super) struct Busy(Arc<watch::Sender<usize>>);
+pub(crate) struct Busy(Arc<watch::Sender<usize>>);
 
 /// Says when none is left.
 #[derive(Debug)]
-pub(super) struct Idle(watch::Receiver<usize>);
+pub(crate) struct Idle(watch::Receiver<usize>);
 
 /// A counter that starts at zero.
-pub(super) fn counter() -> (Busy, Idle) {
+pub(crate) fn counter() -> (Busy, Idle) {
     let (sender, receiver) = watch::channel(0);
     (Busy(Arc::new(sender)), Idle(receiver))
 }
 
 impl Idle {
     /// Waits until no request is under way.
-    pub(super) async fn all_answered(mut self) {
+    pub(crate) async fn all_answered(mut self) {
         // Without a sender there is no service, and so no request.
         let _ = self.0.wait_for(|under_way| *under_way == 0).await;
     }
@@ -70,7 +70,7 @@ impl MessageBody for Counted {
 }
 
 /// Counts a request.
-pub(super) async fn count(
+pub(crate) async fn count(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {

@@ -78,7 +78,7 @@ impl Counter {
 }
 
 /// Whom an address is counted as. Who has one IPv6 address has the 2^64 of its network.
-fn client(address: IpAddr) -> IpAddr {
+pub(crate) fn client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address @ IpAddr::V4(_) => address,

@@ -3,9 +3,9 @@
 mod absent;
 pub mod api;
 pub mod auth;
-mod drain;
+pub(crate) mod drain;
 pub mod error;
-mod limit;
+pub(crate) mod limit;
 pub mod range;
 pub mod tls;
 

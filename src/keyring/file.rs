@@ -141,7 +141,7 @@ pub(super) fn check_dir(dir: &Path) -> Result<(), KeyringError> {
 }
 
 /// Makes a directory for keys, or takes an empty one.
-pub(super) fn create_dir(dir: &Path) -> Result<(), KeyringError> {
+pub(crate) fn create_dir(dir: &Path) -> Result<(), KeyringError> {
     match fs::read_dir(dir) {
         Ok(mut entries) => {
             if entries.next().is_some() {

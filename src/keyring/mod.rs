@@ -22,7 +22,7 @@ pub use error::KeyringError;
 pub use file::Fields;
 pub use provider::{Cost, FileProvider, KeyProvider, PassphraseProvider, ProviderError};
 
-pub(crate) use file::KeyFile;
+pub(crate) use file::{KeyFile, create_dir};
 
 use file::malformed;
 

@@ -8,3 +8,4 @@ mod ops;
 mod store;
 mod support;
 mod tidy;
+mod witness;

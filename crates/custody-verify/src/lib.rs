@@ -10,14 +10,14 @@ use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use custody::bundle::findings::Gravity;
-use custody::bundle::{Files, PublicEntries, ReadError, Report, Trust, verify};
+use custody::bundle::{Entries, Files, PublicEntries, ReadError, Report, Trust, verify};
 use custody::digest::Digest;
 use custody::note::MAX_NOTE_LEN;
 use custody::policy::{MAX_POLICY_LEN, Policy};
 use custody::receipt::{MAX_RECEIPT_BYTES, Receipt};
 use custody::record::ENTRY_BYTES;
 
-use entries::EntriesFile;
+use entries::{EntriesFile, MirrorFolder};
 use folder::Folder;
 use zip::Zip;
 
@@ -43,11 +43,11 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub trust: Option<PathBuf>,
 
-    /// The log's public entries, 97 bytes each, from any mirror
-    #[arg(long, value_name = "FILE")]
+    /// The log's public entries, from anybody: a mirror's folder, or a file of 97 bytes each
+    #[arg(long, value_name = "FILE|DIR")]
     pub entries: Option<PathBuf>,
 
-    /// The mirror's checkpoint, to be met by the entries
+    /// The checkpoint to be met by the entries; a mirror's folder has its own
     #[arg(long, value_name = "FILE", requires = "entries")]
     pub checkpoint: Option<PathBuf>,
 
@@ -117,8 +117,11 @@ pub fn run(args: &Args) -> Result<Report, Failure> {
         .as_deref()
         .map(|path| read_file(path, "a checkpoint", MAX_NOTE_LEN as u64))
         .transpose()?;
-    let mut entries = args.entries.as_deref().map(open_entries).transpose()?;
-    let public = entries.as_mut().map(|entries| PublicEntries { entries, checkpoint: checkpoint.as_deref() });
+    let mut given = args.entries.as_deref().map(open_entries).transpose()?;
+    let public = given.as_mut().map(|(entries, own)| PublicEntries {
+        entries: &mut **entries,
+        checkpoint: checkpoint.as_deref().or(own.as_deref()),
+    });
     let mut files = open(&args.bundle)?;
     Ok(verify(&mut *files, &trust, public, &receipts)?)
 }
@@ -155,7 +158,22 @@ pub fn open(path: &Path) -> Result<Box<dyn Files>, Failure> {
     }
 }
 
-fn open_entries(path: &Path) -> Result<EntriesFile, Failure> {
+/// Public entries, and the checkpoint that lies beside them in a mirror's folder.
+type Given = (Box<dyn Entries>, Option<Vec<u8>>);
+
+/// The entries of a file or of a mirror's folder.
+fn open_entries(path: &Path) -> Result<Given, Failure> {
+    if path.is_dir() {
+        let own = path.join("checkpoint");
+        let checkpoint = read_file(&own, "a checkpoint", MAX_NOTE_LEN as u64)?;
+        let mirror =
+            MirrorFolder::new(path, &checkpoint).map_err(|error| given(&own, "a checkpoint", &error))?;
+        return Ok((Box::new(mirror), Some(checkpoint)));
+    }
+    open_entries_file(path).map(|file| (Box::new(file) as Box<dyn Entries>, None))
+}
+
+fn open_entries_file(path: &Path) -> Result<EntriesFile, Failure> {
     let what = "the log's public entries";
     let (file, size) = open_regular(path, what)?;
     let wrong = |why: String| Failure::Given { path: path.to_owned(), what, why };

@@ -9,6 +9,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use custody::act::KeyRevoked;
+use custody::digest::Digest;
+use custody::kind::Kind;
+use custody::note::SignedNote;
+use custody::record::ENTRY_BYTES;
+use custody::tile::{TilePath, emit_entries};
 use support::bundle::{Exported, Files, Options, export};
 use support::{By, Vault, story};
 use tempfile::TempDir;
@@ -57,6 +63,22 @@ impl Fixture {
         let said = String::from_utf8_lossy(&output.stdout).into_owned() + &err(&output);
         (output.status.code().unwrap(), said)
     }
+}
+
+/// Writes a mirror's folder.
+fn write_mirror(root: &Path, entries: &[[u8; ENTRY_BYTES]], checkpoint: &SignedNote) {
+    let size = entries.len() as u64;
+    let bundles = TilePath::changed(0, size).filter_map(TilePath::bundle);
+    let mut files: Files = bundles
+        .map(|path| {
+            let (_, range) = path.nodes().unwrap();
+            let (from, to) = (usize::try_from(range.start).unwrap(), usize::try_from(range.end).unwrap());
+            let bundle = emit_entries(entries[from..to].iter().map(<[u8; ENTRY_BYTES]>::as_slice));
+            (path.to_string(), bundle.unwrap())
+        })
+        .collect();
+    files.insert("checkpoint".to_owned(), checkpoint.to_string().into_bytes());
+    write_folder(root, &files);
 }
 
 fn err(output: &Output) -> String {
@@ -131,7 +153,6 @@ fn devices_pipes_and_files_without_measure_are_refused_by_name() {
     for (given, name, rule) in [
         (&["@folder", "--entries"][..], "@odd", "no multiple"),
         (&["@folder", "--entries"], "@endless", "are not read"),
-        (&["@folder", "--entries"], "@folder", "not a regular file"),
         (&entries, "@long", "at most"),
         (&["@folder", "--trust"], "@long", "at most"),
         (&["@folder", "--receipt"], "@long", "at most"),
@@ -162,6 +183,80 @@ fn entries_that_end_before_the_mirrors_checkpoint_are_no_audit() {
     };
     assert!(audited("@all"));
     assert!(!audited("@cut"));
+}
+
+#[test]
+fn a_mirrors_folder_is_read_like_the_file_of_entries() {
+    let fixture = Fixture::new();
+    let (entries, checkpoint) = (fixture.vault.entries(), fixture.vault.checkpoint());
+    write_mirror(&fixture.path("mirror"), &entries, &checkpoint);
+    let fingerprint = fixture.vault.id().to_hex();
+    let verify = |entries: &str| {
+        fixture.verify(&["@folder", "--fingerprint", &fingerprint, "--entries", entries, "--json"])
+    };
+    let flat = verify("@entries");
+    assert_eq!(flat.0, 4);
+    assert_eq!(verify("@mirror"), flat);
+    // The full bundle stands in for a partial one that is gone.
+    let width = entries.len() % 256;
+    let bundle = |name: &str| fixture.path("mirror/tile/entries").join(name);
+    let (partial, full) = (bundle(&format!("000.p/{width}")), bundle("000"));
+    let bytes = fs::read(&partial).unwrap();
+    let mut padded = bytes.clone();
+    (width..256).for_each(|_| padded.extend([&[0, 97][..], &[1; 97]].concat()));
+    fs::remove_file(&partial).unwrap();
+    fs::write(&full, padded).unwrap();
+    assert_eq!(verify("@mirror"), flat);
+    fs::remove_file(&full).unwrap();
+    for (damage, said) in [
+        (None, "is not there"),
+        (Some(&bytes[..bytes.len() - 1]), "is malformed"),
+        (Some(&[&[0, 96][..], &bytes[2..]].concat()[..]), "is malformed"),
+    ] {
+        if let Some(damaged) = damage {
+            fs::write(&partial, damaged).unwrap();
+        }
+        let (code, text) = verify("@mirror");
+        assert_eq!(code, 4, "{text}");
+        assert!(text.contains("not-audited") && text.contains(said), "{text}");
+    }
+    let mut changed = bytes;
+    changed[99 * 3 + 40] ^= 1;
+    fs::write(&partial, changed).unwrap();
+    let (code, text) = verify("@mirror");
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("another root"), "{text}");
+    fixture.write("mirror/checkpoint", b"junk");
+    assert_eq!(verify("@mirror").0, 2);
+    assert_eq!(verify("@folder").0, 1, "a folder that is no mirror");
+}
+
+#[test]
+fn a_tail_that_was_hidden_and_signed_over_is_given_away_by_a_mirror_and_by_a_receipt() {
+    let mut story = story(9);
+    let (lead, admin, custodian) = (story.lead.clone(), story.admin.clone(), story.custodian.clone());
+    let key = Digest::of(custodian.key.verifying_key().as_bytes());
+    let mut revoked = support::draft(Kind::KeyRevoked, KeyRevoked { key, suspect_from: None }.to_data());
+    revoked.person = Some(custodian.id);
+    story.vault.say(By::Own(&admin), revoked);
+    let receipt = story.vault.receipt(story.vault.size() - 1);
+    let omit = |said: &support::Said, _: &custody::record::Built| said.statement.kind == Kind::KeyRevoked;
+    let options = Options { omit: Some(&omit), ..Options::default() };
+    let bundle = export(&mut story.vault, By::Own(&lead), story.case, &options);
+    let fixture = Fixture { dir: TempDir::new().unwrap(), bundle, vault: story.vault };
+    write_folder(&fixture.path("folder"), &fixture.bundle.files);
+    write_mirror(&fixture.path("mirror"), &fixture.vault.entries(), &fixture.vault.checkpoint());
+    fixture.write("kept.json", &receipt.emit());
+    let fingerprint = fixture.vault.id().to_hex();
+    let verify = |more: &[&str]| {
+        fixture.verify(&[&["@folder", "--fingerprint", &fingerprint, "--json"][..], more].concat())
+    };
+    let (code, text) = verify(&[]);
+    assert_eq!(code, 4, "the vault's own keys signed it: {text}");
+    let (code, text) = verify(&["--entries", "@mirror"]);
+    assert!(code == 3 && text.contains("\"truncated\""), "{text}");
+    let (code, text) = verify(&["--receipt", "@kept.json"]);
+    assert!(code == 3 && text.contains("\"receipt-not-covered\""), "{text}");
 }
 
 #[test]

@@ -6,5 +6,6 @@ pub(crate) mod bundle;
 pub(crate) mod child;
 pub(crate) mod client;
 pub(crate) mod postgres;
+pub(crate) mod published;
 pub(crate) mod raw;
 pub(crate) mod world;

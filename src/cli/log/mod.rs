@@ -1,5 +1,10 @@
 //! `custos log`
 
+mod audit;
+mod mirror;
+mod prove;
+mod whose;
+
 use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 
@@ -7,8 +12,11 @@ use serde_json::json;
 
 use super::failure::{Exit, Failure};
 use super::files::{create_new, write_new};
-use super::{Global, Out, session};
+use super::{Global, Out, env, progress, session};
 use crate::client::{Client, secret};
+pub(super) use audit::read_policy;
+pub(super) use mirror::fetch as fetch_mirror;
+pub(super) use whose::{Whose, failed};
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
@@ -28,12 +36,18 @@ pub(super) enum Action {
         #[arg(long, value_name = "FILE")]
         checkpoint: Option<PathBuf>,
     },
+    /// Keep a copy of a log, every byte checked: any web server can serve it, `verify --entries` reads it
+    Mirror(mirror::Args),
+    /// Follow a log as an outsider: signature, consistency, tiles, growth, cosignatures
+    Audit(audit::Args),
+    /// Print a proof that a record is in the log (C2SP tlog-proof)
+    Prove(prove::Args),
 }
 
 pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Exit, Failure> {
-    let client = session::reader(global)?;
     match action {
         Action::Checkpoint { out: file } => {
+            let client = session::reader(global)?;
             let (note, checkpoint) = client.checkpoint().await?;
             if let Some(file) = file {
                 write_new(file, &note)?;
@@ -43,6 +57,7 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             out.result(&shown, |_| if file.is_some() { String::new() } else { text.trim_end().to_owned() });
         }
         Action::Entries { out: file, checkpoint } => {
+            let client = session::reader(global)?;
             let (size, note) = save_entries(&client, file).await?;
             if let Some(path) = checkpoint {
                 write_new(path, &note)?;
@@ -50,6 +65,9 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             out.result(&json!({ "entries": size, "file": file }), |_| String::new());
             out.say(&format!("{size} entries, as the signed checkpoint says"));
         }
+        Action::Mirror(args) => mirror::run(global, args, out).await?,
+        Action::Audit(args) => return audit::run(global, args, out).await,
+        Action::Prove(args) => prove::run(global, args, out).await?,
     }
     Ok(Exit::Valid)
 }

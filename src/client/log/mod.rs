@@ -1,11 +1,23 @@
-//! The public log, as anybody can fetch it.
+//! The public log, as anybody can fetch it: its entries, a copy of all of it ([`Mirror`]), and whether it keeps its word
+//! ([`Watch`]).
+
+mod evidence;
+mod mirror;
+mod pass;
+mod source;
+mod watch;
 
 use custody::checkpoint::Checkpoint;
 use custody::merkle::{Frontier, leaf_hash};
 use custody::note::SignedNote;
 use custody::record::ENTRY_BYTES;
 
-use super::http::Call;
+pub use evidence::{Finding, LogError};
+pub use mirror::Mirror;
+pub use source::Source;
+pub use watch::{Seen, Watch};
+
+use super::http::{Call, Http};
 use super::{Client, ClientError};
 
 /// Entries of one request.

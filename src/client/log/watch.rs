@@ -1,0 +1,76 @@
+//! Following a log as an outsider who keeps nothing but the last checkpoint.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use custody::checkpoint::Checkpoint;
+use custody::note::{SignedNote, VerifierKey};
+use custody::proof::TlogProof;
+use tokio::runtime::Handle;
+
+use super::evidence::{self, LogError};
+use super::pass::{self, Pass, Signed};
+use super::{ClientError, Source};
+use crate::client::secret::file;
+
+const CHECKPOINT: &str = "checkpoint";
+const EVIDENCE: &str = "evidence";
+
+/// A log, and the folder in which an outsider remembers what it has signed.
+#[derive(Debug)]
+pub struct Watch {
+    state: PathBuf,
+    log: VerifierKey,
+}
+
+/// A checkpoint that holds, and how far the log had been seen before.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The checkpoint with all its signatures.
+    pub note: SignedNote,
+    /// What it says.
+    pub checkpoint: Checkpoint,
+    /// The size seen last time; 0 for never.
+    pub before: u64,
+}
+
+impl Seen {
+    pub(super) fn new(signed: Signed, before: u64) -> Self {
+        Self { note: signed.note, checkpoint: signed.checkpoint, before }
+    }
+}
+
+impl Watch {
+    /// A watch that remembers in `state`, made if it is not there.
+    pub fn open(state: &Path, log: VerifierKey) -> Result<Self, ClientError> {
+        fs::create_dir_all(state).map_err(file(state))?;
+        Ok(Self { state: state.to_owned(), log })
+    }
+
+    /// Reads all that is new in the log, and remembers its checkpoint once everything below it was shown to lead to its
+    /// root and to continue what was seen before.
+    pub fn look(
+        &self,
+        source: &Source,
+        runtime: &Handle,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Seen, LogError> {
+        let path = self.state.join(CHECKPOINT);
+        let held = Signed::read(&path, &self.log)?;
+        let pass = Pass { source, log: &self.log, runtime, evidence: &self.state.join(EVIDENCE), keep: None };
+        let newest = pass.run(held.as_ref(), progress)?;
+        evidence::replace(&path, newest.note.to_string().as_bytes())?;
+        Ok(Seen::new(newest, held.map_or(0, |held| held.checkpoint.size())))
+    }
+}
+
+impl Source {
+    /// A proof that the log has leaf `index`, up to its newest checkpoint, made from tiles that nobody has to be trusted
+    /// for. Waits, so that it runs on a thread of its own.
+    pub fn prove(&self, log: &VerifierKey, index: u64, runtime: &Handle) -> Result<TlogProof, LogError> {
+        let signed = Signed::open(&runtime.block_on(self.checkpoint())?, log)?;
+        let path = pass::inclusion(self, &signed, index, runtime)?;
+        let proof = TlogProof::new(index, path, signed.note);
+        Ok(proof.map_err(|error| ClientError::Input(error.to_string()))?)
+    }
+}

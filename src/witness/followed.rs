@@ -1,0 +1,183 @@
+//! One log that a witness follows: its folder.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use custody::digest::Digest;
+use custody::note::{MAX_NOTE_LEN, SignedNote, VerifierKey};
+use custody::witness::{AddCheckpoint, Head};
+
+use super::WitnessError;
+
+/// Most keys of one log: a few are in use while it changes from one to the next.
+pub(super) const MAX_KEYS: usize = 8;
+/// Most contradictions kept of one log: they prove no more than the first ones.
+const MAX_EVIDENCE: usize = 64;
+const CHECKPOINT: &str = "checkpoint";
+const EVIDENCE: &str = "evidence";
+
+/// A log's folder; it need not be there.
+#[derive(Debug)]
+pub(super) struct Followed(PathBuf);
+
+/// What was cosigned last.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) head: Head,
+    note: SignedNote,
+}
+
+/// A log that is followed.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Summary {
+    /// Its name.
+    pub origin: String,
+    /// Its keys.
+    pub keys: Vec<String>,
+    /// How large the tree was that was cosigned last; nothing if none was.
+    pub size: Option<u64>,
+    /// How many contradictions were kept.
+    pub evidence: usize,
+}
+
+impl Followed {
+    pub(super) const fn new(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+
+    /// The keys that sign for this log; none if it is not followed.
+    pub(super) fn keys(&self) -> Result<Vec<VerifierKey>, WitnessError> {
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(io(&self.0)(error)),
+        };
+        let mut keys = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(io(&self.0))?.path();
+            if path.extension().is_some_and(|extension| extension == "vkey") {
+                let text = fs::read_to_string(&path).map_err(io(&path))?;
+                let key = text.trim_end().parse();
+                keys.push(
+                    key.map_err(|_| WitnessError::Damaged { path, reason: "it is not a verifier key" })?,
+                );
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Adds a key; whether it is new.
+    pub(super) fn add(&self, key: &VerifierKey) -> Result<bool, WitnessError> {
+        let keys = self.keys()?;
+        if keys.contains(key) {
+            return Ok(false);
+        }
+        if keys.len() >= MAX_KEYS {
+            return Err(WitnessError::TooManyKeys);
+        }
+        make_dir(&self.0)?;
+        replace(&self.0.join(format!("{}.vkey", key.id())), format!("{key}\n").as_bytes())?;
+        Ok(true)
+    }
+
+    /// What was cosigned last, with our own cosignature on it: a file that says anything else is no memory.
+    pub(super) fn held(&self, witness: &VerifierKey) -> Result<Option<Held>, WitnessError> {
+        let Some(bytes) = self.shown()? else { return Ok(None) };
+        let damaged = |reason| WitnessError::Damaged { path: self.0.join(CHECKPOINT), reason };
+        let note = SignedNote::parse(&bytes).map_err(|_| damaged("it is not a signed note"))?;
+        note.verify(std::slice::from_ref(witness))
+            .map_err(|_| damaged("it is not cosigned by this witness"))?;
+        let head = AddCheckpoint::new(0, Vec::new(), note.clone())
+            .map_err(|_| damaged("it is not a checkpoint"))?
+            .head();
+        Ok(Some(Held { head, note }))
+    }
+
+    /// Remembers and shows a checkpoint: on disk when this returns.
+    pub(super) fn hold(&self, note: &SignedNote) -> Result<(), WitnessError> {
+        replace(&self.0.join(CHECKPOINT), note.to_string().as_bytes())
+    }
+
+    /// The bytes that are shown.
+    pub(super) fn shown(&self) -> Result<Option<Vec<u8>>, WitnessError> {
+        let path = self.0.join(CHECKPOINT);
+        match fs::read(&path) {
+            Ok(bytes) if bytes.len() > MAX_NOTE_LEN => {
+                Err(WitnessError::Damaged { path, reason: "it is too long" })
+            }
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io(&path)(error)),
+        }
+    }
+
+    /// Keeps a request that contradicts what is held, and what it contradicts; whether that is new.
+    pub(super) fn keep(&self, held: &Held, request: &AddCheckpoint) -> Result<bool, WitnessError> {
+        let folder = self.0.join(EVIDENCE);
+        // Anybody can send a signed checkpoint again with another wrong proof: what the log signed makes the name.
+        let name = Digest::of(request.checkpoint().text().as_bytes()).to_hex();
+        let path = folder.join(format!("{name}.request"));
+        if path.exists() || count(&folder)? >= MAX_EVIDENCE {
+            return Ok(false);
+        }
+        make_dir(&folder)?;
+        replace(&folder.join(format!("{name}.held")), held.note.to_string().as_bytes())?;
+        replace(&path, request.to_string().as_bytes())?;
+        Ok(true)
+    }
+
+    /// For people; nothing if no key of the log is known.
+    pub(super) fn summary(&self, witness: &VerifierKey) -> Result<Option<Summary>, WitnessError> {
+        let keys = self.keys()?;
+        let Some(first) = keys.first() else { return Ok(None) };
+        Ok(Some(Summary {
+            origin: first.name().to_string(),
+            keys: keys.iter().map(ToString::to_string).collect(),
+            size: self.held(witness)?.map(|held| held.head.size),
+            evidence: count(&self.0.join(EVIDENCE))?,
+        }))
+    }
+}
+
+/// Makes a folder, and makes its name durable.
+pub(super) fn make_dir(path: &Path) -> Result<(), WitnessError> {
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(io(path))?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+pub(super) fn io(path: &Path) -> impl Fn(io::Error) -> WitnessError {
+    move |source| WitnessError::File { path: path.to_owned(), source }
+}
+
+/// Replaces a file as a whole; on disk when this returns.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), WitnessError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // What we show may be served by any web server.
+    let mode = Permissions::from_mode(0o644);
+    let mut file =
+        tempfile::Builder::new().prefix(".new-").permissions(mode).tempfile_in(folder).map_err(io(path))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(io(path))?;
+    file.persist(path).map_err(|error| io(path)(error.error))?;
+    sync_dir(folder)
+}
+
+/// A new name is on disk only once its folder is.
+fn sync_dir(folder: &Path) -> Result<(), WitnessError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))
+}
+
+/// How many contradictions are kept.
+fn count(folder: &Path) -> Result<usize, WitnessError> {
+    match fs::read_dir(folder) {
+        Ok(entries) => {
+            let requests = entries.filter_map(Result::ok).map(|entry| entry.path());
+            Ok(requests
+                .filter(|path| path.extension().is_some_and(|extension| extension == "request"))
+                .count())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(io(folder)(error)),
+    }
+}
