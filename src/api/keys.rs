@@ -42,7 +42,7 @@ wire! {
     Redeemed {
         /// The person's id.
         person: String,
-        /// The API token.
+        /// The API token. It opens nothing before the enrolment is approved.
         token: String,
         /// The enrolment that waits for the voucher's signature.
         enrolment: String,

@@ -10,6 +10,9 @@ wire! {
         person: Person,
         /// The label of the token in use.
         token_label: String,
+        /// The enrolment that the token waits for: until its voucher has signed, the token answers nothing but this.
+        #[serde(default)]
+        enrolment: Option<String>,
     }
     /// A person, with what the reader may see.
     Person {

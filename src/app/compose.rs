@@ -1,17 +1,18 @@
 //! Composing statements: from what a person asks for to the exact bytes to sign, with the openings of its fields.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use custody::commitment::{FieldOpening, MAX_VALUE_BYTES};
 use custody::digest::Digest;
 use custody::id::{CaseId, Code, ItemId, KeyHash, OpId, PersonId};
 use custody::json::Object;
 use custody::kind::Kind;
-use custody::rules::Footprint;
+use custody::rules::{Footprint, Refusal, Right};
 use custody::statement::{
     Actor, Assurance, CheckedBy, Content, DigestAlg, ItemRef, Seen, Statement, Version,
 };
 
+use super::refuse::Place;
 use super::{App, AppError};
 use crate::api;
 
@@ -73,6 +74,11 @@ impl Say {
     /// Something in a person's stream.
     pub fn of_person(kind: Kind, person: PersonId) -> Self {
         Self { person: Some(person), ..Self::new(kind) }
+    }
+
+    /// Whether what was seen and which offer is answered are filled in from the items named.
+    fn asks_the_items(&self) -> bool {
+        self.kind.spec().changes_state && self.kind != Kind::ItemRegistered
     }
 
     /// With the data of the kind.
@@ -219,11 +225,42 @@ impl App {
         Ok(Composed { statement, openings })
     }
 
+    /// Refuses (and records it) unless `person` may read the records of every item from which something would be
+    /// filled in: whoever only prepares must learn no more than whoever reads.
+    pub(super) async fn may_see_what_is_filled_in(
+        &self,
+        person: PersonId,
+        say: &Say,
+    ) -> Result<(), AppError> {
+        if !say.asks_the_items() {
+            return Ok(());
+        }
+        let ids: Vec<_> =
+            say.item.into_iter().chain(say.items.iter().flatten().map(|item| item.item)).collect();
+        let found = self.store.read().await?.items(&ids).await?;
+        let cases: HashMap<_, _> = found.into_iter().map(|(id, item)| (id, item.case)).collect();
+        let mut readable = HashSet::new();
+        for id in ids {
+            match cases.get(&id) {
+                Some(case) if readable.contains(case) => {}
+                Some(case) => {
+                    self.require(person, *case, Some(id), Right::ReadRecords).await?;
+                    readable.insert(*case);
+                }
+                None => {
+                    let (right, unknown) = (Right::ReadRecords.code(), Refusal::Unknown("item"));
+                    return Err(self.refused(person, Place::VAULT, right, unknown).await?);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Fills in what a kind that changes custody or state must name and the caller left out: the newest record of
     /// each item, and the offer that waits.
     async fn fill_in(&self, mut say: Say) -> Result<Say, AppError> {
         let answers = matches!(say.kind, Kind::TransferAccepted | Kind::TransferDeclined);
-        if !say.kind.spec().changes_state || say.kind == Kind::ItemRegistered {
+        if !say.asks_the_items() {
             return Ok(say);
         }
         let mut footprint = Footprint::default();

@@ -81,7 +81,8 @@ impl App {
         let object = facts.header.context().object;
         let receipts = self.note_received(&item, id, object, &facts, &key).await;
         if receipts.is_err() {
-            // Nobody will ever name it: its id is random and of this attempt alone. The sweeper buries what stays.
+            // Nobody will ever name it: its id is random and of this attempt alone. What a crash leaves here is
+            // counted at start.
             self.bury(object).await?;
         }
         let receipts = receipts?;

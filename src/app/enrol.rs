@@ -1,7 +1,8 @@
 //! Enrolment: how a person's key becomes theirs.
 //!
 //! A registrar invites; the person's own device makes the key, proves that it has it by signing the enrolment, and
-//! alone sees the token; the registrar's own key signs the same bytes. A further key is vouched for by an earlier one
+//! alone sees the token; the registrar's own key signs the same bytes. Before that is recorded the token opens nothing:
+//! nobody becomes anybody by a code alone, without a record. A further key is vouched for by an earlier one
 //! of the same person. The vault key vouches once, for the first registrar.
 
 use custody::act::{Act, KeyCheck, KeyEnrolled, KeyRevoked, PublicKey};
@@ -15,6 +16,7 @@ use ed25519_dalek::VerifyingKey;
 use uuid::Uuid;
 
 use super::compose::{Say, Signer};
+use super::refuse::Place;
 use super::say::With;
 use super::token::{DEFAULT_DAYS, Secret};
 use super::{App, AppError, parse, wire};
@@ -29,11 +31,13 @@ impl App {
     /// Invites a registered person. The inviter will vouch for the key and so needs one.
     pub async fn invite(&self, by: PersonId, new: &api::NewInvitation) -> Result<api::Invitation, AppError> {
         if !self.in_vault(by, Right::Vouch).await? {
-            let place = super::refuse::Place { case: None, item: None };
             let refusal = Refusal::NotPermitted(Right::Vouch);
-            return Err(self.refused(by, place, Right::Vouch.code(), refusal).await?);
+            return Err(self.refused(by, Place::VAULT, Right::Vouch.code(), refusal).await?);
         }
-        self.valid_key(by).await?.ok_or(Refusal::KeyNotValid)?;
+        if self.valid_key(by).await?.is_none() {
+            let refusal = Refusal::KeyNotValid;
+            return Err(self.refused(by, Place::VAULT, Right::Vouch.code(), refusal).await?);
+        }
         let person: PersonId = parse(&new.person, "person")?;
         self.person(person).await?;
         let code = Secret::new(&self.random());
@@ -61,8 +65,8 @@ impl App {
         Ok(prepared(&self.compose_enrolment(invitation.person, &ask.key, checked, signer).await?))
     }
 
-    /// Redeems an invitation: checks the new key's signature, hands out the token, and keeps the enrolment until the
-    /// voucher has signed too.
+    /// Redeems an invitation: checks the new key's signature, and keeps the enrolment until the voucher has signed too.
+    /// The token that is handed out waits as long.
     pub async fn redeem(&self, ask: api::Redeem) -> Result<api::Redeemed, AppError> {
         let invitation = self.open_invitation(&ask.code).await?;
         let voucher = self.valid_key(invitation.invited_by).await?.ok_or(AppError::Invitation)?;
@@ -78,10 +82,11 @@ impl App {
             ));
         }
         let signature = signature_of(&ask.statement.0, &key.key, &ask.signature)?;
-        let (secret, token) = self.make_token(invitation.person, &ask.label, DEFAULT_DAYS)?;
+        let id = Uuid::now_v7();
+        let (secret, token) = self.make_token(id, invitation.person, &ask.label, DEFAULT_DAYS)?;
         let now = self.clock.now();
         let pending = PendingEnrolment {
-            id: Uuid::now_v7(),
+            id,
             person: invitation.person,
             voucher: invitation.invited_by,
             voucher_key: voucher,
@@ -90,7 +95,6 @@ impl App {
             created: now,
             state: EnrolmentState::Waiting,
         };
-        let id = pending.id;
         let changes =
             [Change::Redeem { hash: invitation.hash, now }, Change::AddToken(token), Change::Await(pending)];
         if !self.store.apply(&changes).await? {
@@ -121,7 +125,7 @@ impl App {
         Ok(api::Enrolments { enrolments })
     }
 
-    /// The voucher signs: the key is enrolled.
+    /// The voucher signs: the key is enrolled. Signed again, the answer is the first receipt.
     pub async fn approve(
         &self,
         by: PersonId,
@@ -129,15 +133,21 @@ impl App {
         ask: &api::Approve,
     ) -> Result<api::Recorded, AppError> {
         let row = self.store.read().await?.enrolment(id).await?;
-        let row = row
-            .filter(|row| row.voucher == by && row.state == EnrolmentState::Waiting)
-            .ok_or(AppError::NotFound("enrolment"))?;
+        let Some(row) = row.filter(|row| row.voucher == by) else {
+            let act = Kind::KeyEnrolled.spec().name;
+            self.deny(by, Place::VAULT, act, Refusal::NotVoucher.code()).await?;
+            return Err(AppError::NotFound("enrolment"));
+        };
+        let changes = match row.state {
+            EnrolmentState::Waiting => vec![Change::Settle { id, state: EnrolmentState::Approved }],
+            EnrolmentState::Approved => Vec::new(),
+            EnrolmentState::Refused => return Err(AppError::NotFound("enrolment")),
+        };
         let (statement, key) = enrolment(&row.body)?;
         let signatures = [
             EnvelopeSignature { key: row.voucher_key, signature: bytes64(&ask.signature)? },
             EnvelopeSignature { key: key.key.hash(), signature: row.signature },
         ];
-        let changes = vec![Change::Settle { id, state: EnrolmentState::Approved }];
         self.submit_enrolment(by, &row.body, &statement, &signatures, changes).await
     }
 
@@ -153,7 +163,8 @@ impl App {
         };
         let checked = ask.checked.as_deref().map_or(Ok(KeyCheck::None), key_check)?;
         let statement = self.compose_enrolment(person, &ask.key, checked, signer).await?;
-        self.would_allow(&statement).await?;
+        let allowed = self.would_allow(&statement).await;
+        self.note_refusal(person, &statement, allowed).await?;
         Ok(prepared(&statement))
     }
 
@@ -172,12 +183,15 @@ impl App {
             (Some(signature), Assurance::UserKey) => {
                 EnvelopeSignature { key: statement.actor_key, signature: bytes64(signature)? }
             }
-            // Only for the first registrar; the rules refuse it to everybody else. The vault signs nothing here but
-            // what it would have prepared itself.
+            // Only for the first registrar; the rules refuse it to everybody else. The vault signs an enrolment of the
+            // shape that it prepares; which key, `op_id` and `actor_time` it says are the caller's.
             (None, Assurance::System) if statement.vault == Some(self.vault) => {
                 sign_detached(PayloadType::Statement, body, self.vault_key())
             }
-            _ => return Err(Refusal::NotVoucher.into()),
+            _ => {
+                let act = Kind::KeyEnrolled.spec().name;
+                return Err(self.refused(person, Place::VAULT, act, Refusal::NotVoucher).await?);
+            }
         };
         self.submit_enrolment(person, body, &statement, &[voucher, own], Vec::new()).await
     }

@@ -11,6 +11,9 @@ pub enum AppError {
     /// No token, or one that is unknown, expired or revoked.
     #[error("sign in first")]
     Unauthenticated,
+    /// A token whose enrolment waits for the voucher's signature.
+    #[error("your key was not approved yet")]
+    KeyWaiting,
     /// Unknown, or not visible to this person: the two look the same.
     #[error("no such {0}, or you are not a member")]
     NotFound(&'static str),
@@ -94,6 +97,7 @@ impl AppError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unauthenticated => "unauthenticated",
+            Self::KeyWaiting => "key-waiting",
             Self::NotFound(_) => "not-found",
             Self::Refused(refusal) => refusal.code(),
             Self::OpIdReused => "op-id-reused",

@@ -34,6 +34,7 @@ use custody::record::record_hash;
 use custody::rules::Vault;
 use custody::time::Timestamp;
 use ed25519_dalek::SigningKey;
+use uuid::Uuid;
 
 pub use compose::{Composed, Say, parse, parse_opt};
 pub use content::Readable;
@@ -65,7 +66,7 @@ pub struct App {
     founding: (Vec<u8>, Vec<u8>),
     /// Field keys in use, by scope; unwrapping one takes a derivation.
     field_keys: Mutex<HashMap<String, Arc<FieldKey>>>,
-    refusals: refuse::Throttle,
+    refusals: Arc<refuse::Throttle>,
     sent: content::Sent,
     exports: export::Recent,
 }
@@ -75,10 +76,14 @@ pub struct App {
 pub struct SignedIn {
     /// The person.
     pub person: PersonId,
+    /// The token's `id`.
+    pub token: Uuid,
     /// The token's label.
     pub token_label: String,
     /// Until when the token counts.
     pub token_expires: Timestamp,
+    /// The enrolment that the token waits for. Until its voucher has signed, the token opens nothing.
+    pub enrolment: Option<Uuid>,
 }
 
 impl App {

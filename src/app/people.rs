@@ -18,7 +18,8 @@ impl App {
     /// Who is signed in, with roles and keys.
     pub async fn me(&self, who: &SignedIn) -> Result<api::Me, AppError> {
         let person = self.persons_by_id(&[who.person]).await?.pop().ok_or(AppError::NotFound("person"))?;
-        Ok(api::Me { person, token_label: who.token_label.clone() })
+        let enrolment = who.enrolment.map(|id| id.to_string());
+        Ok(api::Me { person, token_label: who.token_label.clone(), enrolment })
     }
 
     /// Enters an organisation.

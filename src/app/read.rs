@@ -48,8 +48,7 @@ impl App {
     ) -> Result<Item, AppError> {
         let found = self.store.read().await?.items(&[id]).await?.pop();
         let Some((_, item)) = found else {
-            let place = Place { case: None, item: None };
-            return Err(self.refused(person, place, right.code(), Refusal::Unknown("item")).await?);
+            return Err(self.refused(person, Place::VAULT, right.code(), Refusal::Unknown("item")).await?);
         };
         self.require(person, item.case, Some(id), right).await?;
         Ok(item)

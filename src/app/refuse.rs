@@ -4,11 +4,12 @@
 //! without naming the case, and is answered exactly as if the case did not exist.
 //!
 //! A flood becomes few records: after one, refusals like it are counted, and the count is recorded with the next one
-//! after the window, by the sweeper ([`super::sweep`]), or when the service ends. A crash loses what was counted since
-//! the sweeper last came by, a minute at most.
+//! after the window, by the sweeper ([`super::sweep`]), or when the service ends. A count is taken when its record is
+//! submitted, and given back if that fails. A crash loses what was counted since the sweeper last came by, a minute at
+//! most.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use custody::act::AccessDenied;
 use custody::id::{CaseId, Code, ItemId, PersonId};
@@ -16,8 +17,7 @@ use custody::kind::Kind;
 use custody::rules::Refusal;
 use custody::statement::Statement;
 
-use super::compose::Say;
-use super::say::With;
+use super::compose::{Say, Signer};
 use super::{App, AppError};
 
 /// One record a minute for the same person, act and rule, and one more whenever the sweeper comes by; each carries how
@@ -66,12 +66,17 @@ impl Throttle {
         (!lately.is_open(now_ms)).then(|| lately.take(now_ms))
     }
 
-    /// Everything that waits, taken as by [`Self::count`]. Sorts of which nothing is left to say are forgotten.
-    fn waiting(&self, now_ms: u64) -> Vec<(Alike, u64)> {
+    /// What waits. Sorts of which nothing is left to say are forgotten.
+    fn waiting(&self, now_ms: u64) -> Vec<Alike> {
         let mut all = self.all();
         all.retain(|_, lately| lately.waiting > 0 || lately.is_open(now_ms));
-        let waiting = all.iter_mut().filter(|(_, lately)| lately.waiting > 0);
-        waiting.map(|(key, lately)| (key.clone(), lately.take(now_ms))).collect()
+        all.iter().filter(|(_, lately)| lately.waiting > 0).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// What waits of this sort, taken as by [`Self::count`].
+    fn take(&self, key: &Alike, now_ms: u64) -> Option<u64> {
+        let mut all = self.all();
+        all.get_mut(key).filter(|lately| lately.waiting > 0).map(|lately| lately.take(now_ms))
     }
 
     /// A count that was taken could not be recorded: it waits again, and nothing keeps the next one from recording it.
@@ -87,11 +92,38 @@ impl Throttle {
     }
 }
 
+/// A count that was taken. Dropped before its record is there, it waits again.
+struct Taken {
+    throttle: Arc<Throttle>,
+    key: Alike,
+    count: u64,
+}
+
+impl Taken {
+    /// Its record is there.
+    fn recorded(mut self) {
+        self.count = 0;
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if self.count > 0 {
+            self.throttle.give_back(self.key.clone(), self.count);
+        }
+    }
+}
+
 /// Where a refusal happened.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub case: Option<CaseId>,
     pub item: Option<ItemId>,
+}
+
+impl Place {
+    /// Nowhere in particular.
+    pub(super) const VAULT: Self = Self { case: None, item: None };
 }
 
 impl App {
@@ -125,19 +157,34 @@ impl App {
             }
             _ => place.case,
         };
-        let member = match case {
-            Some(case) => !self.store.read().await?.roles_in(case, person).await?.is_empty(),
-            None => true,
-        };
+        let member = self.is_member(person, case).await?;
         let unknown = matches!(refusal, Refusal::Unknown("case" | "item"));
         if member && !refusal.is_denial() && !unknown {
             return Ok(AppError::Refused(refusal));
         }
         let hidden = !member || unknown;
         let rule = if hidden { "not-a-member" } else { refusal.code() };
-        let place = if hidden { Place { case: None, item: None } } else { place };
+        let place = if hidden { Place::VAULT } else { place };
         self.record_refusal(person, place, act, rule).await?;
         Ok(if hidden { AppError::NotFound("case or item") } else { AppError::Refused(refusal) })
+    }
+
+    /// Records that `person` was refused `act` by a rule that no statement can break, because none came of it.
+    pub(super) async fn deny(
+        &self,
+        person: PersonId,
+        place: Place,
+        act: &str,
+        rule: &str,
+    ) -> Result<(), AppError> {
+        let place = if self.is_member(person, place.case).await? { place } else { Place::VAULT };
+        self.record_refusal(person, place, act, rule).await
+    }
+
+    /// Whether `person` may know of this case; everybody may of none.
+    async fn is_member(&self, person: PersonId, case: Option<CaseId>) -> Result<bool, AppError> {
+        let Some(case) = case else { return Ok(true) };
+        Ok(!self.store.read().await?.roles_in(case, person).await?.is_empty())
     }
 
     async fn record_refusal(
@@ -149,7 +196,7 @@ impl App {
     ) -> Result<(), AppError> {
         let act: Code = super::parse(&act.replace('.', "-"), "act")?;
         let rule: Code = super::parse(rule, "rule")?;
-        let key = (person, place.case, place.item, act.clone(), rule.clone());
+        let key = (person, place.case, place.item, act, rule);
         match self.refusals.count(key.clone(), self.clock.monotonic_ms()) {
             Some(count) => self.record_count(key, count).await,
             None => Ok(()),
@@ -158,27 +205,36 @@ impl App {
 
     /// Records the refusals that were counted and have no record yet. Returns how many records that took.
     pub async fn record_counted_refusals(&self) -> Result<usize, AppError> {
-        let waiting = self.refusals.waiting(self.clock.monotonic_ms());
-        let records = waiting.len();
-        let mut outcome = Ok(records);
-        for (key, count) in waiting {
-            // One that fails does not keep the others from being recorded, or given back.
-            outcome = self.record_count(key, count).await.and(outcome);
+        let mut outcome = Ok(0);
+        for key in self.refusals.waiting(self.clock.monotonic_ms()) {
+            let Some(count) = self.refusals.take(&key, self.clock.monotonic_ms()) else { continue };
+            // One that fails does not keep the others from being recorded.
+            let recorded = self.record_count(key, count).await;
+            outcome = outcome.and_then(|records| recorded.map(|()| records + 1));
         }
         outcome
     }
 
     async fn record_count(&self, key: Alike, count: u64) -> Result<(), AppError> {
-        let said = self.say_denied(&key, count).await;
-        if said.is_err() {
-            self.refusals.give_back(key, count);
-        }
-        said
+        let taken = Taken { throttle: Arc::clone(&self.refusals), key, count };
+        let denied = self.compose(self.denied(&taken).await?, Signer::System).await?;
+        let submission = self.signed_submission(denied).await?;
+        let log = self.sequencer.clone();
+        // A task of its own: what is submitted is recorded though nobody stays for the answer, and counts once.
+        let said = tokio::spawn(async move {
+            let said = log.submit(submission).await;
+            if said.is_ok() {
+                taken.recorded();
+            }
+            said
+        });
+        said.await.map_err(AppError::internal("recording a refusal"))?.map(drop).map_err(AppError::from)
     }
 
-    async fn say_denied(&self, key: &Alike, count: u64) -> Result<(), AppError> {
-        let (person, case, item, act, rule) = key.clone();
-        let mut say = Say::new(Kind::AccessDenied).data(AccessDenied { act, count, person, rule }.to_data());
+    async fn denied(&self, taken: &Taken) -> Result<Say, AppError> {
+        let (person, case, item, act, rule) = taken.key.clone();
+        let data = AccessDenied { act, count: taken.count, person, rule };
+        let mut say = Say::new(Kind::AccessDenied).data(data.to_data());
         // An item that belongs to another case than the one named is refused within the case only.
         say.case = case;
         say.item = match (case, item) {
@@ -188,7 +244,7 @@ impl App {
             }
             _ => None,
         };
-        self.say_as_vault(say, With::default()).await.map(drop)
+        Ok(say)
     }
 }
 
@@ -199,6 +255,11 @@ mod tests {
     fn sort() -> Alike {
         let person = PersonId::new(uuid::Uuid::from_u128(1));
         (person, None, None, "read".parse().unwrap(), "not-permitted".parse().unwrap())
+    }
+
+    fn waiting(throttle: &Throttle, now_ms: u64) -> Vec<(Alike, u64)> {
+        let keys = throttle.waiting(now_ms).into_iter();
+        keys.filter_map(|key| throttle.take(&key, now_ms).map(|count| (key, count))).collect()
     }
 
     #[test]
@@ -214,12 +275,12 @@ mod tests {
     fn what_was_counted_is_recorded_though_nothing_more_is_refused() {
         let throttle = Throttle::default();
         assert_eq!(throttle.count(sort(), 0), Some(1));
-        assert_eq!(throttle.waiting(1), []);
+        assert_eq!(waiting(&throttle, 1), []);
         assert_eq!((throttle.count(sort(), 2), throttle.count(sort(), 3)), (None, None));
-        assert_eq!(throttle.waiting(4), [(sort(), 2)]);
+        assert_eq!(waiting(&throttle, 4), [(sort(), 2)]);
         assert_eq!(throttle.count(sort(), 5), None, "the window is open anew");
-        assert_eq!(throttle.waiting(WINDOW_MS + 4), [(sort(), 1)]);
-        assert_eq!(throttle.waiting(3 * WINDOW_MS), []);
+        assert_eq!(waiting(&throttle, WINDOW_MS + 4), [(sort(), 1)]);
+        assert_eq!(waiting(&throttle, 3 * WINDOW_MS), []);
         assert!(throttle.all().is_empty(), "nothing is remembered for ever");
     }
 
@@ -231,7 +292,7 @@ mod tests {
         throttle.give_back(sort(), 1);
         assert_eq!(throttle.count(sort(), 2), Some(3));
         throttle.give_back(sort(), 3);
-        assert_eq!(throttle.waiting(3), [(sort(), 3)]);
+        assert_eq!(waiting(&throttle, 3), [(sort(), 3)]);
     }
 
     #[test]
@@ -243,6 +304,6 @@ mod tests {
             assert_eq!(throttle.count(other(n), 2), Some(1));
         }
         assert_eq!(throttle.count(other(0), WINDOW_MS + 2), Some(1));
-        assert_eq!(throttle.waiting(WINDOW_MS + 3), [(sort(), 1)]);
+        assert_eq!(waiting(&throttle, WINDOW_MS + 3), [(sort(), 1)]);
     }
 }

@@ -13,6 +13,7 @@ use custody::rules::{MAX_GRANT_MS, Refusal};
 use custody::statement::{Actor, Statement};
 
 use super::compose::{Composed, Say, Signer};
+use super::refuse::Place;
 use super::{App, AppError, wire};
 use crate::api;
 use crate::sequencer::{Attachments, Submission, SubmissionError, SubmitError};
@@ -109,6 +110,7 @@ impl App {
             Some(key) => key,
             None => self.valid_key(person).await?.ok_or(Refusal::KeyNotValid)?,
         };
+        self.may_see_what_is_filled_in(person, &say).await?;
         let composed = self.compose(say, Signer::OwnKey(person, key)).await?;
         Act::parse(&composed.statement)?;
         let opening = |o: FieldOpening| api::Opening {
@@ -132,6 +134,8 @@ impl App {
         let parsed = Envelope::parse(&envelope, PayloadType::Statement)?;
         let statement = Statement::parse(parsed.body())?;
         if statement.actor.person() != Some(person) {
+            let place = Place { case: statement.case, item: statement.item };
+            self.deny(person, place, statement.kind.spec().name, "not-the-actor").await?;
             return Err(AppError::Invalid("the statement's actor is not the signed-in person".to_owned()));
         }
         if has_own_route(statement.kind) {

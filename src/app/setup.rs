@@ -233,7 +233,7 @@ impl App {
             identity,
             founding,
             field_keys: Mutex::new(HashMap::new()),
-            refusals: super::refuse::Throttle::default(),
+            refusals: Arc::default(),
             sent: super::content::Sent::default(),
             exports: super::export::Recent::default(),
         };
@@ -276,7 +276,7 @@ impl App {
             let say = Say::of_person(Kind::RoleGranted, person).data(RoleChange { role }.to_data());
             self.say_as_vault(say, With::default()).await?;
         }
-        let (secret, row) = self.make_token(person, "first administrator", DEFAULT_DAYS)?;
+        let (secret, row) = self.make_token(Uuid::now_v7(), person, "first administrator", DEFAULT_DAYS)?;
         self.store.apply(&[Change::AddToken(row)]).await?;
         Ok((person, Zeroizing::new(secret.expose())))
     }

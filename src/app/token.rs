@@ -11,9 +11,10 @@ use custody::rules::{Refusal, Right};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::refuse::Place;
 use super::{App, AppError, SignedIn};
 use crate::api;
-use crate::store::{ApiToken, Change};
+use crate::store::{ApiToken, Change, EnrolmentState};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Days that a token lasts when nobody says otherwise.
@@ -47,36 +48,59 @@ fn well_formed(text: &str) -> bool {
 }
 
 impl App {
-    /// Who presents this token.
+    /// Who presents this token, if it opens anything.
     pub async fn sign_in(&self, token: &str) -> Result<SignedIn, AppError> {
+        let who = self.recognise(token).await?;
+        if who.enrolment.is_some() { Err(AppError::KeyWaiting) } else { Ok(who) }
+    }
+
+    /// Who presents this token, even if it waits. A redeemed invitation gives a token that bears the id of its
+    /// enrolment: it waits for the voucher's signature, which is recorded, and ends if that is refused.
+    pub async fn recognise(&self, token: &str) -> Result<SignedIn, AppError> {
         if !well_formed(token) {
             return Err(AppError::Unauthenticated);
         }
-        let found = self.store.read().await?.token(&Digest::of(token.as_bytes())).await?;
-        match found {
-            Some(row) if row.revoked.is_none() && row.expires > self.clock.now() => {
-                Ok(SignedIn { person: row.person, token_label: row.label, token_expires: row.expires })
-            }
-            _ => Err(AppError::Unauthenticated),
-        }
+        let mut tx = self.store.read().await?;
+        let found = tx.token(&Digest::of(token.as_bytes())).await?;
+        let row = found
+            .filter(|row| row.revoked.is_none() && row.expires > self.clock.now())
+            .ok_or(AppError::Unauthenticated)?;
+        let enrolment = match tx.enrolment(row.id).await?.map(|enrolment| enrolment.state) {
+            None | Some(EnrolmentState::Approved) => None,
+            Some(EnrolmentState::Waiting) => Some(row.id),
+            Some(EnrolmentState::Refused) => return Err(AppError::Unauthenticated),
+        };
+        Ok(SignedIn {
+            person: row.person,
+            token: row.id,
+            token_label: row.label,
+            token_expires: row.expires,
+            enrolment,
+        })
     }
 
-    /// A further token of one's own. It ends no later than the one it was asked for with: whoever stole that one has
-    /// no more of it.
+    /// A further token of one's own. It ends no later than the one it was asked for with, and is not made once that
+    /// one has ended: whoever stole that one has no more of it.
     pub async fn new_token(&self, who: &SignedIn, new: &api::NewToken) -> Result<api::Token, AppError> {
         if !(1..=365).contains(&new.days) {
             return Err(AppError::Invalid("days: a token lasts 1 to 365 days".to_owned()));
         }
-        let (secret, mut row) = self.make_token(who.person, &new.label, new.days)?;
-        row.expires = row.expires.min(who.token_expires);
-        let answer =
-            api::Token { id: row.id.to_string(), token: secret.expose(), expires: row.expires.to_string() };
-        self.store.apply(&[Change::AddToken(row)]).await?;
+        let (secret, mut token) = self.make_token(Uuid::now_v7(), who.person, &new.label, new.days)?;
+        token.expires = token.expires.min(who.token_expires);
+        let answer = api::Token {
+            id: token.id.to_string(),
+            token: secret.expose(),
+            expires: token.expires.to_string(),
+        };
+        if !self.store.apply(&[Change::DeriveToken { token, from: who.token }]).await? {
+            return Err(AppError::Unauthenticated);
+        }
         Ok(answer)
     }
 
     pub(super) fn make_token(
         &self,
+        id: Uuid,
         person: PersonId,
         label: &str,
         days: u32,
@@ -87,7 +111,7 @@ impl App {
         let secret = Secret::new(&self.random());
         let created = self.clock.now();
         let row = ApiToken {
-            id: Uuid::now_v7(),
+            id,
             hash: secret.hash(),
             person,
             label: label.to_owned(),
@@ -117,17 +141,17 @@ impl App {
         if done { Ok(()) } else { Err(AppError::NotFound("token")) }
     }
 
-    /// Ends all tokens of a person: one's own, or, as registrar or administrator, anybody's.
+    /// Ends all tokens of a person, their open invitations and waiting enrolments: one's own, or, as registrar or
+    /// administrator, anybody's.
     pub async fn end_tokens(&self, by: PersonId, person: PersonId) -> Result<(), AppError> {
         if by != person && !self.in_vault(by, Right::RevokeKeys).await? {
-            let place = super::refuse::Place { case: None, item: None };
             let refusal = Refusal::NotPermitted(Right::RevokeKeys);
-            return Err(self.refused(by, place, "end-tokens", refusal).await?);
+            return Err(self.refused(by, Place::VAULT, "end-tokens", refusal).await?);
         }
         self.person(person).await?;
         self.store.apply(&[Change::RevokeTokens { person, now: self.clock.now() }]).await?;
         // Tokens are no part of the log; whoever watches the vault sees it here.
-        tracing::warn!(%by, %person, "all tokens of a person were ended");
+        tracing::warn!(%by, %person, "all tokens and invitations of a person were ended");
         Ok(())
     }
 }

@@ -75,7 +75,8 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     out.result(&shown, |_| profile.path().display().to_string());
     if let (Some(key), Some(enrolment)) = (key, enrolment) {
         out.say(&format!(
-            "read this to whoever invited you, who then runs `custos key approve {enrolment}`:\nkey {key}"
+            "read this to whoever invited you, who then runs `custos key approve {enrolment}`; until then the token opens \
+             nothing:\nkey {key}"
         ));
     }
     Ok(Exit::Valid)

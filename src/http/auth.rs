@@ -7,6 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
 use custody::id::OpId;
+use zeroize::Zeroizing;
 
 use crate::app::{App, AppError, SignedIn, parse};
 
@@ -19,14 +20,35 @@ impl FromRequest for Person {
     type Future = Pin<Box<dyn Future<Output = Result<Self, AppError>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let app = request.app_data::<web::Data<App>>().cloned();
-        let token = bearer(request).map(str::to_owned);
+        let presented = presented(request);
         Box::pin(async move {
-            let app = app.ok_or(AppError::Unauthenticated)?;
-            let token = zeroize::Zeroizing::new(token.ok_or(AppError::Unauthenticated)?);
+            let (app, token) = presented.ok_or(AppError::Unauthenticated)?;
             app.sign_in(&token).await.map(Self)
         })
     }
+}
+
+/// A person signed in by API token, or somebody whose key still waits for its voucher.
+#[derive(Debug, Clone)]
+pub struct Newcomer(pub SignedIn);
+
+impl FromRequest for Newcomer {
+    type Error = AppError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, AppError>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let presented = presented(request);
+        Box::pin(async move {
+            let (app, token) = presented.ok_or(AppError::Unauthenticated)?;
+            app.recognise(&token).await.map(Self)
+        })
+    }
+}
+
+/// The service, and the token of a request that has one.
+fn presented(request: &HttpRequest) -> Option<(web::Data<App>, Zeroizing<String>)> {
+    let app = request.app_data::<web::Data<App>>().cloned();
+    app.zip(bearer(request).map(|token| Zeroizing::new(token.to_owned())))
 }
 
 /// The token of an `Authorization` header, whose scheme is spelt in any case (RFC 9110, section 11.1).

@@ -15,6 +15,12 @@ pub type Row = (&'static str, u16, &'static str, &'static str);
 /// The table. Its order is that of the documentation page.
 pub const TABLE: &[Row] = &[
     ("unauthenticated", 401, "Not signed in", "send a valid API token as `Authorization: Bearer cus_…`"),
+    (
+        "key-waiting",
+        403,
+        "The key waits for its voucher",
+        "ask whoever invited you to approve your key (custos key approve); then repeat the request",
+    ),
     ("not-found", 404, "Not found", "check the id; for a case or item ask its lead to add you as a member"),
     ("invalid-request", 400, "The request cannot be understood", "correct the request as the detail says"),
     (

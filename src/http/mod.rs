@@ -125,7 +125,8 @@ pub async fn serve(
     let addr = server.addrs().first().copied().unwrap_or(listen);
     let running = server.run();
     let handle = running.handle();
-    let sweeper = tokio::spawn(sweep(Arc::downgrade(&app), counted));
+    let (end, ended) = oneshot::channel();
+    let sweeper = tokio::spawn(sweep(Arc::downgrade(&app), counted, ended));
     let serving = tokio::spawn(running);
     // Nobody waiting for it is no reason not to serve.
     let _ = ready.send(Bound { addr, tls_fingerprint: tls.fingerprint, vault: app.info() });
@@ -136,7 +137,8 @@ pub async fn serve(
         tracing::warn!("some requests were not finished in time");
     }
     handle.stop(true).await;
-    sweeper.abort();
+    // What it has begun it finishes: broken off, it would leave refusals taken and not recorded.
+    drop(end);
     let _ = sweeper.await;
     if let Err(error) = app.record_counted_refusals().await {
         tracing::error!(code = error.code(), "refusals that were counted could not be recorded and are lost");
@@ -146,9 +148,9 @@ pub async fn serve(
     ended.map_err(ServeError::Run)
 }
 
-async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits) {
-    loop {
-        tokio::time::sleep(SWEEP_EVERY).await;
+/// Sweeps until the sender of `end` is gone.
+async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits, mut end: oneshot::Receiver<()>) {
+    while tokio::time::timeout(SWEEP_EVERY, &mut end).await.is_err() {
         limits.forget_idle();
         let Some(app) = app.upgrade() else { return };
         if let Err(error) = app.close_expired_grants().await {

@@ -48,7 +48,7 @@ pub struct Invitation {
     pub created: Timestamp,
     /// Until when it can be redeemed.
     pub expires: Timestamp,
-    /// When it was redeemed.
+    /// When it was redeemed, or ended unredeemed.
     pub redeemed: Option<Timestamp>,
 }
 
@@ -91,6 +91,13 @@ pub enum EnrolmentState {
 pub enum Change {
     /// A new token.
     AddToken(ApiToken),
+    /// A new token from another of the same person; too late if that one has ended.
+    DeriveToken {
+        /// The new one.
+        token: ApiToken,
+        /// The other's `id`.
+        from: Uuid,
+    },
     /// A token of this person ends; too late if it has ended.
     RevokeToken {
         /// Which.
@@ -100,7 +107,7 @@ pub enum Change {
         /// When.
         now: Timestamp,
     },
-    /// All tokens of a person end.
+    /// All tokens of a person end, and with them what would become one: invitations, and enrolments that wait.
     RevokeTokens {
         /// Whose.
         person: PersonId,
@@ -194,10 +201,15 @@ impl Tx {
             Change::Await(enrolment) => {
                 return self.insert(sql::INSERT_ENROLMENTS, enrolment_values(enrolment)).await.map(yes);
             }
-            Change::RevokeTokens { person, now } => {
-                let params = vec![Value::time(*now), Value::text(person)];
-                return self.run(sql::REVOKE_TOKENS_OF_PERSON, params).await.map(|_| true);
+            Change::DeriveToken { token, from } => {
+                // Writes the other's row, so that whoever ends it at the same time waits, and then finds the new one.
+                let params = vec![Value::text(from), Value::text(token.person), Value::time(token.created)];
+                if self.run(sql::HOLD_TOKEN, params).await? == 0 {
+                    return Ok(false);
+                }
+                return self.insert(sql::INSERT_TOKENS, token_values(token)).await.map(yes);
             }
+            Change::RevokeTokens { person, now } => return self.end_access(*person, *now).await.map(yes),
             Change::RevokeToken { id, person, now } => {
                 let params = vec![Value::time(*now), Value::text(id), Value::text(person)];
                 self.run(sql::REVOKE_TOKEN, params).await?
@@ -222,6 +234,17 @@ impl Tx {
             }
         };
         Ok(changed == 1)
+    }
+
+    /// In the order in which they become one another, so that nothing slips from one to the next in between.
+    async fn end_access(&mut self, person: PersonId, now: Timestamp) -> Result<(), StoreError> {
+        let params = || vec![Value::time(now), Value::text(person)];
+        self.run(sql::END_INVITATIONS_OF_PERSON, params()).await?;
+        self.run(sql::REFUSE_ENROLMENTS_OF_PERSON, vec![Value::text(person)]).await?;
+        // Again until none is left: a token derived meanwhile is seen only by the statement after the one that waited
+        // for it.
+        while self.run(sql::REVOKE_TOKENS_OF_PERSON, params()).await? > 0 {}
+        Ok(())
     }
 
     /// Makes changes, all or none, inside a transaction that goes on either way.

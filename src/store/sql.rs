@@ -233,6 +233,8 @@ fixed {
         hash = $1";
     TOKENS_OF_PERSON "api_tokens" "SELECT id, hash, person, label, created, expires, revoked FROM api_tokens WHERE \
         person = $1 ORDER BY id";
+    HOLD_TOKEN "api_tokens" "UPDATE api_tokens SET expires = expires WHERE id = $1 AND person = $2 AND revoked IS NULL \
+        AND expires > $3";
     REVOKE_TOKEN "api_tokens" "UPDATE api_tokens SET revoked = $1 WHERE id = $2 AND person = $3 AND revoked IS \
         NULL";
     REVOKE_TOKENS_OF_PERSON "api_tokens" "UPDATE api_tokens SET revoked = $1 WHERE person = $2 AND revoked IS NULL";
@@ -240,11 +242,14 @@ fixed {
         invitations WHERE hash = $1";
     REDEEM_INVITATION "invitations" "UPDATE invitations SET redeemed = $1 WHERE hash = $2 AND redeemed IS NULL AND \
         expires > $1";
+    END_INVITATIONS_OF_PERSON "invitations" "UPDATE invitations SET redeemed = $1 WHERE person = $2 AND redeemed IS NULL";
     ENROLMENT "pending_enrolments" "SELECT id, person, voucher, voucher_key, body, signature, created, state FROM \
         pending_enrolments WHERE id = $1";
     ENROLMENTS_FOR "pending_enrolments" "SELECT id, person, voucher, voucher_key, body, signature, created, state FROM \
         pending_enrolments WHERE voucher = $1 AND state = 'waiting' ORDER BY id";
     SETTLE_ENROLMENT "pending_enrolments" "UPDATE pending_enrolments SET state = $1 WHERE id = $2 AND state = 'waiting'";
+    REFUSE_ENROLMENTS_OF_PERSON "pending_enrolments" "UPDATE pending_enrolments SET state = 'refused' WHERE person = $1 \
+        AND state = 'waiting'";
 
     SAVEPOINT "savepoint" "SAVEPOINT change";
     ROLLBACK_TO "savepoint" "ROLLBACK TO SAVEPOINT change";

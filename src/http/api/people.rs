@@ -6,12 +6,12 @@ use actix_web::{delete, get, post};
 use super::{Answer, created, ok};
 use crate::api;
 use crate::app::{App, parse};
-use crate::http::auth::{Idempotency, Person};
+use crate::http::auth::{Idempotency, Newcomer, Person};
 
-/// The signed-in person.
+/// The signed-in person; answered also while their key waits for its voucher.
 #[utoipa::path(responses((status = 200, body = api::Me)))]
 #[get("/api/v1/me")]
-pub(crate) async fn me(app: Data<App>, who: Person) -> Answer {
+pub(crate) async fn me(app: Data<App>, who: Newcomer) -> Answer {
     Ok(ok(app.me(&who.0).await?))
 }
 
@@ -169,7 +169,8 @@ pub(crate) async fn revoke_token(app: Data<App>, who: Person, id: Path<String>) 
     Ok(actix_web::HttpResponse::NoContent().finish())
 }
 
-/// Ends all tokens of a person: one's own, or as registrar or administrator anybody's.
+/// Ends all tokens, open invitations and waiting enrolments of a person: one's own, or as registrar or administrator
+/// anybody's.
 #[utoipa::path(params(("id" = String, Path)), responses((status = 204)))]
 #[delete("/api/v1/persons/{id}/tokens")]
 pub(crate) async fn end_tokens(app: Data<App>, who: Person, id: Path<String>) -> Answer {

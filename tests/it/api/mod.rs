@@ -5,6 +5,8 @@ mod disk;
 mod durable;
 mod markers;
 mod names;
+mod newcomers;
+mod recorded;
 mod refused;
 pub(crate) mod spine;
 mod statements;

@@ -163,6 +163,7 @@ impl Refusal {
                 | Self::WrongAssurance
                 | Self::NotVoucher
                 | Self::AdministratorApart
+                | Self::SetUpOnly
         )
     }
 }
