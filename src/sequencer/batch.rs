@@ -121,6 +121,34 @@ pub(super) struct Sequencer {
     vault: Digest,
     /// Wall and monotonic clock at the batch before.
     before: Option<(Timestamp, u64)>,
+    kept: Kept,
+}
+
+/// Entities kept from one batch to the next before starting anew.
+const MAX_KEPT: usize = 1_000;
+
+/// The vault, persons, keys, cases and members that the batch before has read and changed. They change by records only:
+/// as long as the log has not grown since, they are what the database holds.
+#[derive(Default)]
+struct Kept {
+    size: u64,
+    state: State,
+}
+
+impl Kept {
+    /// What is still true of a log of this size.
+    fn take(&mut self, size: u64) -> State {
+        let kept = std::mem::take(self);
+        if kept.size == size { kept.state } else { State::default() }
+    }
+
+    /// Keeps what is true after the log has grown to `size`.
+    fn keep(&mut self, size: u64, state: State) {
+        let State { vault, persons, keys, cases, members, .. } = state;
+        if persons.len() + keys.len() + cases.len() + members.len() <= MAX_KEPT {
+            *self = Self { size, state: State { vault, persons, keys, cases, members, ..State::default() } };
+        }
+    }
 }
 
 impl Sequencer {
@@ -132,7 +160,7 @@ impl Sequencer {
         vault: Vault,
     ) -> Self {
         let log = LogIdentity { origin: vault.origin, vault: Some(vault.id) };
-        Self { store, keys, clock, entropy, log, vault: vault.id, before: None }
+        Self { store, keys, clock, entropy, log, vault: vault.id, before: None, kept: Kept::default() }
     }
 
     /// Decides and commits these jobs together.
@@ -176,7 +204,8 @@ impl Sequencer {
         let mut known = tx.known_acts(acts).await?;
 
         let new = jobs.iter().map(|(submission, _)| *submission).filter(|s| !known.contains_key(&act_of(s)));
-        let Known { before, state, heads } = Known::load(&mut tx, fault.iter().chain(new)).await?;
+        let kept = self.kept.take(head.size());
+        let Known { before, state, heads } = Known::load(&mut tx, kept, fault.iter().chain(new)).await?;
         let objects: Vec<_> = jobs.iter().filter_map(|(s, _)| s.attachments().object.as_ref()).collect();
         let buried = tx.buried(&objects.iter().map(|object| object.object).collect::<Vec<_>>()).await?;
 
@@ -232,7 +261,7 @@ impl Sequencer {
         if writer.is_empty() {
             return Ok((Made::nothing(head.checkpoint), old_size));
         }
-        let (made, head) = writer.write(&mut tx, before, &self.keys.log).await?;
+        let (made, head, state) = writer.write(&mut tx, before, &self.keys.log).await?;
         tx.update_log_head(&head, old_size).await?;
         tx.commit().await.map_err(|error| match error {
             // A constraint checked at commit, or a conflict: the database says that it rolled back.
@@ -241,6 +270,7 @@ impl Sequencer {
             }
             error => AttemptError::Commit(error),
         })?;
+        self.kept.keep(head.size(), state);
         Ok((made, head.size()))
     }
 
@@ -268,16 +298,17 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Reads it in bulk.
+    /// Reads it in bulk, but for what is `kept` already.
     pub(super) async fn load<'a>(
         tx: &mut Tx,
+        kept: State,
         submissions: impl Iterator<Item = &'a Submission>,
     ) -> Result<Self, StoreError> {
         let mut footprint = Footprint::default();
         for submission in submissions {
             footprint.add(submission.statement(), submission.act());
         }
-        let before = tx.projections(&footprint).await?;
+        let before = tx.projections(&footprint, kept).await?;
         let mut state = before.clone();
         tx.seen(&footprint, &mut state).await?;
         Ok(Self { before, state, heads: tx.heads(&footprint.sequences).await? })

@@ -88,13 +88,14 @@ impl Replay {
         }
         let mut tx = self.store.write().await?;
         self.refuse_repeated(&mut tx, said, submissions).await?;
-        let Known { before, state, heads } = Known::load(&mut tx, submissions.iter()).await?;
+        let Known { before, state, heads } =
+            Known::load(&mut tx, custody::rules::State::default(), submissions.iter()).await?;
         let begin = self.last.map_or_else(|| received(&said[0]), |(last, _)| Ok(last))?;
         let mut writer = Writer::new(self.log.clone(), &self.frontier, begin, state, heads);
         for (rows, submission) in said.iter().zip(submissions) {
             self.follow(&mut writer, rows, submission)?;
         }
-        let (_, batch) = writer.write_rows(&mut tx, &before).await?;
+        let (_, batch, _) = writer.write_rows(&mut tx, &before).await?;
         tx.commit().await?;
         self.frontier = batch.frontier().clone();
         Ok(())

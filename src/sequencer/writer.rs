@@ -136,27 +136,27 @@ impl Writer {
         self.records.is_empty()
     }
 
-    /// Writes all rows but the log's head, which is returned.
+    /// Writes all rows but the log's head, which is returned with what was made and the state after it.
     pub(super) async fn write(
         self,
         tx: &mut Tx,
         before: &State,
         key: &ed25519_dalek::SigningKey,
-    ) -> Result<(Made, LogHead), StoreError> {
+    ) -> Result<(Made, LogHead, State), StoreError> {
         let (origin, last_received) = (self.log.origin.clone(), self.received);
-        let (records, batch) = self.write_rows(tx, before).await?;
+        let (records, batch, state) = self.write_rows(tx, before).await?;
         let checkpoint = super::batch::checkpoint(&origin, batch.size(), batch.root(), key)?;
         let frontier = batch.frontier().clone();
         let head = LogHead { frontier, checkpoint: checkpoint.clone(), last_received };
-        Ok((Made { records, batch, checkpoint }, head))
+        Ok((Made { records, batch, checkpoint }, head, state))
     }
 
-    /// Writes all rows but the log's head; the tree with them.
+    /// Writes all rows but the log's head; the tree with them, and the state.
     pub(super) async fn write_rows(
         self,
         tx: &mut Tx,
         before: &State,
-    ) -> Result<(Vec<(Built, Vec<Predecessor>)>, Batch), StoreError> {
+    ) -> Result<(Vec<(Built, Vec<Predecessor>)>, Batch, State), StoreError> {
         let leaves: Vec<_> =
             self.records.iter().map(|(built, _)| leaf_hash(&built.entry.to_bytes())).collect();
         let batch = Batch::new(&self.frontier, &leaves);
@@ -165,7 +165,7 @@ impl Writer {
         tx.write_changes(before, &self.state, &self.orgs).await?;
         tx.insert_subject_keys(&self.subject_keys).await?;
         tx.insert_objects(&self.objects).await?;
-        Ok((self.records, batch))
+        Ok((self.records, batch, self.state))
     }
 }
 

@@ -226,14 +226,31 @@ impl Tx {
         values: Vec<Value>,
         text: impl Fn(Dialect, usize) -> String,
     ) -> Result<(), StoreError> {
+        let most = self.max_rows(width);
         let mut values = values.into_iter();
         while values.len() > 0 {
-            // Powers of two: a handful of prepared statements instead of one for every batch size.
-            let rows = (values.len() / width).min(self.max_rows(width));
-            let rows = 1 << rows.ilog2();
-            let params = values.by_ref().take(rows * width).collect();
-            let text = AssertSqlSafe(text(self.dialect(), rows)).into_sql_str();
-            let written = self.execute(text, params).await?;
+            let rows = (values.len() / width).min(most);
+            let params: Vec<_> = values.by_ref().take(rows * width).collect();
+            let written = match self {
+                Self::Sqlite(_) => {
+                    let padded = rows.next_power_of_two();
+                    let nothing = std::iter::repeat_n(Value::Int(None), (padded - rows) * width);
+                    let text = AssertSqlSafe(text(Dialect::Sqlite, padded)).into_sql_str();
+                    self.execute(text, params.into_iter().chain(nothing).collect()).await?
+                }
+                Self::Postgres(tx) => {
+                    let mut query = sqlx::query(AssertSqlSafe(text(Dialect::Postgres, rows)).into_sql_str());
+                    for column in columns(width, params)? {
+                        query = match column {
+                            Column::Text(values) => query.bind(values),
+                            Column::Int(values) => query.bind(values),
+                            Column::Bool(values) => query.bind(values),
+                            Column::Blob(values) => query.bind(values),
+                        };
+                    }
+                    query.execute(&mut **tx).await?.rows_affected()
+                }
+            };
             if written != rows as u64 {
                 return Err(StoreError::Inconsistent("an insert wrote fewer rows than it was given"));
             }
@@ -314,9 +331,41 @@ impl Tx {
         }
     }
 
+    /// Rows of so many columns that one insert takes; a power of two.
     fn max_rows(&self, width: usize) -> usize {
-        (self.max_params() / width).max(1)
+        1 << (self.max_params() / width).max(1).ilog2()
     }
+}
+
+/// One column of several rows.
+enum Column {
+    Text(Vec<Option<String>>),
+    Int(Vec<Option<i64>>),
+    Bool(Vec<bool>),
+    Blob(Vec<Option<Vec<u8>>>),
+}
+
+/// Rows turned into columns.
+fn columns(width: usize, values: Vec<Value>) -> Result<Vec<Column>, StoreError> {
+    let mut columns: Vec<Column> = Vec::with_capacity(width);
+    for (at, value) in values.into_iter().enumerate() {
+        match (columns.get_mut(at % width), value) {
+            (None, Value::Text(value)) => columns.push(Column::Text(vec![value])),
+            (None, Value::Int(value)) => columns.push(Column::Int(vec![value])),
+            (None, Value::Bool(value)) => columns.push(Column::Bool(vec![value])),
+            (None, Value::Blob(value)) => columns.push(Column::Blob(vec![value])),
+            (Some(Column::Text(column)), Value::Text(value)) => column.push(value),
+            (Some(Column::Int(column)), Value::Int(value)) => column.push(value),
+            (Some(Column::Bool(column)), Value::Bool(value)) => column.push(value),
+            (Some(Column::Blob(column)), Value::Blob(value)) => column.push(value),
+            _ => {
+                return Err(StoreError::Inconsistent(
+                    "the rows of an insert have columns of different types",
+                ));
+            }
+        }
+    }
+    Ok(columns)
 }
 
 /// Makes an empty file, which is an empty database, for its owner alone; SQLite gives its other files the same mode.

@@ -38,6 +38,16 @@ impl Type {
         }
     }
 
+    /// The type's name on PostgreSQL.
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::Text => "TEXT",
+            Self::Int => "BIGINT",
+            Self::Bool => "BOOLEAN",
+            Self::Blob => "BYTEA",
+        }
+    }
+
     fn of(declared: &str) -> Result<Self, StoreError> {
         match declared.to_ascii_lowercase().as_str() {
             "text" => Ok(Self::Text),
@@ -191,7 +201,8 @@ impl Tx {
         table: &Table,
         rows: Vec<Vec<Value>>,
     ) -> Result<(), StoreError> {
-        let columns: Vec<_> = table.columns.iter().map(|(name, _)| name.as_str()).collect();
+        let columns: Vec<_> = table.columns.iter().map(|(name, of)| format!("{name} {}", of.sql())).collect();
+        let columns: Vec<_> = columns.iter().map(String::as_str).collect();
         let text = |dialect, rows| sql::insert_text(dialect, &table.name, &columns, rows);
         self.insert_as(columns.len(), rows.concat(), text).await
     }

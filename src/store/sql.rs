@@ -28,10 +28,13 @@ pub(super) struct SqlIn {
     text: &'static str,
 }
 
-/// An insert of any number of rows.
+/// An insert of any number of rows. One text serves many sizes of batch, so that a batch costs one statement a table and
+/// few statements are prepared: PostgreSQL takes an array a column, SQLite a number of rows that is a power of two, of
+/// which those without a key are left out.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Insert {
     table: &'static str,
+    /// Names, each with its type on PostgreSQL. The first is a key: never null.
     pub(super) columns: &'static [&'static str],
     conflict: &'static str,
 }
@@ -48,16 +51,27 @@ impl SqlIn {
 }
 
 impl Insert {
-    /// The text for `rows` rows.
+    /// The text: for `rows` rows on SQLite, for any number on PostgreSQL.
     pub(super) fn text_for(&self, dialect: Dialect, rows: usize) -> String {
         format!("{} {}", insert_text(dialect, self.table, self.columns, rows), self.conflict)
     }
 }
 
-/// An insert of `rows` rows.
+/// An insert of `rows` rows on SQLite, of any number on PostgreSQL. Columns have their type on PostgreSQL after the name.
 pub(super) fn insert_text(dialect: Dialect, table: &str, columns: &[&str], rows: usize) -> String {
-    let tuples = tuples(dialect, columns.len(), rows);
-    format!("INSERT INTO {table} ({}) VALUES {tuples}", columns.join(", "))
+    let split = |column: &&str| column.split_once(' ').map(|(name, of)| (name.to_owned(), of.to_owned()));
+    let (names, types): (Vec<_>, Vec<_>) = columns.iter().filter_map(split).unzip();
+    let names = names.join(", ");
+    let source = match dialect {
+        Dialect::Sqlite => {
+            format!("(VALUES {}) WHERE column1 IS NOT NULL", tuples(dialect, columns.len(), rows))
+        }
+        Dialect::Postgres => {
+            let arrays = types.iter().enumerate().map(|(at, of)| format!("${}::{of}[]", at + 1));
+            format!("UNNEST({})", arrays.collect::<Vec<_>>().join(", "))
+        }
+    };
+    format!("INSERT INTO {table} ({names}) SELECT * FROM {source}")
 }
 
 fn tuples(dialect: Dialect, width: usize, count: usize) -> String {
@@ -307,35 +321,43 @@ keyed {
     TOMBSTONES "object_tombstones" 1 "SELECT object, made FROM object_tombstones WHERE object IN ({list})";
 }
 inserts {
-    INSERT_HEAD "log_head" ["id" "size" "frontier" "checkpoint" "last_received"] "";
-    INSERT_ENTRIES "entries" ["log_index" "entry"] "";
-    INSERT_NODES "log_nodes" ["level" "idx" "hash"] "";
-    INSERT_STATEMENTS "statements" ["stmt" "actor" "op_id" "envelope"] "";
-    INSERT_RECORDS "records" [
-        "log_index" "record_hash" "stmt" "record" "salt" "kind" "actor" "actor_key" "received"
-        "stream" "seq" "s" "t" "case_stream" "case_seq" "case_s" "case_t"
+    INSERT_HEAD "log_head" [
+        "id BIGINT" "size BIGINT" "frontier BYTEA" "checkpoint TEXT" "last_received BIGINT"
     ] "";
-    INSERT_POSITIONS "positions" ["stream" "seq" "log_index"] "";
-    INSERT_OPENINGS "openings" ["stmt" "name" "scope" "sealed"] "";
+    INSERT_ENTRIES "entries" ["log_index BIGINT" "entry BYTEA"] "";
+    INSERT_NODES "log_nodes" ["level BIGINT" "idx BIGINT" "hash BYTEA"] "";
+    INSERT_STATEMENTS "statements" ["stmt BYTEA" "actor TEXT" "op_id TEXT" "envelope BYTEA"] "";
+    INSERT_RECORDS "records" [
+        "log_index BIGINT" "record_hash BYTEA" "stmt BYTEA" "record BYTEA" "salt BYTEA" "kind TEXT"
+        "actor TEXT" "actor_key BYTEA" "received BIGINT" "stream TEXT" "seq BIGINT" "s BYTEA" "t BYTEA"
+        "case_stream TEXT" "case_seq BIGINT" "case_s BYTEA" "case_t BYTEA"
+    ] "";
+    INSERT_POSITIONS "positions" ["stream TEXT" "seq BIGINT" "log_index BIGINT"] "";
+    INSERT_OPENINGS "openings" ["stmt BYTEA" "name TEXT" "scope TEXT" "sealed BYTEA"] "";
 
-    INSERT_VAULT "vault" ["id" "vault" "origin" "log_vkey" "key" "orgs" "persons" "vouched"] "";
-    INSERT_ORGS "orgs" ["id" "stmt"] "";
+    INSERT_VAULT "vault" [
+        "id BIGINT" "vault BYTEA" "origin TEXT" "log_vkey TEXT" "key BYTEA" "orgs BIGINT" "persons BIGINT"
+        "vouched BOOLEAN"
+    ] "";
+    INSERT_ORGS "orgs" ["id TEXT" "stmt BYTEA"] "";
     UPSERT_PERSONS "persons" [
-        "id" "org" "roles" "memberships" "keys"
+        "id TEXT" "org TEXT" "roles TEXT" "memberships BIGINT" "keys BIGINT"
     ] "ON CONFLICT (id) DO UPDATE SET org = excluded.org, roles = excluded.roles, memberships = \
         excluded.memberships, keys = excluded.keys";
     UPSERT_KEYS "keys" [
-        "hash" "owner" "public" "enrolled" "revoked" "suspect_from" "voucher" "checked" "unproven"
+        "hash BYTEA" "owner TEXT" "public BYTEA" "enrolled BIGINT" "revoked BIGINT" "suspect_from BIGINT"
+        "voucher TEXT" "checked TEXT" "unproven BOOLEAN"
     ] "ON CONFLICT (hash) DO UPDATE SET revoked = excluded.revoked, suspect_from = \
         excluded.suspect_from";
-    UPSERT_CASES "cases" ["id" "items"] "ON CONFLICT (id) DO UPDATE SET items = excluded.items";
+    UPSERT_CASES "cases" ["id TEXT" "items BIGINT"] "ON CONFLICT (id) DO UPDATE SET items = excluded.items";
     UPSERT_MEMBERS "members" [
-        "case_id" "person" "roles"
+        "case_id TEXT" "person TEXT" "roles TEXT"
     ] "ON CONFLICT (case_id, person) DO UPDATE SET roles = excluded.roles";
     UPSERT_ITEMS "items" [
-        "id" "case_id" "exhibit" "class" "claimed_digest" "claimed_size" "claimed_checked_by"
-        "stored_digest" "stored_size" "stored_checked_by" "object" "manifest" "version" "custodian"
-        "head_record" "head_stmt" "offer_record" "offer_stmt" "offer_to"
+        "id TEXT" "case_id TEXT" "exhibit BIGINT" "class TEXT" "claimed_digest BYTEA" "claimed_size BIGINT"
+        "claimed_checked_by TEXT" "stored_digest BYTEA" "stored_size BIGINT" "stored_checked_by TEXT"
+        "object BYTEA" "manifest BYTEA" "version BIGINT" "custodian TEXT" "head_record BYTEA"
+        "head_stmt BYTEA" "offer_record BYTEA" "offer_stmt BYTEA" "offer_to TEXT"
     ] "ON CONFLICT (id) DO UPDATE SET class = excluded.class, stored_digest = excluded.stored_digest, \
         stored_size = excluded.stored_size, stored_checked_by = excluded.stored_checked_by, object = \
         excluded.object, manifest = excluded.manifest, version = excluded.version, custodian = \
@@ -343,18 +365,24 @@ inserts {
         offer_record = excluded.offer_record, offer_stmt = excluded.offer_stmt, offer_to = \
         excluded.offer_to";
     UPSERT_GRANTS "grants" [
-        "record" "item" "person" "expires" "completed"
+        "record BYTEA" "item TEXT" "person TEXT" "expires BIGINT" "completed BOOLEAN"
     ] "ON CONFLICT (record) DO UPDATE SET completed = excluded.completed";
 
-    INSERT_SUBJECT_KEYS "subject_keys" ["scope" "wrapped" "kek"] "";
-    INSERT_OBJECTS "objects" ["object" "item" "manifest" "wrapped" "kek" "size" "state"] "";
-    INSERT_TOMBSTONES "object_tombstones" ["object" "made"] "";
-    INSERT_TOKENS "api_tokens" ["id" "hash" "person" "label" "created" "expires" "revoked"] "";
+    INSERT_SUBJECT_KEYS "subject_keys" ["scope TEXT" "wrapped BYTEA" "kek BIGINT"] "";
+    INSERT_OBJECTS "objects" [
+        "object BYTEA" "item TEXT" "manifest BYTEA" "wrapped BYTEA" "kek BIGINT" "size BIGINT" "state TEXT"
+    ] "";
+    INSERT_TOMBSTONES "object_tombstones" ["object BYTEA" "made BIGINT"] "";
+    INSERT_TOKENS "api_tokens" [
+        "id TEXT" "hash BYTEA" "person TEXT" "label TEXT" "created BIGINT" "expires BIGINT" "revoked BIGINT"
+    ] "";
     INSERT_INVITATIONS "invitations" [
-        "hash" "person" "invited_by" "checked" "created" "expires" "redeemed"
+        "hash BYTEA" "person TEXT" "invited_by TEXT" "checked TEXT" "created BIGINT" "expires BIGINT"
+        "redeemed BIGINT"
     ] "";
     INSERT_ENROLMENTS "pending_enrolments" [
-        "id" "person" "voucher" "voucher_key" "body" "signature" "created" "state"
+        "id TEXT" "person TEXT" "voucher TEXT" "voucher_key BYTEA" "body BYTEA" "signature BYTEA"
+        "created BIGINT" "state TEXT"
     ] "";
 }
 }

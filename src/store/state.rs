@@ -22,32 +22,39 @@ const PAGE: i64 = 5_000;
 impl Tx {
     /// The part of the state that deciding over `footprint` needs.
     pub async fn state(&mut self, footprint: &Footprint) -> Result<State, StoreError> {
-        let mut state = self.projections(footprint).await?;
+        let mut state = self.projections(footprint, State::default()).await?;
         self.seen(footprint, &mut state).await?;
         Ok(state)
     }
 
-    /// As [`Tx::state`], without what can be named as seen.
-    pub(crate) async fn projections(&mut self, footprint: &Footprint) -> Result<State, StoreError> {
-        let mut state = State { vault: self.vault().await?, ..State::default() };
+    /// As [`Tx::state`], without what can be named as seen. What is in `state` already is taken for true: vault, persons,
+    /// keys, cases and members of it are not read again.
+    pub(crate) async fn projections(
+        &mut self,
+        footprint: &Footprint,
+        mut state: State,
+    ) -> Result<State, StoreError> {
+        if state.vault.is_none() {
+            state.vault = self.vault().await?;
+        }
         let keys = footprint.orgs.iter().map(Value::text).collect();
         for row in self.all_in(sql::ORGS, keys).await? {
             state.orgs.insert(row.parse(0)?);
         }
-        let keys = footprint.persons.iter().map(Value::text).collect();
-        for row in self.all_in(sql::PERSONS, keys).await? {
+        let unknown = footprint.persons.iter().filter(|id| !state.persons.contains_key(id));
+        for row in self.all_in(sql::PERSONS, unknown.map(Value::text).collect()).await? {
             state.persons.extend([person(&row)?]);
         }
-        let keys = footprint.keys.iter().map(Value::digest).collect();
-        for row in self.all_in(sql::KEYS, keys).await? {
+        let unknown = footprint.keys.iter().filter(|hash| !state.keys.contains_key(hash));
+        for row in self.all_in(sql::KEYS, unknown.map(Value::digest).collect()).await? {
             state.keys.extend([key(&row)?]);
         }
-        let keys = footprint.cases.iter().map(Value::text).collect();
-        for row in self.all_in(sql::CASES, keys).await? {
+        let unknown = footprint.cases.iter().filter(|id| !state.cases.contains_key(id));
+        for row in self.all_in(sql::CASES, unknown.map(Value::text).collect()).await? {
             state.cases.extend([case(&row)?]);
         }
-        let keys =
-            footprint.members.iter().flat_map(|(case, person)| [Value::text(case), Value::text(person)]);
+        let unknown = footprint.members.iter().filter(|place| !state.members.contains_key(place));
+        let keys = unknown.flat_map(|(case, person)| [Value::text(case), Value::text(person)]);
         for row in self.all_in(sql::MEMBERS, keys.collect()).await? {
             state.members.extend([member(&row)?]);
         }
