@@ -94,6 +94,13 @@ impl Vault {
             .collect()
     }
 
+    /// Records of which somebody has receipts.
+    fn receipts(&self, profile: &str) -> Vec<String> {
+        let files = std::fs::read_dir(self.path().join(format!("profiles/{profile}.receipts"))).unwrap();
+        let stem = |path: std::path::PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+        files.map(|file| stem(file.unwrap().path())).collect()
+    }
+
     fn code(&self, profile: &str, args: &[&str]) -> i32 {
         self.run(profile, args).status.code().unwrap()
     }
@@ -177,8 +184,25 @@ fn evidence_goes_in_is_read_changes_hands_and_comes_out() {
     assert_eq!(vault.code("carl", &["verify", "bundle", "--fingerprint", &vault.fingerprint]), 4);
     assert_eq!(vault.code("carl", &["verify", "bundle", "--fingerprint", &vault.tls]), 3);
     vault.ok("carl", &["log", "entries", "--out", "entries", "--checkpoint", "checkpoint"]);
-    let receipts = std::fs::read_dir(vault.path().join("profiles/ida.receipts")).unwrap().count();
-    assert!(receipts >= 8, "{receipts}");
+    let receipts = vault.receipts("ida");
+    assert!(receipts.len() >= 8, "{receipts:?}");
+
+    // A copy of the log: fetched for one verification, or kept; and a proof of one act that holds without the vault.
+    vault.ok("carl", &["log", "mirror", &vault.url, "mirror"]);
+    for entries in [&vault.url, "mirror"] {
+        let verified = ["verify", "bundle", "--fingerprint", &vault.fingerprint, "--entries", entries];
+        let verified = vault.run("carl", &verified);
+        assert_eq!(verified.status.code(), Some(4), "{verified:?}");
+        assert!(!String::from_utf8(verified.stdout).unwrap().contains("not-audited"), "{entries}");
+    }
+    let others = vault.receipts("carl");
+    let record = receipts.iter().find(|record| !others.contains(record)).unwrap();
+    let proven = vault.ok("ida", &["log", "prove", record]);
+    let proof = custody::proof::TlogProof::parse(text(&proven["proof"]).as_bytes()).unwrap();
+    assert_eq!(proven["index"], proof.index());
+    assert_eq!(vault.code("carl", &["log", "prove", record]), 5, "carl has no receipt of it");
+    assert_eq!(vault.code("carl", &["log", "prove", &proof.index().to_string()]), 0);
+    assert_eq!(vault.code("carl", &["log", "audit", &vault.url]), 0);
 }
 
 #[test]
