@@ -20,6 +20,7 @@ mod items;
 mod keys;
 mod people;
 mod receipts;
+mod scrub;
 mod statements;
 
 use std::fmt;
@@ -34,6 +35,7 @@ pub use items::*;
 pub use keys::*;
 pub use people::*;
 pub use receipts::Receipts;
+pub use scrub::*;
 pub use statements::*;
 
 /// Bytes, in standard base64 on the wire.

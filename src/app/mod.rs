@@ -17,6 +17,7 @@ mod people;
 mod read;
 mod refuse;
 mod say;
+mod scrub;
 pub mod setup;
 mod sweep;
 mod token;
@@ -69,6 +70,7 @@ pub struct App {
     refusals: Arc<refuse::Throttle>,
     sent: content::Sent,
     exports: export::Recent,
+    scrubbing: scrub::Scrubbing,
 }
 
 /// Who is signed in.

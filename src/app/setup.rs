@@ -25,6 +25,7 @@ use crate::config::{Config, Tls};
 use crate::engine::OsEntropy;
 use crate::http::tls::{TlsError, TlsSource};
 use crate::keyring::{FileProvider, KeyProvider, Keyring, KeyringError, PassphraseProvider};
+use crate::ops::backup::{BackupError, before_migration};
 use crate::sequencer::{self, GenesisError, SigningKeys};
 use crate::store::{Change, Store, StoreError};
 
@@ -90,6 +91,9 @@ pub enum SetupError {
     /// The database belongs to other keys, or the keys to another database.
     #[error("the keys are not those of the vault in the database ({0})")]
     OtherKeys(&'static str),
+    /// The database could not be copied before its schema is brought up to date.
+    #[error("cannot copy the database before its schema is brought up to date")]
+    Copy(#[source] BackupError),
     /// A first statement failed.
     #[error("cannot record the first organisation and person")]
     First(#[source] AppError),
@@ -104,6 +108,7 @@ impl SetupError {
             }
             Self::Keyring(error) => error.remedy(),
             Self::Store(_) => "check `database_url`; for a new vault run `custos init` first".to_owned(),
+            Self::Copy(error) => error.remedy(),
             Self::Blobs(_) => "check `blobs_url`: the folder must exist and be mounted".to_owned(),
             Self::Tls(_) => "check `tls`: PEM files, certificate chain first".to_owned(),
             Self::Origin(_) => {
@@ -154,6 +159,7 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
 /// Opens the vault that `config` names.
 pub async fn open(config: &Config, passphrase: Option<Zeroizing<String>>) -> Result<App, SetupError> {
     let keyring = Keyring::open(&config.data_dir().join("keys"), provider(passphrase).as_ref())?;
+    before_migration(config, SystemClock::new().now()).await.map_err(SetupError::Copy)?;
     let store = Store::open(config.database_url()).await?;
     let blobs = Blobs::open(config.blobs_url())?;
     App::start(store, keyring, blobs, Arc::new(SystemClock::new())).await
@@ -236,6 +242,7 @@ impl App {
             refusals: Arc::default(),
             sent: super::content::Sent::default(),
             exports: super::export::Recent::default(),
+            scrubbing: super::scrub::Scrubbing::default(),
         };
         app.check_canaries().await?;
         Ok(app)

@@ -5,6 +5,7 @@
 //! [`SealedUpload::commit`] has returned. A crash in between leaves an object nobody knows: an orphan, to be
 //! found by [`Blobs::list`].
 
+mod copy;
 mod error;
 mod read;
 mod upload;
@@ -14,13 +15,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use custody::blob::{Audit, AuditFindings, ObjectId, Part};
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{Stream, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::Semaphore;
 
+pub use copy::Copied;
 pub use error::BlobsError;
 pub use read::BlobSource;
 pub use upload::{NewBlob, SealedUpload, Upload};
@@ -102,22 +104,28 @@ impl Blobs {
 
     /// Reads an object's ciphertext and compares it with the part hashes of its manifest; needs no key.
     pub async fn audit(&self, object: ObjectId, parts: Vec<Part>) -> Result<AuditFindings, BlobsError> {
-        let size = self.store.head(&path(object)).await.map_err(|error| BlobsError::of(object, error))?.size;
+        self.audit_slowly(object, parts, None).await
+    }
+
+    /// As [`Blobs::audit`], at most at `rate` bytes a second where one is given.
+    pub async fn audit_slowly(
+        &self,
+        object: ObjectId,
+        parts: Vec<Part>,
+        rate: Option<u64>,
+    ) -> Result<AuditFindings, BlobsError> {
         let mut audit = Audit::new(parts);
-        let starts = (0..size).step_by(usize::try_from(WINDOW).unwrap_or(usize::MAX));
-        let mut windows = futures_util::stream::iter(starts)
-            .map(|from| {
-                let (store, path) = (Arc::clone(&self.store), path(object));
-                async move { store.get_range(&path, from..size.min(from + WINDOW)).await }
-            })
-            .buffered(2);
-        while let Some(window) = windows.next().await {
-            let window = window.map_err(|error| BlobsError::of(object, error))?;
+        let mut windows = Box::pin(self.windows(object).await?);
+        while let Some(window) = windows.try_next().await? {
+            let pause = rate.map(|rate| Duration::from_micros(window.len() as u64 * 1_000_000 / rate.max(1)));
             audit = off_worker(move || {
                 audit.push(&window);
                 audit
             })
             .await?;
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
         }
         Ok(audit.finish())
     }

@@ -7,6 +7,8 @@ use futures_util::future::join_all;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use futures_util::StreamExt as _;
+
 use super::*;
 
 const ROOM: usize = SEGMENT_ROOM;

@@ -1,6 +1,7 @@
 //! The command line: one file a command, data on stdout, talk on stderr, frozen exit codes.
 
 mod args;
+mod backup;
 mod case;
 mod completions;
 mod config;
@@ -22,6 +23,8 @@ mod output;
 pub(crate) mod person;
 mod progress;
 mod put;
+mod restore;
+mod scrub;
 pub(crate) mod serve;
 mod session;
 pub(crate) mod table;
@@ -122,6 +125,12 @@ enum Command {
     Witness(witness::Action),
     /// Find what is wrong with the vault on this machine, and what mends it
     Doctor(doctor::Args),
+    /// Copy the whole vault, encrypted: database, keys and objects; also while it is served
+    Backup(backup::Args),
+    /// Put a backup back to where nothing is, and check all of it
+    Restore(restore::Args),
+    /// Have the vault read and compare everything it stores, and record what it finds; for administrators
+    Scrub(scrub::Args),
     /// The configuration, and where each value came from
     #[command(subcommand)]
     Config(config::Action),
@@ -177,6 +186,9 @@ async fn dispatch(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Log(action) => log::run(global, action, out).await,
         Command::Witness(action) => witness::run(action, out).await,
         Command::Doctor(args) => doctor::run(global, args, out).await,
+        Command::Backup(args) => backup::run(global, args, out).await,
+        Command::Restore(args) => restore::run(global, args, out).await,
+        Command::Scrub(args) => scrub::run(global, args, out).await,
         Command::Config(action) => config::run(global, action, out),
         Command::Completions(args) => Ok(completions::run(args, out)),
     }

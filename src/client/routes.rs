@@ -43,6 +43,16 @@ impl Client {
         self.http.fetch(Call::get(format!("/api/v1/persons/{id}"))).await
     }
 
+    /// `POST /api/v1/scrub`
+    pub async fn start_scrub(&self, new: &api::NewScrub) -> Result<api::Scrub, ClientError> {
+        self.http.fetch(Call::ask("/api/v1/scrub").json(new)?).await
+    }
+
+    /// `GET /api/v1/scrub`
+    pub async fn scrub(&self) -> Result<api::Scrub, ClientError> {
+        self.http.fetch(Call::get("/api/v1/scrub")).await
+    }
+
     /// `GET /api/v1/cases`, one page.
     pub async fn cases_page(&self, cursor: Option<&str>) -> Result<api::Cases, ClientError> {
         self.http.fetch(Call::get(page("/api/v1/cases", cursor, None)?)).await

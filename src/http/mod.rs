@@ -228,6 +228,8 @@ pub fn routes(service: &mut ServiceConfig) {
         .service(api::statements::prepare)
         .service(api::statements::submit)
         .service(api::statements::on_behalf)
+        .service(api::scrub::start)
+        .service(api::scrub::state)
         .service(utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", Document::openapi()))
         .app_data(Data::new(absent::Known::new()))
         .default_service(actix_web::web::to(absent::answer));
@@ -252,6 +254,7 @@ pub fn routes(service: &mut ServiceConfig) {
         api::content::upload, api::content::download, api::content::access, api::content::complete,
         api::content::bundle,
         api::statements::prepare, api::statements::submit, api::statements::on_behalf,
+        api::scrub::start, api::scrub::state,
     ),
     modifiers(&Security)
 )]

@@ -93,7 +93,8 @@ impl KeyFile {
         sync_dir(dir)
     }
 
-    fn parse(text: &str) -> Result<Self, &'static str> {
+    /// Reads a key file's text.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let mut lines = text.lines();
         if lines.next() != Some(FIRST_LINE) {
             return Err("its first line is not `custos-key v1`");

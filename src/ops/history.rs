@@ -18,7 +18,7 @@ pub(super) const PAGE: u32 = 512;
 
 /// What was read.
 #[derive(Debug)]
-pub(super) struct Read {
+pub(crate) struct Read {
     /// The log's end as the database says, if it can be read.
     pub(super) head: Option<LogHead>,
     /// The tree over the entries that were read.
@@ -31,7 +31,7 @@ pub(super) struct Read {
 }
 
 /// Reads the whole log, page by page.
-pub(super) async fn check(
+pub(crate) async fn check(
     tx: &mut Tx,
     found: &mut Differences,
     progress: Progress<'_>,

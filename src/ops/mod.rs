@@ -1,7 +1,8 @@
 //! Looking after a vault: is the database what its records make of it, and copies of all of it.
 
+pub mod backup;
 mod difference;
-mod history;
+pub(crate) mod history;
 pub mod replay;
 
 pub use difference::{Difference, Differences};

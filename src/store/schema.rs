@@ -28,7 +28,6 @@ pub(crate) enum Type {
 
 impl Type {
     /// The type's name in copies.
-    #[expect(dead_code, reason = "copies come next")]
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -195,7 +194,6 @@ impl Tx {
     }
 
     /// Adds rows.
-    #[expect(dead_code, reason = "copies come next")]
     pub(crate) async fn table_insert(
         &mut self,
         table: &Table,

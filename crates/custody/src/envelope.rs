@@ -22,6 +22,8 @@ pub enum PayloadType {
     Manifest,
     /// A bundle manifest.
     Bundle,
+    /// What a backup holds.
+    Backup,
 }
 
 impl PayloadType {
@@ -31,6 +33,7 @@ impl PayloadType {
             Self::Statement => "application/vnd.custos.statement.v1+json",
             Self::Manifest => "application/vnd.custos.manifest.v1+json",
             Self::Bundle => "application/vnd.custos.bundle.v1+json",
+            Self::Backup => "application/vnd.custos.backup.v1+json",
         }
     }
 
@@ -38,7 +41,7 @@ impl PayloadType {
     /// a part.
     pub const fn max_envelope_bytes(self) -> usize {
         match self {
-            Self::Statement => 1 << 20,
+            Self::Statement | Self::Backup => 1 << 20,
             Self::Manifest | Self::Bundle => 16 << 20,
         }
     }

@@ -4,6 +4,7 @@ pub mod cases;
 pub mod content;
 pub mod log;
 pub mod people;
+pub mod scrub;
 pub mod statements;
 
 use actix_web::HttpResponse;

@@ -1,0 +1,171 @@
+//! Scrubbing: every object is read and compared, the log with them, and what was found goes on record.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use custody::act::{FixityChecked, ObjectId};
+use custody::id::PersonId;
+use custody::kind::Kind;
+use custody::manifest;
+use custody::rules::{Refusal, Right};
+use ed25519_dalek::VerifyingKey;
+
+use super::compose::{Say, computed};
+use super::refuse::Place;
+use super::say::With;
+use super::{App, AppError, parse};
+use crate::api;
+use crate::blobs::BlobsError;
+use crate::ops::{Difference, Differences, history};
+use crate::store::{Change, ObjectRow, ObjectState};
+
+/// Objects looked up at a time.
+const PAGE: u32 = 50;
+/// Most findings that an answer lists.
+const LISTED: usize = 1_000;
+
+/// The scrub that runs, or the last one.
+#[derive(Debug, Default)]
+pub(super) struct Scrubbing(Mutex<Option<api::Scrub>>);
+
+impl Scrubbing {
+    fn lock(&self) -> MutexGuard<'_, Option<api::Scrub>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut api::Scrub)) {
+        if let Some(scrub) = self.lock().as_mut() {
+            change(scrub);
+        }
+    }
+}
+
+impl App {
+    /// Begins to scrub, unless a scrub runs. Only for administrators.
+    pub async fn start_scrub(
+        self: Arc<Self>,
+        person: PersonId,
+        new: &api::NewScrub,
+    ) -> Result<api::Scrub, AppError> {
+        self.runs_the_vault(person, "scrub").await?;
+        let rate = new.mib_per_second.map(|mib| u64::from(mib.max(1)) << 20);
+        let begun = api::Scrub {
+            state: "running".to_owned(),
+            started: self.clock.now().to_string(),
+            records: 0,
+            objects: 0,
+            bytes: 0,
+            failed: 0,
+            findings: Vec::new(),
+        };
+        {
+            let mut current = self.scrubbing.lock();
+            if let Some(running) = current.as_ref().filter(|scrub| scrub.state == "running") {
+                return Ok(running.clone());
+            }
+            *current = Some(begun.clone());
+        }
+        tokio::spawn(async move {
+            let ended = self.scrub(rate).await;
+            if let Err(error) = &ended {
+                tracing::error!(error = ?error, "a scrub broke off");
+            }
+            let state = if ended.is_ok() { "done" } else { "broken-off" };
+            self.scrubbing.change(|scrub| state.clone_into(&mut scrub.state));
+        });
+        Ok(begun)
+    }
+
+    /// How far the scrub is, or what the last one since the service started found. Only for administrators.
+    pub async fn scrub_state(&self, person: PersonId) -> Result<api::Scrub, AppError> {
+        self.runs_the_vault(person, "scrub").await?;
+        self.scrubbing.lock().clone().ok_or(AppError::NotFound("scrub"))
+    }
+
+    async fn runs_the_vault(&self, person: PersonId, act: &str) -> Result<(), AppError> {
+        let right = Right::ChangeRoles;
+        if self.in_vault(person, right).await? {
+            return Ok(());
+        }
+        let place = Place { case: None, item: None };
+        Err(self.refused(person, place, act, Refusal::NotPermitted(right)).await?)
+    }
+
+    async fn scrub(&self, rate: Option<u64>) -> Result<(), AppError> {
+        let mut found = Differences::default();
+        let mut tx = self.store.read().await?;
+        let scrubbing = &self.scrubbing;
+        let mut moved = |_, done, _| scrubbing.change(|scrub| scrub.records = done);
+        history::check(&mut tx, &mut found, &mut moved).await?;
+        drop(tx);
+        for row in found.rows {
+            self.note_finding(row);
+        }
+        let vault_key = VerifyingKey::from_bytes(self.identity.key.as_bytes());
+        let vault_key = vault_key.map_err(AppError::internal("reading the vault's key"))?;
+        let mut after = None;
+        loop {
+            let page = self.store.read().await?.all_objects(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.object);
+            for row in page.iter().filter(|row| row.state != ObjectState::Shredded) {
+                self.scrub_object(row, &vault_key, rate).await?;
+            }
+        }
+    }
+
+    /// Reads one object and records what was found.
+    async fn scrub_object(
+        &self,
+        row: &ObjectRow,
+        vault_key: &VerifyingKey,
+        rate: Option<u64>,
+    ) -> Result<(), AppError> {
+        let Ok(facts) = manifest::verify(&row.manifest, vault_key) else {
+            self.damaged(row.object, "its manifest is not the vault's");
+            return Ok(());
+        };
+        let problem = match self.blobs.audit_slowly(row.object, facts.parts, rate).await {
+            Ok(findings) if findings.is_clean() => None,
+            Ok(_) => Some("its bytes are not the ones that were written"),
+            Err(BlobsError::NotFound(_)) => Some("its bytes are missing"),
+            Err(error) => return Err(AppError::internal("reading an object")(error)),
+        };
+        self.scrubbing.change(|scrub| {
+            scrub.objects += 1;
+            scrub.bytes += row.size;
+        });
+        let Some((id, item)) = self.store.read().await?.items(&[row.item]).await?.pop() else {
+            self.damaged(row.object, "the item it belongs to is missing");
+            return Ok(());
+        };
+        let kind = if problem.is_none() { Kind::FixityPassed } else { Kind::FixityFailed };
+        let data = FixityChecked { object: row.object, stage: parse("scrub", "stage")? };
+        let mut say = Say::of_item(kind, item.case, id).data(data.to_data());
+        say.content = Some(computed(facts.sha256, facts.content_size));
+        self.say_as_vault(say, With::default()).await?;
+        let state = if problem.is_none() { ObjectState::Present } else { ObjectState::Damaged };
+        if state != row.state {
+            self.store.apply(&[Change::NoteObject { object: row.object, state }]).await?;
+        }
+        if let Some(problem) = problem {
+            self.damaged(row.object, problem);
+        }
+        Ok(())
+    }
+
+    fn damaged(&self, object: ObjectId, problem: &str) {
+        let (table, row) = ("objects".to_owned(), object.to_string());
+        self.note_finding(Difference { table, row, problem: problem.to_owned() });
+    }
+
+    fn note_finding(&self, found: Difference) {
+        let Difference { table, row, problem } = found;
+        tracing::error!(table, row, problem, "a scrub found damage");
+        self.scrubbing.change(|scrub| {
+            scrub.failed += 1;
+            if scrub.findings.len() < LISTED {
+                scrub.findings.push(api::ScrubFinding { table, row, problem });
+            }
+        });
+    }
+}
