@@ -5,7 +5,7 @@ SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo test lint audit bench setup toolchain
+.PHONY: help demo test lint audit restores bench setup toolchain
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ lint: toolchain ## formatting, clippy without warnings, samples as their script 
 audit: toolchain ## licences, advisories, bans and sources of all dependencies (deny.toml)
 	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny@0.20.2 --locked
 	cargo deny --workspace check
+
+# The tests' three rounds a pair of engines, twenty times instead: some minutes.
+restores: setup ## copy a vault under load, wipe, restore and compare bundles, 20 times for each pair of engines
+	CUSTOS_TEST_RESTORES=20 cargo test --locked --package custos --test it -- ops::backup --nocapture
 
 bench: toolchain ## measure against the yardsticks, one table
 	bench/setup.sh

@@ -159,7 +159,10 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
 /// Opens the vault that `config` names.
 pub async fn open(config: &Config, passphrase: Option<Zeroizing<String>>) -> Result<App, SetupError> {
     let keyring = Keyring::open(&config.data_dir().join("keys"), provider(passphrase).as_ref())?;
-    before_migration(config, SystemClock::new().now()).await.map_err(SetupError::Copy)?;
+    before_migration(config, SystemClock::new().now()).await.map_err(|error| match error {
+        BackupError::Store(error) => SetupError::Store(error),
+        error => SetupError::Copy(error),
+    })?;
     let store = Store::open(config.database_url()).await?;
     let blobs = Blobs::open(config.blobs_url())?;
     App::start(store, keyring, blobs, Arc::new(SystemClock::new())).await

@@ -171,7 +171,8 @@ fn keyring(config: &Config, provider: &dyn KeyProvider) -> Finding {
 
 async fn database(config: &Config) -> Finding {
     let vault = async {
-        let store = Store::open(config.database_url()).await?;
+        // Left at its version: bringing it up to date is for the service, which copies it first.
+        let store = Store::attach(config.database_url()).await?;
         let vault = store.read().await?.vault().await?;
         store.close().await;
         Ok::<_, crate::store::StoreError>(vault)
@@ -184,6 +185,9 @@ async fn database(config: &Config) -> Finding {
             detail: "there is no vault in it".into(),
             mend: Some("custos init".into()),
         },
+        Err(error @ crate::store::StoreError::OlderSchema { .. }) => {
+            bad("database", &error, "custos serve".into())
+        }
         Err(error) => bad(
             "database",
             &error,
