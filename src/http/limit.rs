@@ -93,7 +93,8 @@ pub(super) async fn guard(
     let limits = request.app_data::<Data<Limits>>().cloned();
     let client = request.peer_addr().map(|peer| client(peer.ip()));
     let (Some(limits), Some(client)) = (limits, client) else { return next.call(request).await };
-    if let Some((counter, what)) = limits.of(request.path()) {
+    // As the router reads it: `%69` is an `i` to it.
+    if let Some((counter, what)) = limits.of(request.match_info().as_str()) {
         counter.count(client).inspect_err(|_| {
             tracing::warn!(target: "security", "too many {what} from one address");
         })?;

@@ -52,6 +52,22 @@ async fn the_scheme_of_a_token_is_spelt_in_any_case() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_in_another_spelling_is_limited_as_the_same() {
+    let app = TestApp::new(Engine::Sqlite).await;
+    let stranger = app.admin.with_token("");
+    let body = serde_json::json!({ "code": "guess", "key": "0".repeat(64) });
+    let mut answer = stranger.post("/api/v1/%69nvitations/prepare", &body).await;
+    for _ in 0..100 {
+        if answer.status == 429 {
+            break;
+        }
+        answer = stranger.post("/api/v1/%69nvit%61tions/prepare", &body).await;
+    }
+    answer.problem("too-many-requests");
+    stranger.post("/api/v1/invitations/prepare", &body).await.problem("too-many-requests");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn headers_that_are_too_large_or_too_many_are_431() {
     let app = TestApp::new(Engine::Sqlite).await;
     let http = builder(&app.config).http1_only().build().unwrap();
