@@ -15,8 +15,9 @@ use custody::keys::{DataKey, KeyContext, WrappedKey};
 use custody::kind::Kind;
 use custody::manifest;
 use custody::rules::{Grant, Item, Refusal, Right, Stored, takes_bytes};
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
-use tokio::time::timeout;
+use futures_util::{Stream, StreamExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
 
 use super::compose::{Say, computed};
 use super::refuse::Place;
@@ -30,13 +31,19 @@ use crate::store::{ObjectRow, ObjectState};
 
 /// How long a sender may be silent before its upload is given up.
 const MAX_SILENCE: Duration = Duration::from_secs(30);
+/// The time in which a sender's pace is measured.
+const PACE_OVER: Duration = Duration::from_secs(30);
+/// Fewest bytes in that time, after the first: far below any line that could send evidence.
+const MIN_BYTES: u64 = 16 << 10;
+/// How long an upload waits while others of the same person are at work.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Content that a grant opens, before any byte is read.
 #[derive(Debug)]
 pub struct Readable {
     item: ItemId,
     stored: Stored,
-    sent: Arc<AtomicU64>,
+    sent: Arc<Counter>,
 }
 
 impl Readable {
@@ -64,6 +71,7 @@ impl App {
     ) -> Result<api::Stored, AppError> {
         let item = self.item_for(person, id, Right::RegisterItem).await?;
         check_receivable(&item, length)?;
+        let _turn = self.turns.take(person, self.blobs.places()).await?;
         let key = DataKey::make(&mut OsEntropy);
         let expected = item.claimed.map(|claimed| claimed.size).or(length);
         let sealed = self.seal_body(id, expected, &key, length, body).await?;
@@ -107,9 +115,16 @@ impl App {
         let mut upload = self.blobs.begin(new, key).await.map_err(storing)?;
         let mut body = std::pin::pin!(body);
         let mut received: u64 = 0;
-        // Uploads at work are few: one that sends nothing must not hold up the others.
-        while let Some(chunk) = timeout(MAX_SILENCE, body.next()).await.map_err(|_| AppError::Truncated)? {
+        let mut pace = Pace::default();
+        loop {
+            // Uploads at work are few: one that sends nothing must not hold up the others.
+            let asked = Instant::now();
+            let chunk = timeout(MAX_SILENCE, body.next()).await.map_err(|_| AppError::Truncated)?;
+            let Some(chunk) = chunk else { break };
             let chunk = chunk.map_err(|_| AppError::Truncated)?;
+            if !pace.keeps(asked.elapsed(), chunk.len() as u64) {
+                return Err(AppError::TooSlow);
+            }
             received += chunk.len() as u64;
             upload.push(&chunk).await.map_err(storing)?;
         }
@@ -185,19 +200,31 @@ impl App {
             return Err(AppError::NoGrant);
         };
         let stored = item.stored.ok_or(Refusal::NoContent)?;
-        Ok(Readable { item: id, stored, sent: self.sent.counter(access) })
+        let sent = self.sent.counter(access);
+        // Once more: a completion in between has closed this counter, or was recorded before it was made.
+        let grant = self.store.read().await?.grants(&named).await?.pop();
+        if !grant.as_ref().is_some_and(|(_, grant)| self.is_open(grant, person, id)) {
+            // What ran out meanwhile may still be sent to others, and is counted until the sweeper ends it.
+            if grant.is_none_or(|(_, grant)| grant.completed) {
+                self.sent.forget(&access);
+            }
+            return Err(AppError::NoGrant);
+        }
+        Ok(Readable { item: id, stored, sent })
     }
 
-    /// Bytes of that content, counted towards the completion record.
+    /// Bytes of that content, counted towards the completion record. The end of the grant ends them: what was counted
+    /// then is all that was sent.
     pub async fn read_content(
         &self,
         readable: &Readable,
         range: Range<u64>,
-    ) -> Result<impl Stream<Item = Result<Bytes, BlobsError>> + Send + use<>, AppError> {
+    ) -> Result<impl Stream<Item = Result<Bytes, AppError>> + Send + use<>, AppError> {
         let sent = Arc::clone(&readable.sent);
         let stream = self.open_object(readable.item, &readable.stored, range).await?;
-        Ok(stream.inspect_ok(move |chunk| {
-            sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        Ok(stream.map(move |chunk| {
+            let chunk = chunk.map_err(AppError::internal("reading content"))?;
+            if sent.add(chunk.len() as u64) { Ok(chunk) } else { Err(AppError::NoGrant) }
         }))
     }
 
@@ -244,10 +271,18 @@ impl App {
     ) -> Result<api::Recorded, AppError> {
         let item = self.item_for(person, id, Right::ReadContent).await?;
         let grant = parse(access, "access")?;
-        let bytes = self.sent.total(&grant);
+        // Whose reading somebody else may not end, stays open: the rules refuse.
+        let found = self.store.read().await?.grants(&[grant]).await?.pop();
+        let ends = found.is_some_and(|(_, grant)| grant.person == person && grant.item == id);
+        let bytes = if ends { self.sent.close(&grant) } else { None };
         let data = AccessCompleted { bytes, grant, outcome: AccessOutcome::Completed };
         let say = Say::of_item(Kind::AccessCompleted, item.case, id).data(data.to_data());
-        let receipts = self.say_on_behalf(person, say).await?;
+        let receipts = self.say_on_behalf(person, say).await;
+        if ends && receipts.is_err() {
+            // Nothing was recorded: whoever reads on is counted on.
+            self.sent.reopen(&grant);
+        }
+        let receipts = receipts?;
         self.sent.forget(&grant);
         Ok(api::Recorded { receipts: wire(&receipts) })
     }
@@ -255,24 +290,95 @@ impl App {
 
 /// Bytes of content sent under each open grant, counted in memory.
 #[derive(Debug, Default)]
-pub(super) struct Sent(Mutex<HashMap<Digest, Arc<AtomicU64>>>);
+pub(super) struct Sent(Mutex<HashMap<Digest, Arc<Counter>>>);
 
 impl Sent {
-    fn counter(&self, grant: Digest) -> Arc<AtomicU64> {
+    fn counter(&self, grant: Digest) -> Arc<Counter> {
         Arc::clone(self.grants().entry(grant).or_default())
     }
 
-    /// Bytes so far; nothing when this process has served none, be it that another one or an earlier one did.
-    pub(super) fn total(&self, grant: &Digest) -> Option<u64> {
-        self.grants().get(grant).map(|counter| counter.load(Ordering::Relaxed))
+    /// Ends what is being sent. Bytes so far; nothing when this process has served none, be it that another one or an
+    /// earlier one did.
+    pub(super) fn close(&self, grant: &Digest) -> Option<u64> {
+        self.grants().get(grant).map(|counter| counter.close())
+    }
+
+    fn reopen(&self, grant: &Digest) {
+        if let Some(counter) = self.grants().get(grant) {
+            counter.reopen();
+        }
     }
 
     pub(super) fn forget(&self, grant: &Digest) {
         self.grants().remove(grant);
     }
 
-    fn grants(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Arc<AtomicU64>>> {
+    fn grants(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Arc<Counter>>> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Bytes, and in the highest bit whether no more may be sent: one number, so that none is sent uncounted.
+#[derive(Debug, Default)]
+struct Counter(AtomicU64);
+
+impl Counter {
+    const CLOSED: u64 = 1 << 63;
+
+    /// Counts bytes that are about to be sent; whether they may be.
+    fn add(&self, bytes: u64) -> bool {
+        let open = |count: u64| (count & Self::CLOSED == 0).then(|| count.saturating_add(bytes));
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, open).is_ok()
+    }
+
+    fn close(&self) -> u64 {
+        self.0.fetch_or(Self::CLOSED, Ordering::AcqRel) & !Self::CLOSED
+    }
+
+    fn reopen(&self) {
+        self.0.fetch_and(!Self::CLOSED, Ordering::AcqRel);
+    }
+}
+
+/// Uploads at work of each person: at most half of the places, so that nobody holds up everybody.
+#[derive(Debug, Default)]
+pub(super) struct Turns(Mutex<HashMap<PersonId, Arc<Semaphore>>>);
+
+impl Turns {
+    /// Waits for a while for one of the person's places.
+    async fn take(&self, person: PersonId, places: usize) -> Result<OwnedSemaphorePermit, AppError> {
+        let most = places.div_ceil(2);
+        let own = {
+            let mut turns = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            // Whoever waits or sends holds a clone.
+            turns.retain(|_, own| Arc::strong_count(own) > 1);
+            Arc::clone(turns.entry(person).or_insert_with(|| Arc::new(Semaphore::new(most))))
+        };
+        let turn = timeout(PATIENCE, own.acquire_owned()).await.map_err(|_| AppError::Busy)?;
+        turn.map_err(AppError::internal("waiting for a turn to send"))
+    }
+}
+
+/// How fast bytes come, by the time spent waiting for them: what storing takes is not the sender's.
+#[derive(Debug, Default)]
+struct Pace {
+    waited: Duration,
+    bytes: u64,
+    /// The first time is over, in which connections warm up.
+    begun: bool,
+}
+
+impl Pace {
+    /// Counts bytes that came after waiting; whether they come fast enough.
+    fn keeps(&mut self, waited: Duration, bytes: u64) -> bool {
+        self.waited += waited;
+        self.bytes += bytes;
+        if self.waited < PACE_OVER {
+            return true;
+        }
+        let enough = !self.begun || self.bytes >= MIN_BYTES;
+        *self = Self { begun: true, ..Self::default() };
+        enough
     }
 }
 
@@ -297,5 +403,56 @@ pub(super) fn storing(error: BlobsError) -> AppError {
         BlobsError::Busy => AppError::Busy,
         BlobsError::TooLarge(_) => AppError::TooLarge,
         other => AppError::internal("storing content")(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt as _;
+
+    #[test]
+    fn nothing_is_sent_uncounted_once_a_reading_has_ended() {
+        let (sent, grant) = (Sent::default(), Digest::of(b"a grant"));
+        assert_eq!(sent.close(&grant), None);
+        let reading = sent.counter(grant);
+        assert!(reading.add(1_000) && reading.add(24));
+        assert_eq!(sent.close(&grant), Some(1_024));
+        assert!(!reading.add(1), "the stream that runs ends");
+        assert_eq!(sent.close(&grant), Some(1_024));
+        sent.reopen(&grant);
+        assert!(reading.add(1), "the end was not recorded");
+        assert_eq!(sent.close(&grant), Some(1_025));
+        sent.forget(&grant);
+        assert!(!reading.add(1));
+    }
+
+    #[test]
+    fn a_trickle_is_given_up_and_a_slow_line_is_not() {
+        let bytes_until_given_up = |every: Duration, bytes: u64| {
+            let mut pace = Pace::default();
+            (1..10_000).find(|_| !pace.keeps(every, bytes)).map(|chunks| chunks * bytes)
+        };
+        let second = Duration::from_secs(1);
+        assert_eq!(bytes_until_given_up(5 * second, 1), Some(12), "after a minute");
+        assert_eq!(bytes_until_given_up(second, 500), Some(30_000));
+        assert_eq!(bytes_until_given_up(second, 600), None);
+        // What storing takes counts for nobody.
+        assert_eq!(bytes_until_given_up(Duration::ZERO, 1), None);
+    }
+
+    #[test]
+    fn one_person_leaves_half_of_the_places_to_others() {
+        let (turns, people) = (Turns::default(), [1, 2].map(|n| PersonId::new(uuid::Uuid::from_u128(n))));
+        let take = |person| turns.take(person, 4).now_or_never();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _entered = runtime.enter();
+        let first = take(people[0]).unwrap().unwrap();
+        let _second = take(people[0]).unwrap().unwrap();
+        assert!(take(people[0]).is_none(), "waits");
+        let _other = take(people[1]).unwrap().unwrap();
+        drop(first);
+        assert!(take(people[0]).unwrap().is_ok());
+        assert_eq!(turns.0.lock().unwrap().len(), 2);
     }
 }

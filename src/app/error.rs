@@ -47,6 +47,9 @@ pub enum AppError {
     /// The connection ended before the announced length. Nothing was stored.
     #[error("the upload ended early")]
     Truncated,
+    /// Too few bytes came for too long. Nothing was stored.
+    #[error("fewer than 16 KiB of the upload came in 30 s")]
+    TooSlow,
     /// More bytes than the item was registered with, or than the vault takes.
     #[error("the content is larger than allowed")]
     TooLarge,
@@ -109,6 +112,7 @@ impl AppError {
             Self::Opening(_) => "opening-mismatch",
             Self::DigestMismatch => "digest-mismatch",
             Self::Truncated => "truncated",
+            Self::TooSlow => "too-slow",
             Self::TooLarge => "too-large",
             Self::Range(_) => "range-not-satisfiable",
             Self::NoGrant => "access-grant-needed",

@@ -69,6 +69,7 @@ pub struct App {
     field_keys: Mutex<HashMap<String, Arc<FieldKey>>>,
     refusals: Arc<refuse::Throttle>,
     sent: content::Sent,
+    turns: content::Turns,
     exports: export::Recent,
     scrubbing: scrub::Scrubbing,
 }

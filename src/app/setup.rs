@@ -244,6 +244,7 @@ impl App {
             field_keys: Mutex::new(HashMap::new()),
             refusals: Arc::default(),
             sent: super::content::Sent::default(),
+            turns: super::content::Turns::default(),
             exports: super::export::Recent::default(),
             scrubbing: super::scrub::Scrubbing::default(),
         };

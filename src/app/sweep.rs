@@ -24,7 +24,8 @@ impl App {
         let count = expired.len();
         for (record, grant) in expired {
             let Some(case) = cases.get(&grant.item) else { continue };
-            let bytes = self.sent.total(&record);
+            // What still runs under it ends first.
+            let bytes = self.sent.close(&record);
             let data = AccessCompleted { bytes, grant: record, outcome: AccessOutcome::Expired };
             let say = Say::of_item(Kind::AccessCompleted, *case, grant.item).data(data.to_data());
             match self.say_as_vault(say, With::default()).await {

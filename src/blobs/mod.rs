@@ -39,6 +39,7 @@ const PREFIX: &str = "objects";
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     threads: Arc<Semaphore>,
+    places: usize,
     /// How long an upload waits for its turn.
     patience: Duration,
     /// The folder of a local store.
@@ -64,7 +65,13 @@ impl Blobs {
     /// Stores objects in any store; it must make them durable before it says that they are complete.
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { store, threads: Arc::new(Semaphore::new(2 * cores)), patience: PATIENCE, folder: None }
+        let places = 2 * cores;
+        Self { store, threads: Arc::new(Semaphore::new(places)), places, patience: PATIENCE, folder: None }
+    }
+
+    /// How many uploads may be under way at once.
+    pub const fn places(&self) -> usize {
+        self.places
     }
 
     /// Removes what a crash left of uploads that never became objects: a local store keeps them as `<id>#<n>` and shows

@@ -86,6 +86,12 @@ pub const TABLE: &[Row] = &[
         "Storage is full",
         "tell the administrator; the request can be repeated once there is room",
     ),
+    (
+        "too-slow",
+        408,
+        "The upload comes too slowly",
+        "send the content again over a line that takes at least 16 KiB in 30 s, and fewer files at a time",
+    ),
     ("busy", 503, "Too many uploads at once", "send the content again as soon as Retry-After says"),
     ("no-such-address", 404, "No such address", "compare method and path with /openapi.json"),
     ("method-not-allowed", 405, "Another method", "use a method that the `Allow` header names"),

@@ -3,6 +3,7 @@ mod bytes;
 mod crash;
 mod disk;
 mod durable;
+mod ends;
 mod markers;
 mod names;
 mod newcomers;
