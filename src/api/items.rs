@@ -73,6 +73,17 @@ wire! {
         #[serde(default)]
         next: Option<String>,
     }
+    /// `POST /api/v1/cases/{id}/items/search`. In the body, because addresses are kept in logs and histories.
+    Search {
+        /// What the opened fields contain, whatever the case of its letters: 1 to 1,024 bytes.
+        q: String,
+        /// From the answer before.
+        #[serde(default)]
+        cursor: Option<String>,
+        /// At most 200; 50 when absent.
+        #[serde(default)]
+        limit: Option<u32>,
+    }
     /// `PUT /api/v1/items/{id}/content` answers so.
     Stored {
         /// SHA-256 of the bytes as received, hex.

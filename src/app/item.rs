@@ -10,12 +10,28 @@ use custody::rules::{Footprint, Item, Right};
 use custody::statement::Seen;
 
 use super::compose::{Say, claimed};
-use super::read::code;
-use super::{App, AppError, parse, wire};
+use super::read::{code, seq_in};
+use super::{App, AppError, parse, parse_opt, wire};
 use crate::api;
+use crate::store::RecordRow;
 
+/// Items whose fields are open at a time: each may have 0.7 MB of them.
+const OPEN_AT_ONCE: u32 = 50;
 /// Items looked through by one search request at most; the answer carries a cursor to go on.
-const SEARCH_PAGE: u32 = 2_000;
+const MAX_LOOKED_THROUGH: u32 = 2_000;
+/// A page ends early when its items' values are longer than this in all.
+const MAX_PAGE_BYTES: usize = 4 << 20;
+/// Longest words to look for, bytes.
+const MAX_QUERY_LEN: usize = 1_024;
+/// Records read at a time where some of an item's are looked for.
+const RECORDS_AT_ONCE: u32 = 200;
+
+/// Which items of a case are looked at, by exhibit number.
+struct Looks {
+    after: u32,
+    at_once: u32,
+    rounds: u32,
+}
 
 impl App {
     /// Registers an item on behalf of `person`.
@@ -68,27 +84,89 @@ impl App {
         self.item_views(vec![(id, item)]).await?.pop().ok_or(AppError::NotFound("item"))
     }
 
-    /// Items of a case by exhibit number; with `query`, those whose opened fields contain it, whatever the case of
-    /// its letters. There is no index over personal values: searching opens the fields of one's own case.
+    /// Items of a case by exhibit number: at most `limit` after number `after`.
     pub async fn items(
         &self,
         person: PersonId,
         case: CaseId,
         after: u32,
         limit: u32,
-        query: Option<&str>,
     ) -> Result<api::Items, AppError> {
         self.require(person, case, None, Right::ReadRecords).await?;
-        let page = if query.is_some() { SEARCH_PAGE } else { limit };
-        let rows = self.store.read().await?.items_of(case, after, page).await?;
-        let full = rows.len() == usize::try_from(page).unwrap_or(usize::MAX);
-        let next = if full { rows.last().map(|(_, item)| item.exhibit.to_string()) } else { None };
-        let mut items = self.item_views(rows).await?;
-        if let Some(query) = query {
-            let query = query.to_lowercase();
-            items.retain(|item| item.fields.values().any(|value| value.to_lowercase().contains(&query)));
+        let looks = Looks { after, at_once: limit.min(OPEN_AT_ONCE), rounds: limit.div_ceil(OPEN_AT_ONCE) };
+        self.look_through(case, looks, limit, |_| true).await
+    }
+
+    /// Items of a case whose opened fields contain some words, whatever the case of their letters. There is no index
+    /// over personal values: searching opens the fields of one's own case, a few items at a time.
+    pub async fn search(
+        &self,
+        person: PersonId,
+        case: CaseId,
+        search: &api::Search,
+    ) -> Result<api::Items, AppError> {
+        let limit = search.limit.unwrap_or(50);
+        if !(1..=200).contains(&limit) {
+            return Err(AppError::Invalid("limit: 1 to 200".to_owned()));
         }
-        Ok(api::Items { items, next })
+        if search.q.is_empty() || search.q.len() > MAX_QUERY_LEN {
+            return Err(AppError::Invalid(format!("q: 1 to {MAX_QUERY_LEN} bytes")));
+        }
+        let query = search.q.to_lowercase();
+        let after = parse_opt(search.cursor.as_deref(), "cursor")?.unwrap_or(0);
+        self.require(person, case, None, Right::ReadRecords).await?;
+        let looks = Looks { after, at_once: OPEN_AT_ONCE, rounds: MAX_LOOKED_THROUGH / OPEN_AT_ONCE };
+        let matches =
+            |item: &api::Item| item.fields.values().any(|value| value.to_lowercase().contains(&query));
+        self.look_through(case, looks, limit, matches).await
+    }
+
+    /// Opens the fields of some items at a time, and keeps those that are wanted.
+    async fn look_through(
+        &self,
+        case: CaseId,
+        Looks { mut after, at_once, rounds }: Looks,
+        limit: u32,
+        wanted: impl Fn(&api::Item) -> bool,
+    ) -> Result<api::Items, AppError> {
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        let full = usize::try_from(limit).unwrap_or(usize::MAX);
+        for _ in 0..rounds {
+            let rows = self.store.read().await?.items_of(case, after, at_once).await?;
+            let last = rows.len() < usize::try_from(at_once).unwrap_or(usize::MAX);
+            for item in self.item_views(rows).await? {
+                after = item.exhibit;
+                if wanted(&item) {
+                    bytes += item.fields.values().map(String::len).sum::<usize>();
+                    items.push(item);
+                }
+                if items.len() == full || bytes > MAX_PAGE_BYTES {
+                    return Ok(api::Items { items, next: Some(after.to_string()) });
+                }
+            }
+            if last {
+                return Ok(api::Items { items, next: None });
+            }
+        }
+        Ok(api::Items { items, next: Some(after.to_string()) })
+    }
+
+    /// The receipts of how an item came into the vault, once more: of its registration, and of its content where the
+    /// vault holds it. Who lost the answer to an intake has them from here.
+    pub async fn intake_receipts(&self, person: PersonId, id: ItemId) -> Result<api::Recorded, AppError> {
+        let item = self.item_for(person, id, Right::ReadRecords).await?;
+        let wanted = if item.stored.is_some() { 2 } else { 1 };
+        let of = Sequence::Item(id);
+        let (mut found, mut after) = (Vec::new(), 0);
+        let mut tx = self.store.read().await?;
+        while found.len() < wanted {
+            let rows = tx.records(of, after, RECORDS_AT_ONCE).await?;
+            let Some(last) = rows.last().and_then(|row| seq_in(row, of)) else { break };
+            after = last;
+            let taken_in = |row: &RecordRow| matches!(row.kind, Kind::ItemRegistered | Kind::ContentReceived);
+            found.extend(rows.into_iter().filter(taken_in));
+        }
+        Ok(api::Recorded { receipts: wire(&tx.receipts_for(found).await?) })
     }
 
     /// Items offered to `person`, waiting for an answer, of all cases that the person is still a member of: at most

@@ -143,7 +143,8 @@ fn view(
     })
 }
 
-fn seq_in(row: &RecordRow, of: Sequence) -> Option<u64> {
+/// The number of a record in a sequence that it is part of.
+pub(super) fn seq_in(row: &RecordRow, of: Sequence) -> Option<u64> {
     row.own.iter().chain(&row.case).find(|place| place.sequence == of).map(|place| place.seq)
 }
 

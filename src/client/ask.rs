@@ -12,6 +12,7 @@ use custody::digest::Digest;
 use custody::id::{CaseId, Code, ItemId, KeyHash, OpId, PersonId};
 use custody::json::{self, Object, Value};
 use custody::kind::Kind;
+use custody::record::{Record, Sequence};
 use custody::statement::{Actor, Assurance, CheckedBy, Content, ItemRef, Seen, Statement};
 use custody::time::Timestamp;
 
@@ -161,9 +162,17 @@ impl Ask {
         self.op_id
     }
 
-    /// How many records it makes.
-    pub fn records(&self) -> usize {
-        self.items.as_ref().map_or(1, Vec::len)
+    /// Whether these are its records: one in the sequence of each of its items, or one of what has no item.
+    pub fn is_recorded_in<'a>(&self, records: impl Iterator<Item = &'a Record>) -> bool {
+        let mut found: Vec<_> = records.map(|record| record.own.map(|own| own.sequence)).collect();
+        let items = self.items.iter().flatten().map(|item| item.item).chain(self.item);
+        let mut asked: Vec<_> = items.map(|item| Some(Sequence::Item(item))).collect();
+        if asked.is_empty() {
+            return found.len() == 1;
+        }
+        found.sort_unstable();
+        asked.sort_unstable();
+        found == asked
     }
 
     /// As the vault is asked; `actor_key` where the person's own key will sign.

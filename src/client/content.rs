@@ -9,6 +9,7 @@ use custody::act::Act;
 use custody::digest::{Digest, Hasher};
 use custody::id::{CaseId, ItemId, OpId};
 use custody::kind::Kind;
+use custody::statement::{Actor, Statement};
 use futures_util::StreamExt as _;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
@@ -108,8 +109,7 @@ impl Client {
         if stored.size != size {
             return Err(ClientError::Protocol("the vault counts other bytes than were sent"));
         }
-        let kinds = [Kind::ContentReceived, Kind::FixityPassed, Kind::FixityFailed];
-        let kept = self.keep(&stored.receipts, Of::Kinds(&kinds))?;
+        let kept = self.keep(&stored.receipts, Of::Composed(&|said| self.is_of_content(said, case, item)))?;
         let (mut on_arrival, mut read_back) = (None, None);
         for receipt in &kept {
             match reported(receipt, case, item)? {
@@ -176,7 +176,19 @@ impl Client {
     pub async fn complete_access(&self, item: ItemId, grant: Digest) -> Result<Vec<Kept>, ClientError> {
         let call = write(format!("/api/v1/items/{item}/access/{grant}/complete"), new_op_id()?);
         let recorded: api::Recorded = self.http.fetch(call).await?;
-        self.keep(&recorded.receipts, Of::Kinds(&[Kind::AccessCompleted]))
+        let asked = |said: &Statement| {
+            let act = Act::parse(said);
+            said.actor == Actor::Person(self.person())
+                && matches!(act, Ok(Act::AccessCompleted(_, of, ended)) if (of, ended.grant) == (item, grant))
+        };
+        self.keep(&recorded.receipts, Of::Composed(&asked))
+    }
+
+    /// Whether the vault says there, for itself, what it received or read back of this item.
+    pub(super) fn is_of_content(&self, said: &Statement, case: CaseId, item: ItemId) -> bool {
+        let of = (said.case, said.item) == (Some(case), Some(item));
+        let kind = matches!(said.kind, Kind::ContentReceived | Kind::FixityPassed | Kind::FixityFailed);
+        of && kind && (said.actor, said.actor_key) == (Actor::System, self.trust().key_hash())
     }
 
     /// Starts fetching an export's bundle (ZIP).
@@ -220,7 +232,11 @@ pub(super) fn agree(ours: Digest, theirs: Digest, place: &'static str) -> Result
 }
 
 /// What the vault recorded about an item's content: on arrival, or when it read it back.
-fn reported(kept: &Kept, case: CaseId, item: ItemId) -> Result<Option<(Kind, Digest)>, ClientError> {
+pub(super) fn reported(
+    kept: &Kept,
+    case: CaseId,
+    item: ItemId,
+) -> Result<Option<(Kind, Digest)>, ClientError> {
     let statement = &kept.checked.statement;
     let act = Act::parse(statement).map_err(|_| ClientError::Protocol("a receipt of an unknown kind"))?;
     let (of, content) = match act {

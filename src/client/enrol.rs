@@ -113,7 +113,7 @@ impl Client {
         };
         let recorded: api::Recorded =
             self.http.fetch(write("/api/v1/keys", statement.op_id).json(&body)?).await?;
-        self.keep(&recorded.receipts, Of::Kinds(&[Kind::KeyEnrolled]))
+        self.keep(&recorded.receipts, Of::Composed(&|said: &Statement| *said == statement))
     }
 
     /// Enrolments that wait for this person to vouch.
@@ -139,7 +139,7 @@ impl Client {
         let body = api::Approve { signature: api::Bytes64(signature.to_vec()) };
         let path = format!("/api/v1/enrolments/{}/approve", segment(&enrolment.id)?);
         let recorded: api::Recorded = self.http.fetch(write(path, new_op_id()?).json(&body)?).await?;
-        self.keep(&recorded.receipts, Of::Kinds(&[Kind::KeyEnrolled]))
+        self.keep(&recorded.receipts, Of::Composed(&|said: &Statement| *said == statement))
     }
 }
 

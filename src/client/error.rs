@@ -124,9 +124,9 @@ pub enum ReceiptProblem {
     /// Its envelope is not the one that was sent.
     #[error("it is the receipt of another statement than the one sent")]
     OtherEnvelope,
-    /// It records another kind of act than the one asked for.
-    #[error("it records {0}, which was not asked for")]
-    OtherKind(custody::kind::Kind),
+    /// It records another act than the one asked for: of this kind.
+    #[error("it records another act than the one asked for ({0})")]
+    OtherAct(custody::kind::Kind),
     /// It records something else than was asked for.
     #[error("it records something else than was asked ({0})")]
     NotAsked(Difference),

@@ -8,15 +8,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use custody::act::{Class, ItemRegistered};
+use custody::act::{Act, Class, ItemRegistered};
 use custody::digest::{Digest, Hasher};
 use custody::id::{CaseId, Code, ItemId, OpId};
 use custody::kind::Kind;
+use custody::statement::{Actor, Statement};
 use futures_util::{Stream, StreamExt as _};
 use serde::Serialize;
 
-use super::content::{agree, digest_file};
-use super::{Ask, Client, ClientError};
+use super::content::digest_file;
+use super::receipts::Of;
+use super::{Ask, Client, ClientError, Kept};
+use crate::api;
 
 /// What all files of one intake have in common.
 #[derive(Debug, Clone)]
@@ -104,6 +107,19 @@ pub fn walk(root: &Path, prefix: &str) -> Result<(Vec<Source>, Vec<PathBuf>), Cl
     Ok((sources, skipped))
 }
 
+/// What an earlier run took in, by its receipts.
+struct Earlier {
+    class: Class,
+    /// The digest of what arrived.
+    received: Option<Digest>,
+}
+
+impl Earlier {
+    fn lacks_content(&self) -> bool {
+        self.received.is_none() && self.class != Class::HashOnly
+    }
+}
+
 impl Client {
     /// Takes files in, `parallel` at a time; results come as they end. `progress` counts bytes, twice for what is
     /// sent (fingerprint, then transfer).
@@ -153,10 +169,11 @@ impl Client {
             .content(digest, size)
             .data(ItemRegistered { class: intake.class, route }.to_data())
             .fields(fields);
-        let stored_before = match self.say(&ask).await {
-            Ok(_) => false,
+        let earlier = match self.say(&ask).await {
+            Ok(_) => None,
+            // An earlier run registered it: that is believed for its receipts, not for the vault's word.
             Err(error) if conflict(&error) => {
-                self.registered_before(item, digest, size).await?.ok_or(error)?
+                Some(self.taken_in_before(&ask, intake.case, item, (digest, size)).await?.ok_or(error)?)
             }
             Err(error) => return Err(error),
         };
@@ -169,36 +186,70 @@ impl Client {
             on_arrival: None,
             read_back: None,
         };
-        if stored_before {
-            taken.outcome = Outcome::AlreadyThere;
-        } else if intake.class != Class::HashOnly {
-            let sent = self.put_content(intake.case, item, &source.file, (digest, size), progress).await?;
-            taken.outcome = Outcome::Stored;
-            (taken.on_arrival, taken.read_back) = (Some(sent.on_arrival), sent.read_back);
+        let earlier = match earlier {
+            earlier
+                if intake.class != Class::HashOnly && earlier.as_ref().is_none_or(Earlier::lacks_content) =>
+            {
+                match self.put_content(intake.case, item, &source.file, (digest, size), progress).await {
+                    Ok(sent) => {
+                        taken.outcome = Outcome::Stored;
+                        (taken.on_arrival, taken.read_back) = (Some(sent.on_arrival), sent.read_back);
+                        return Ok(taken);
+                    }
+                    // The answer to an earlier sending was lost.
+                    Err(error) if conflict(&error) => {
+                        let found = self.taken_in_before(&ask, intake.case, item, (digest, size)).await?;
+                        Some(found.filter(|found| found.received.is_some()).ok_or(error)?)
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            earlier => earlier,
+        };
+        if let Some(earlier) = earlier {
+            // Registered before without content: that is all that is there.
+            taken.outcome =
+                if earlier.received.is_some() { Outcome::AlreadyThere } else { Outcome::HashOnly };
+            taken.on_arrival = earlier.received;
         }
         Ok(taken)
     }
 
-    /// Whether an item was registered by an earlier run with the same digest, and whether its bytes are there;
-    /// nothing where it is another's.
-    async fn registered_before(
+    /// What the receipts of an earlier run show, checked and kept as if they had just been given: the registration of
+    /// this very item with these bytes, and their arrival. Nothing where the vault shows no item.
+    async fn taken_in_before(
         &self,
+        ask: &Ask,
+        case: CaseId,
         item: ItemId,
-        digest: Digest,
-        size: u64,
-    ) -> Result<Option<bool>, ClientError> {
-        let found = self.item(item).await?;
-        let same =
-            |content: &crate::api::ContentInfo| content.digest == digest.to_hex() && content.size == size;
-        if !found.claimed.as_ref().is_some_and(same) {
-            return Ok(None);
-        }
-        if let Some(stored) = &found.stored {
-            let theirs =
-                stored.digest.parse().map_err(|_| ClientError::Protocol("a digest is 64 hex digits"))?;
-            agree(digest, theirs, "as the vault holds it")?;
-        }
-        Ok(Some(found.stored.is_some() || found.class == "hash-only"))
+        (digest, size): (Digest, u64),
+    ) -> Result<Option<Earlier>, ClientError> {
+        let found: api::Recorded = match self.intake_receipts(item).await {
+            Err(ClientError::Refused(_)) => return Ok(None),
+            found => found?,
+        };
+        let same = |said: &Statement| {
+            let place = (Some(case), Some(item)) == (said.case, said.item);
+            place && said.content.is_some_and(|content| (content.digest, content.size) == (digest, size))
+        };
+        let registered = |said: &Statement| {
+            let ours = (Kind::ItemRegistered, Actor::Person(self.person()), ask.op_id());
+            (said.kind, said.actor, said.op_id) == ours && same(said)
+        };
+        let received = |said: &Statement| {
+            said.kind == Kind::ContentReceived && self.is_of_content(said, case, item) && same(said)
+        };
+        let kept = self.keep(&found.receipts, Of::Composed(&|said| registered(said) || received(said)))?;
+        let said = |kept: &Kept| kept.checked.statement.clone();
+        let registration = kept.iter().map(said).find(registered).ok_or(ClientError::NoReceipt)?;
+        let Ok(Act::ItemRegistered(_, _, ItemRegistered { class, .. }, ..)) = Act::parse(&registration)
+        else {
+            return Err(ClientError::NoReceipt);
+        };
+        Ok(Some(Earlier {
+            class,
+            received: kept.iter().map(said).any(|said| received(&said)).then_some(digest),
+        }))
     }
 
     fn name_of(&self, case: CaseId, path: &str, digest: Digest) -> OpId {

@@ -19,6 +19,8 @@ mod routes;
 pub mod secret;
 mod trust;
 
+use std::collections::BTreeSet;
+
 use custody::digest::Digest;
 use custody::envelope::{self, PayloadType, key_hash};
 use custody::id::{CaseId, ItemId, KeyHash, OpId, PersonId};
@@ -87,7 +89,8 @@ impl Client {
             Some(key) => self.say_with(ask, key).await?,
             None => self.say_on_behalf(ask).await?,
         };
-        if kept.len() < ask.records() { Err(ClientError::NoReceipt) } else { Ok(kept) }
+        let records = kept.iter().map(|kept| &kept.checked.record);
+        if ask.is_recorded_in(records) { Ok(kept) } else { Err(ClientError::NoReceipt) }
     }
 
     async fn say_with(&self, ask: &Ask, key: &SigningKey) -> Result<Vec<Kept>, ClientError> {
@@ -111,12 +114,17 @@ impl Client {
         self.keep(&recorded.receipts, Of::OnBehalf(ask, &voice))
     }
 
-    /// Checks and keeps receipts; there is at least one.
+    /// Checks and keeps receipts; there is at least one, and no record has two.
     fn keep(&self, receipts: &api::Receipts, of: Of<'_>) -> Result<Vec<Kept>, ClientError> {
         if receipts.is_empty() {
             return Err(ClientError::NoReceipt);
         }
-        receipts.to_keep().map(|bytes| self.receipts.check_and_keep(&bytes, &self.trust, of)).collect()
+        let kept: Vec<_> = receipts
+            .to_keep()
+            .map(|bytes| self.receipts.check_and_keep(&bytes, &self.trust, of))
+            .collect::<Result<_, _>>()?;
+        let records: BTreeSet<_> = kept.iter().map(|kept| kept.checked.record_hash).collect();
+        if records.len() < kept.len() { Err(ClientError::NoReceipt) } else { Ok(kept) }
     }
 
     fn voice(&self, key: KeyHash, assurance: Assurance) -> Voice {

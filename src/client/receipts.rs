@@ -2,19 +2,20 @@
 //!
 //! A receipt is checked before it is kept. One that does not hold is kept too, apart, as evidence.
 
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use custody::digest::Digest;
-use custody::kind::Kind;
 use custody::receipt::{Checked, Receipt};
+use custody::statement::Statement;
 
 use super::ask::{Ask, Voice};
 use super::error::ReceiptProblem;
 use super::secret::file;
-use super::{ClientError, VaultTrust};
+use super::{ClientError, VaultTrust, random};
 
 /// A folder of receipts.
 #[derive(Debug, Clone)]
@@ -23,14 +24,24 @@ pub struct Receipts {
 }
 
 /// What a receipt must be the receipt of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum Of<'a> {
     /// Of exactly this envelope, which was signed here.
     Envelope(&'a [u8]),
     /// Of a statement that the vault signed for the person.
     OnBehalf(&'a Ask, &'a Voice),
-    /// Of what the vault itself composed, of one of these kinds.
-    Kinds(&'a [Kind]),
+    /// Of what the vault itself composed: a statement of which this is true.
+    Composed(&'a (dyn Fn(&Statement) -> bool + Sync)),
+}
+
+impl fmt::Debug for Of<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Envelope(_) => "Envelope",
+            Self::OnBehalf(..) => "OnBehalf",
+            Self::Composed(_) => "Composed",
+        })
+    }
 }
 
 /// A receipt that holds.
@@ -53,26 +64,53 @@ impl Receipts {
     pub fn check_and_keep(&self, bytes: &[u8], trust: &VaultTrust, of: Of<'_>) -> Result<Kept, ClientError> {
         match check(bytes, trust, of) {
             Ok(checked) => {
-                let path = self.folder.join(format!("{}.json", checked.record_hash));
-                write_once(&path, bytes)?;
+                // A record has many receipts, one a checkpoint since: the first one stays.
+                let first = |found: &[u8]| {
+                    let found = check(found, trust, Of::Composed(&|_| true));
+                    found.is_ok_and(|found| found.record_hash == checked.record_hash)
+                };
+                let path = self.write_once(&format!("{}.json", checked.record_hash), bytes, first)?;
                 Ok(Kept { checked, path })
             }
             Err(source) => {
-                let kept = self.folder.join(format!("refused-{}.json", Digest::of(bytes)));
-                write_once(&kept, bytes)?;
+                let name = format!("refused-{}.json", Digest::of(bytes));
+                let kept = self.write_once(&name, bytes, |_| false)?;
                 Err(ClientError::Receipt { kept, source })
             }
         }
     }
+
+    /// A file appears complete or not at all. One that is there stays if it has the same bytes or `stays` says so; what
+    /// a crash cut off is replaced.
+    fn write_once(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        stays: impl Fn(&[u8]) -> bool,
+    ) -> Result<PathBuf, ClientError> {
+        let path = self.folder.join(name);
+        match fs::read(&path) {
+            Ok(found) if found == bytes || stays(&found) => return Ok(path),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(file(&path)(error)),
+        }
+        let new = self.folder.join(format!(".{}.new", Digest::new(random()?)));
+        let written = write(&new, bytes).and_then(|()| fs::rename(&new, &path));
+        if let Err(error) = written {
+            let _ = fs::remove_file(&new);
+            return Err(file(&path)(error));
+        }
+        // The name as well: a receipt that was shown must be there after a crash.
+        fs::File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(file(&self.folder))?;
+        Ok(path)
+    }
 }
 
-/// Append only: the first receipt of a record stays.
-fn write_once(path: &Path, bytes: &[u8]) -> Result<(), ClientError> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(mut new) => new.write_all(bytes).and_then(|()| new.sync_data()).map_err(file(path)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(file(path)(error)),
-    }
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    new.write_all(bytes)?;
+    new.sync_all()
 }
 
 fn check(bytes: &[u8], trust: &VaultTrust, of: Of<'_>) -> Result<Checked, ReceiptProblem> {
@@ -83,10 +121,10 @@ fn check(bytes: &[u8], trust: &VaultTrust, of: Of<'_>) -> Result<Checked, Receip
         Of::OnBehalf(ask, voice) => {
             ask.compare(&checked.statement, voice).map_err(ReceiptProblem::NotAsked)?;
         }
-        Of::Kinds(kinds) if !kinds.contains(&checked.statement.kind) => {
-            return Err(ReceiptProblem::OtherKind(checked.statement.kind));
+        Of::Composed(asked) if !asked(&checked.statement) => {
+            return Err(ReceiptProblem::OtherAct(checked.statement.kind));
         }
-        Of::Envelope(_) | Of::Kinds(_) => {}
+        Of::Envelope(_) | Of::Composed(_) => {}
     }
     // What carries the vault's key must be signed with it; whose other keys are is for the verifier to say.
     if checked.statement.actor_key == trust.key_hash() {

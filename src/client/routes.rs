@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use custody::act::Act;
 use custody::digest::Digest;
 use custody::id::{CaseId, ItemId, PersonId};
-use custody::kind::Kind;
+use custody::statement::{Actor, Statement};
 use reqwest::Method;
 
 use super::http::Call;
@@ -55,7 +56,7 @@ impl Client {
 
     /// `GET /api/v1/cases`, one page.
     pub async fn cases_page(&self, cursor: Option<&str>) -> Result<api::Cases, ClientError> {
-        self.http.fetch(Call::get(page("/api/v1/cases", cursor, None)?)).await
+        self.http.fetch(Call::get(page("/api/v1/cases", cursor)?)).await
     }
 
     /// `GET /api/v1/cases`, every page.
@@ -82,17 +83,22 @@ impl Client {
         Ok(found.members)
     }
 
-    /// `GET /api/v1/cases/{id}/items`, one page; `search` looks into opened fields.
+    /// One page of a case's items: `GET /api/v1/cases/{id}/items`, or `POST …/items/search` for those whose opened
+    /// fields contain `search`. The words travel in the body: addresses are kept in logs.
     pub async fn items_page(
         &self,
         case: CaseId,
         cursor: Option<&str>,
         search: Option<&str>,
     ) -> Result<api::Items, ClientError> {
-        self.http.fetch(Call::get(page(&format!("/api/v1/cases/{case}/items"), cursor, search)?)).await
+        let path = format!("/api/v1/cases/{case}/items");
+        let Some(search) = search else { return self.http.fetch(Call::get(page(&path, cursor)?)).await };
+        let (q, cursor) = (search.to_owned(), cursor.map(str::to_owned));
+        let body = api::Search { q, cursor, limit: u32::try_from(PAGE).ok() };
+        self.http.fetch(Call::ask(format!("{path}/search")).json(&body)?).await
     }
 
-    /// `GET /api/v1/cases/{id}/items`, every page.
+    /// Every page of [`items_page`](Self::items_page).
     pub async fn items(&self, case: CaseId, search: Option<&str>) -> Result<Vec<api::Item>, ClientError> {
         let (mut all, mut next) = (Vec::new(), None::<String>);
         loop {
@@ -110,13 +116,18 @@ impl Client {
         self.http.fetch(Call::get(format!("/api/v1/items/{item}"))).await
     }
 
+    /// `GET /api/v1/items/{id}/receipts`: to be checked.
+    pub(super) async fn intake_receipts(&self, item: ItemId) -> Result<api::Recorded, ClientError> {
+        self.http.fetch(Call::get(format!("/api/v1/items/{item}/receipts"))).await
+    }
+
     /// `GET /api/v1/items/{id}/custody`, one page.
     pub async fn item_custody(
         &self,
         item: ItemId,
         cursor: Option<&str>,
     ) -> Result<api::Custody, ClientError> {
-        self.http.fetch(Call::get(page(&format!("/api/v1/items/{item}/custody"), cursor, None)?)).await
+        self.http.fetch(Call::get(page(&format!("/api/v1/items/{item}/custody"), cursor)?)).await
     }
 
     /// `GET /api/v1/cases/{id}/custody`, one page.
@@ -125,14 +136,14 @@ impl Client {
         case: CaseId,
         cursor: Option<&str>,
     ) -> Result<api::Custody, ClientError> {
-        self.http.fetch(Call::get(page(&format!("/api/v1/cases/{case}/custody"), cursor, None)?)).await
+        self.http.fetch(Call::get(page(&format!("/api/v1/cases/{case}/custody"), cursor)?)).await
     }
 
     /// `GET /api/v1/transfers`, every page: offers that wait for this person.
     pub async fn transfers(&self) -> Result<Vec<api::Item>, ClientError> {
         let (mut all, mut next) = (Vec::new(), None::<String>);
         loop {
-            let call = Call::get(page("/api/v1/transfers", next.as_deref(), None)?);
+            let call = Call::get(page("/api/v1/transfers", next.as_deref())?);
             let found: api::Transfers = self.http.fetch(call).await?;
             all.extend(found.items);
             next = found.next;
@@ -150,9 +161,15 @@ impl Client {
 
     /// `POST /api/v1/keys/{hash}/revoke`
     pub async fn revoke_key(&self, key: Digest) -> Result<Vec<Kept>, ClientError> {
-        let call = write(format!("/api/v1/keys/{key}/revoke"), new_op_id()?);
-        let recorded: api::Recorded = self.http.fetch(call).await?;
-        self.keep(&recorded.receipts, Of::Kinds(&[Kind::KeyRevoked]))
+        let op_id = new_op_id()?;
+        let recorded: api::Recorded =
+            self.http.fetch(write(format!("/api/v1/keys/{key}/revoke"), op_id)).await?;
+        let asked = |said: &Statement| {
+            let act = Act::parse(said);
+            (said.actor, said.op_id) == (Actor::Person(self.person), op_id)
+                && matches!(act, Ok(Act::KeyRevoked(_, revoked)) if revoked.key == key)
+        };
+        self.keep(&recorded.receipts, Of::Composed(&asked))
     }
 
     /// `POST /api/v1/tokens`
@@ -175,26 +192,32 @@ impl Client {
 
     /// `POST /api/v1/cases/{id}/exports`
     pub async fn export(&self, case: CaseId, new: &api::NewExport) -> Result<api::Export, ClientError> {
-        let call = write(format!("/api/v1/cases/{case}/exports"), new_op_id()?).json(new)?;
+        let op_id = new_op_id()?;
+        let call = write(format!("/api/v1/cases/{case}/exports"), op_id).json(new)?;
         let export: api::Export = self.http.fetch(call).await?;
         if export.fingerprint != self.trust.fingerprint().to_hex() {
             return Err(ClientError::OtherVault("the export names another vault"));
         }
-        self.keep(&export.receipts, Of::Kinds(&[Kind::BundleExported, Kind::BundleCompleted]))?;
+        let asked = |said: &Statement| match Act::parse(said) {
+            Ok(Act::BundleExported(of, _)) => of == case && said.op_id == op_id,
+            Ok(Act::BundleCompleted(completed)) => completed.export.to_hex() == export.id,
+            _ => false,
+        };
+        let kept = self.keep(&export.receipts, Of::Composed(&asked))?;
+        if !kept.iter().any(|receipt| receipt.checked.record_hash.to_hex() == export.id) {
+            return Err(ClientError::NoReceipt);
+        }
         Ok(export)
     }
 }
 
-fn page(path: &str, cursor: Option<&str>, search: Option<&str>) -> Result<String, ClientError> {
+fn page(path: &str, cursor: Option<&str>) -> Result<String, ClientError> {
     let mut path = format!("{path}?limit={PAGE}");
     if let Some(cursor) = cursor {
         let _ = write!(path, "&cursor={}", escape(cursor));
     }
-    if let Some(search) = search {
-        let _ = write!(path, "&q={}", escape(search));
-    }
     if path.len() > 4_096 {
-        return Err(ClientError::Input("the search is too long".into()));
+        return Err(ClientError::Protocol("a page's cursor is shorter"));
     }
     Ok(path)
 }
@@ -216,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_is_searched_for_stays_within_its_parameter() {
-        assert_eq!(page("/x", None, Some("a&b=ñ /#")).unwrap(), "/x?limit=200&q=a%26b%3D%C3%B1%20%2F%23");
+    fn whatever_a_cursor_is_it_stays_within_its_parameter() {
+        assert_eq!(page("/x", Some("a&b=ñ /#")).unwrap(), "/x?limit=200&cursor=a%26b%3D%C3%B1%20%2F%23");
     }
 }

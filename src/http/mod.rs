@@ -214,7 +214,9 @@ pub fn routes(service: &mut ServiceConfig) {
         .service(api::cases::remove_member)
         .service(api::cases::register_item)
         .service(api::cases::items)
+        .service(api::cases::search)
         .service(api::cases::item)
+        .service(api::cases::intake_receipts)
         .service(api::cases::classify)
         .service(api::cases::case_custody)
         .service(api::cases::item_custody)
@@ -249,6 +251,7 @@ pub fn routes(service: &mut ServiceConfig) {
         api::people::tokens, api::people::revoke_token, api::people::end_tokens,
         api::cases::open_case, api::cases::cases, api::cases::case, api::cases::add_member, api::cases::members,
         api::cases::remove_member, api::cases::register_item, api::cases::items, api::cases::item,
+        api::cases::search, api::cases::intake_receipts,
         api::cases::classify, api::cases::case_custody, api::cases::item_custody, api::cases::transfers,
         api::cases::export,
         api::content::upload, api::content::download, api::content::access, api::content::complete,

@@ -87,11 +87,25 @@ pub(crate) async fn register_item(
 }
 
 /// A case's items.
-#[utoipa::path(params(("id" = String, Path), ("cursor" = Option<String>, Query), ("limit" = Option<u32>, Query), ("q" = Option<String>, Query)), responses((status = 200, body = api::Items)))]
+#[utoipa::path(params(("id" = String, Path), ("cursor" = Option<String>, Query), ("limit" = Option<u32>, Query)), responses((status = 200, body = api::Items)))]
 #[get("/api/v1/cases/{id}/items")]
 pub(crate) async fn items(app: Data<App>, who: Person, id: Path<String>, page: Query<Page>) -> Answer {
     let after = parse_opt(page.cursor.as_deref(), "cursor")?.unwrap_or(0);
-    Ok(ok(app.items(who.0.person, parse(&id, "id")?, after, page.limit()?, page.q.as_deref()).await?))
+    Ok(ok(app.items(who.0.person, parse(&id, "id")?, after, page.limit()?).await?))
+}
+
+/// Items of a case whose opened fields contain some words.
+#[utoipa::path(params(("id" = String, Path)), request_body = api::Search, responses((status = 200, body = api::Items)))]
+#[post("/api/v1/cases/{id}/items/search")]
+pub(crate) async fn search(app: Data<App>, who: Person, id: Path<String>, body: Json<api::Search>) -> Answer {
+    Ok(ok(app.search(who.0.person, parse(&id, "id")?, &body).await?))
+}
+
+/// The receipts of an item's registration and content, once more.
+#[utoipa::path(params(("id" = String, Path)), responses((status = 200, body = api::Recorded)))]
+#[get("/api/v1/items/{id}/receipts")]
+pub(crate) async fn intake_receipts(app: Data<App>, who: Person, id: Path<String>) -> Answer {
+    Ok(ok(app.intake_receipts(who.0.person, parse(&id, "id")?).await?))
 }
 
 /// One item.

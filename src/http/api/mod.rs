@@ -38,8 +38,6 @@ pub struct Page {
     pub cursor: Option<String>,
     /// At most 200; 50 when absent.
     pub limit: Option<u32>,
-    /// What to look for, where the list can be searched.
-    pub q: Option<String>,
 }
 
 impl Page {

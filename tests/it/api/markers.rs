@@ -62,8 +62,7 @@ async fn markers_are_found_nowhere(engine: Engine) {
     let wanted = json!({ "purpose": "court", "fields": { "recipient": marker("Recipient") } });
     let export: api::Export = asha.post(&format!("/api/v1/cases/{}/exports", case.id), &wanted).await.made();
     assert_eq!(asha.bundle(&export.id).await.status, 200);
-    let found: api::Items =
-        asha.get(&format!("/api/v1/cases/{}/items?q={}", case.id, marker("FileName"))).await.ok();
+    let found = asha.search(&case.id, &marker("FileName")).await;
     assert_eq!(found.items.len(), 1, "whoever may see them finds them");
     errors(&asha, &case.id, &made.id).await;
 

@@ -1,5 +1,6 @@
 //! The whole way once: people, cases, evidence in, evidence out, custody handed over, a bundle that holds.
 
+use custody::kind::Kind;
 use custos::api;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -65,10 +66,15 @@ async fn evidence_goes_in_is_handed_over_and_comes_out_verified(engine: Engine) 
     assert_eq!(whole.records[0].fields["title"], "The quarry");
     assert_eq!(whole.records[2].actor_name.as_deref(), Some("Asha Custodian"));
 
-    let found: api::Items = ben.get(&format!("/api/v1/cases/{case}/items?q=img_0001")).await.ok();
+    let found = ben.search(&case, "img_0001").await;
     assert_eq!(found.items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), [exhibit.as_str()]);
-    let none: api::Items = ben.get(&format!("/api/v1/cases/{case}/items?q=nothing-like-it")).await.ok();
-    assert!(none.items.is_empty());
+    let none = ben.search(&case, "nothing-like-it").await;
+    assert!(none.items.is_empty() && none.next.is_none());
+    // Words of a search stay out of addresses.
+    ben.get(&format!("/api/v1/cases/{case}/items?q=img_0001")).await.problem("invalid-request");
+    let again: api::Recorded = ben.get(&format!("/api/v1/items/{exhibit}/receipts")).await.ok();
+    let again: Vec<_> = ben.check(&again.receipts).into_iter().map(|found| found.record.kind).collect();
+    assert_eq!(again, [Kind::ItemRegistered, Kind::ContentReceived], "how it came in, once more");
     let first: api::Items = ben.get(&format!("/api/v1/cases/{case}/items?limit=1")).await.ok();
     let next = first.next.unwrap();
     let second: api::Items = ben.get(&format!("/api/v1/cases/{case}/items?limit=1&cursor={next}")).await.ok();

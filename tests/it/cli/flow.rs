@@ -144,6 +144,10 @@ fn evidence_goes_in_is_read_changes_hands_and_comes_out() {
     assert_eq!((&put[2]["summary"]["files"], &put[2]["summary"]["stored"]), (&2.into(), &2.into()));
     let again = vault.lines("ida", &["put", case, "files"]);
     assert_eq!(again[2]["summary"]["already_there"], 2, "a repeated intake registers nothing twice");
+    assert!(
+        again[..2].iter().all(|line| line["result"]["on_arrival"] == line["result"]["digest"]),
+        "by receipts"
+    );
     std::fs::write(files.join("three.txt"), "stays here").unwrap();
     let third = vault.lines("ida", &["put", case, "files/three.txt", "--hash-only"]);
     assert_eq!(third[0]["result"]["outcome"], "hash-only");

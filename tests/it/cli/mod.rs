@@ -3,6 +3,7 @@
 mod demo;
 mod fake;
 mod flow;
+mod lies;
 mod log;
 mod program;
 mod readme;

@@ -215,6 +215,10 @@ impl Caller {
         let request = self.request(Method::PUT, &format!("/api/v1/items/{item}/content"));
         self.send(request.header("Repr-Digest", repr_digest(content)).body(content.to_vec())).await
     }
+    /// Items of a case whose fields contain some words.
+    pub(crate) async fn search(&self, case: &str, words: &str) -> api::Items {
+        self.post(&format!("/api/v1/cases/{case}/items/search"), &json!({ "q": words })).await.ok()
+    }
     pub(crate) async fn classify(&self, item: &str, class: &str, seen: &str) -> Answer {
         self.post(&format!("/api/v1/items/{item}/class"), &json!({ "class": class, "seen": seen })).await
     }

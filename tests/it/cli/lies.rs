@@ -1,0 +1,131 @@
+//! A vault that was taken over and shows true receipts of something else, or none.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use custody::act::{Class, TransferOffered};
+use custody::digest::Digest;
+use custody::id::{CaseId, OpId};
+use custody::kind::Kind;
+use custody::statement::{ItemRef, Seen};
+use custos::api;
+use custos::client::intake::{Intake, Source};
+use custos::client::{Ask, Client, ClientError, NewProfile, Profile, VaultTrust};
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+
+use super::fake;
+use crate::api::spine::two_custodians;
+use crate::support::app::{TestApp, custos_random};
+use crate::support::client::Caller;
+use crate::support::world::Engine;
+
+/// Somebody's profile, which pins the true vault and meets a false server.
+async fn profile(dir: &Path, caller: &Caller, server: &fake::Fake) -> Profile {
+    let info: api::VaultInfo = caller.get("/api/v1/vault").await.ok();
+    custos::client::secret::write(&dir.join("test.token"), &caller.token).unwrap();
+    let new = NewProfile {
+        url: server.url.clone(),
+        tls: server.tls,
+        trust: VaultTrust::prove(caller.shared.vault, &info).unwrap(),
+        person: caller.id.parse().unwrap(),
+        token: "test.token".into(),
+        key: None,
+        receipts: "receipts".into(),
+    };
+    Profile::create(&dir.join("test.toml"), new).unwrap()
+}
+
+#[tokio::test]
+async fn that_an_item_is_there_already_is_believed_for_its_receipts_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("photo");
+    std::fs::write(&file, b"a photograph").unwrap();
+    let content = json!({ "digest": Digest::of(b"a photograph").to_hex(), "size": 12 });
+    let id = uuid::Uuid::from_u128(1).to_string();
+    let item = json!({ "id": id, "case": id, "exhibit": 1, "class": "open", "custodian": id, "claimed": content,
+        "stored": content, "head": "0".repeat(64), "offer": null, "fields": {} });
+    let refusal = json!({ "type": "x", "title": "x", "status": 409, "code": "exists", "detail": "it exists already",
+        "remedy": "x", "request_id": "x" });
+    let nothing = json!({ "receipts": { "envelopes": {}, "records": [] } });
+    let server = fake::start(Arc::new(move |method, path, _| match (method, path) {
+        ("GET", path) if path.ends_with("/receipts") => (200, nothing.to_string().into_bytes()),
+        ("GET", _) => (200, item.to_string().into_bytes()),
+        _ => (409, refusal.to_string().into_bytes()),
+    }));
+    let person = "01920000-0000-7000-8000-000000000001".parse().unwrap();
+    let client = Client::open(&fake::profile(dir.path(), &server.url, server.tls, person), None).unwrap();
+    let intake =
+        Intake { case: CaseId::new(uuid::Uuid::from_u128(2)), class: Class::Open, fields: [].into() };
+    let source = Source { file, path: "photo".to_owned() };
+    let taken: Vec<_> = Arc::new(client).take_in(Arc::new(intake), vec![source], 1, |_| ()).collect().await;
+    assert!(matches!(taken[0].1, Err(ClientError::NoReceipt)), "{taken:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_receipt_twice_is_no_receipt_of_two_items_and_a_torn_file_is_no_receipt() {
+    let app = TestApp::new(Engine::Sqlite).await;
+    let (asha, ben, case) = two_custodians(&app).await;
+    let mut items = Vec::new();
+    for name in ["a", "b"] {
+        let id = asha.put(&case, name, name.as_bytes()).await;
+        let head = asha.item(&id).await.ok::<api::Item>().head;
+        let seen = Some(Seen::Record(head.parse().unwrap()));
+        items.push(ItemRef { item: id.parse().unwrap(), offer: None, seen });
+    }
+    let ask = Ask::new(Kind::TransferOffered, OpId::new(custos_random()[..16].try_into().unwrap()))
+        .case(case.parse().unwrap())
+        .purpose("court-hearing".parse().unwrap())
+        .data(TransferOffered { to: ben.id.parse().unwrap() }.to_data())
+        .items(items);
+    let key = custody::envelope::key_hash(&asha.key.verifying_key());
+    let prepared: api::Prepared = asha.post("/api/v1/statements/prepare", &ask.draft(Some(key))).await.ok();
+    let recorded: Value = asha.submit(&prepared).await.made();
+    let mut doubled = recorded.clone();
+    doubled["receipts"]["records"][1] = recorded["receipts"]["records"][0].clone();
+    let dir = tempfile::tempdir().unwrap();
+    for (answer, honest) in [(doubled, false), (recorded.clone(), true), (recorded, true)] {
+        let prepared = serde_json::to_vec(&prepared).unwrap();
+        let server = fake::start(Arc::new(move |_, path, _| match path {
+            "/api/v1/statements/prepare" => (200, prepared.clone()),
+            _ => (201, answer.to_string().into_bytes()),
+        }));
+        let _ = std::fs::remove_file(dir.path().join("test.toml"));
+        let _ = std::fs::remove_file(dir.path().join("test.token"));
+        let profile = profile(dir.path(), &asha, &server).await;
+        let said = Client::open(&profile, Some(asha.key.clone())).unwrap().say(&ask).await;
+        if !honest {
+            assert!(matches!(said, Err(ClientError::NoReceipt)), "{said:?}");
+            continue;
+        }
+        let kept = said.unwrap();
+        assert_eq!(kept.len(), 2);
+        for receipt in &kept {
+            let bytes = std::fs::read(&receipt.path).unwrap();
+            assert!(custody::receipt::Receipt::parse(&bytes).is_ok());
+            // As a crash leaves it; the next round finds it so.
+            std::fs::write(&receipt.path, b"").unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_receipt_of_the_same_kind_is_no_receipt() {
+    let app = TestApp::new(Engine::Sqlite).await;
+    let (asha, _, case) = two_custodians(&app).await;
+    let item = asha.put(&case, "a", b"a").await;
+    let (first, second): (api::Access, api::Access) =
+        (asha.access(&item).await.made(), asha.access(&item).await.made());
+    let path = format!("/api/v1/items/{item}/access/{}/complete", first.access);
+    let ended: Value = asha.post(&path, &()).await.ok();
+    let server = fake::start(Arc::new(move |_, _, _| (200, ended.to_string().into_bytes())));
+    let dir = tempfile::tempdir().unwrap();
+    let client = Client::open(&profile(dir.path(), &asha, &server).await, None).unwrap();
+    let item = item.parse().unwrap();
+    client.complete_access(item, first.access.parse().unwrap()).await.unwrap();
+    let said = client.complete_access(item, second.access.parse().unwrap()).await;
+    assert!(matches!(said, Err(ClientError::Receipt { .. })), "{said:?}");
+    // Nor is it one of a key that was revoked.
+    let said = client.revoke_key(Digest::of(b"a key")).await;
+    assert!(matches!(said, Err(ClientError::Receipt { .. })), "{said:?}");
+}
