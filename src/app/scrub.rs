@@ -8,6 +8,7 @@ use custody::kind::Kind;
 use custody::manifest;
 use custody::rules::{Refusal, Right};
 use ed25519_dalek::VerifyingKey;
+use tokio::task::AbortHandle;
 
 use super::compose::{Say, computed};
 use super::refuse::Place;
@@ -25,11 +26,25 @@ const LISTED: usize = 1_000;
 
 /// The scrub that runs, or the last one.
 #[derive(Debug, Default)]
-pub(super) struct Scrubbing(Mutex<Option<api::Scrub>>);
+pub(super) struct Scrubbing {
+    last: Mutex<Option<api::Scrub>>,
+    running: Mutex<Option<AbortHandle>>,
+}
 
 impl Scrubbing {
     fn lock(&self) -> MutexGuard<'_, Option<api::Scrub>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Breaks off a scrub that runs: it may hold a snapshot of the database for minutes, and the service ends now.
+    pub(super) fn end(&self) {
+        if let Some(running) = self.running().take() {
+            running.abort();
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut api::Scrub)) {
@@ -64,7 +79,8 @@ impl App {
             }
             *current = Some(begun.clone());
         }
-        tokio::spawn(async move {
+        let app = Arc::clone(&self);
+        let running = tokio::spawn(async move {
             let ended = self.scrub(rate).await;
             if let Err(error) = &ended {
                 tracing::error!(error = ?error, "a scrub broke off");
@@ -72,6 +88,7 @@ impl App {
             let state = if ended.is_ok() { "done" } else { "broken-off" };
             self.scrubbing.change(|scrub| state.clone_into(&mut scrub.state));
         });
+        *app.scrubbing.running() = Some(running.abort_handle());
         Ok(begun)
     }
 

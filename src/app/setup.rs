@@ -294,6 +294,7 @@ impl App {
 
     /// Ends the service: nothing more is accepted, what was accepted is answered and durable.
     pub async fn close(&self) {
+        self.scrubbing.end();
         let writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         self.sequencer.end().await;
         if let Some(writer) = writer {

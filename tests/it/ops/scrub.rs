@@ -33,7 +33,7 @@ async fn kinds(caller: &Caller, item: &str) -> Vec<String> {
 }
 
 async fn what_is_whole_and_what_is_damaged_goes_on_record(engine: Engine) {
-    let app = TestApp::new(engine).await;
+    let mut app = TestApp::new(engine).await;
     let (asha, _, case) = two_custodians(&app).await;
     let before = app.objects();
     let first = asha.put(&case, "a.bin", &vec![1; 600_000]).await;
@@ -59,6 +59,11 @@ async fn what_is_whole_and_what_is_damaged_goes_on_record(engine: Engine) {
     assert_eq!(named, [("records", "3"), ("objects", object)]);
     assert_eq!(kinds(&asha, &first).await, ["fixity.passed", "fixity.failed"]);
     assert_eq!(kinds(&asha, &second).await, ["fixity.passed", "fixity.passed"]);
+    // A scrub that would take half a minute ends with the service.
+    let new = api::NewScrub { mib_per_second: Some(1) };
+    asha.put(&case, "c.bin", &vec![3; 30 << 20]).await;
+    app.admin.post("/api/v1/scrub", &new).await.made::<api::Scrub>();
+    app.stop().await;
     let url = app.config.database_url();
     // Noted with the object, and only there.
     change(url, "UPDATE objects SET size = size WHERE state = 'damaged'", 1).await;
