@@ -71,6 +71,7 @@ pub(crate) fn pinned(bundle: &Path, fingerprint: Option<Digest>) -> Given {
         bundle: bundle.to_owned(),
         fingerprint,
         trust: None,
+        timestamp_roots: None,
         entries: None,
         checkpoint: None,
         receipt: Vec::new(),

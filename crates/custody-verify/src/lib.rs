@@ -16,6 +16,7 @@ use custody::note::MAX_NOTE_LEN;
 use custody::policy::{MAX_POLICY_LEN, Policy};
 use custody::receipt::{MAX_RECEIPT_BYTES, Receipt};
 use custody::record::ENTRY_BYTES;
+use custody::timestamp::{Anchors, MAX_LEN};
 
 use entries::{EntriesFile, MirrorFolder};
 use folder::Folder;
@@ -42,6 +43,10 @@ pub struct Args {
     /// A trust file: logs and witnesses that you trust (C2SP tlog-policy)
     #[arg(long, value_name = "FILE")]
     pub trust: Option<PathBuf>,
+
+    /// Root certificates of timestamp authorities that you trust, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub timestamp_roots: Option<PathBuf>,
 
     /// The log's public entries, from anybody: a mirror's folder, or a file of 97 bytes each
     #[arg(long, value_name = "FILE|DIR")]
@@ -109,8 +114,11 @@ impl Failure {
 
 /// Verifies and returns the report.
 pub fn run(args: &Args) -> Result<Report, Failure> {
-    let trust =
-        Trust { fingerprint: args.fingerprint, policy: args.trust.as_deref().map(read_policy).transpose()? };
+    let trust = Trust {
+        fingerprint: args.fingerprint,
+        policy: args.trust.as_deref().map(read_policy).transpose()?,
+        timestamps: args.timestamp_roots.as_deref().map(read_roots).transpose()?,
+    };
     let receipts = args.receipt.iter().map(|path| read_receipt(path)).collect::<Result<Vec<_>, _>>()?;
     let checkpoint = args
         .checkpoint
@@ -190,6 +198,12 @@ fn open_entries_file(path: &Path) -> Result<EntriesFile, Failure> {
 fn read_policy(path: &Path) -> Result<Policy, Failure> {
     let bytes = read_file(path, "a trust file", MAX_POLICY_LEN as u64)?;
     Policy::parse(&bytes).map_err(|error| given(path, "a trust file", &error))
+}
+
+fn read_roots(path: &Path) -> Result<Anchors, Failure> {
+    let what = "a file of root certificates";
+    let bytes = read_file(path, what, MAX_LEN as u64)?;
+    Anchors::parse(&bytes).map_err(|error| given(path, what, &error))
 }
 
 fn read_receipt(path: &Path) -> Result<Receipt, Failure> {

@@ -14,10 +14,11 @@ use crate::statement::{
 };
 
 pub use types::{
-    AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, BundleCompleted, BundleExported, CaseOpened,
-    CaseRole, Class, ClockFault, ContentReceived, CorrectionNoted, FixityChecked, HexError, ItemClassified,
-    ItemRegistered, KeyCheck, KeyEnrolled, KeyRevoked, MemberChange, ObjectId, OrgRegistered,
-    PersonRegistered, PublicKey, RoleChange, TransferAnswered, TransferOffered, VaultCreated, VaultRole,
+    AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AnchorKind, AnchorNoted, BundleCompleted,
+    BundleExported, CaseOpened, CaseRole, Class, ClockFault, ContentReceived, CorrectionNoted, FixityChecked,
+    HexError, ItemClassified, ItemRegistered, KeyCheck, KeyEnrolled, KeyRevoked, MemberChange, ObjectId,
+    OrgRegistered, PersonRegistered, PublicKey, RoleChange, TransferAnswered, TransferOffered, VaultCreated,
+    VaultRole,
 };
 
 /// What is done, typed.
@@ -67,6 +68,8 @@ pub enum Act {
     CorrectionNoted(Subject, CorrectionNoted),
     /// The vault's clocks disagree.
     ClockFault(ClockFault),
+    /// What an outsider said about a checkpoint: everything recorded from here on is younger.
+    AnchorNoted(AnchorNoted),
 }
 
 /// What a correction is about.
@@ -103,6 +106,7 @@ impl Act {
             Kind::VaultCreated => Self::VaultCreated(data(s)?),
             Kind::OrgRegistered => Self::OrgRegistered(data(s)?),
             Kind::ClockFault => Self::ClockFault(data(s)?),
+            Kind::AnchorNoted => Self::AnchorNoted(data(s)?),
             Kind::BundleCompleted => Self::BundleCompleted(data(s)?),
             Kind::PersonRegistered => Self::PersonRegistered(person(s)?, data(s)?),
             Kind::RoleGranted => Self::RoleGranted(person(s)?, data(s)?),

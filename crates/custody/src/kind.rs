@@ -107,7 +107,7 @@ kinds! {
     KekRotated         "kek.rotated"         Vault   System         Never    Never    plain later;
     ClockFault         "clock.fault"         Vault   System         Never    Never    plain yes;
     RecoveryNoted      "recovery.noted"      Vault   System         Never    Never    plain later;
-    AnchorNoted        "anchor.noted"        Vault   System         Never    Never    plain later;
+    AnchorNoted        "anchor.noted"        Vault   System         Never    Never    plain yes;
     BundleCompleted    "bundle.completed"    Vault   System         Never    Never    plain yes;
     PersonRegistered   "person.registered"   Person  Person         Never    Never    plain yes;
     PersonSuspended    "person.suspended"    Person  Person         Never    Optional plain later;

@@ -191,7 +191,7 @@
 //! #         Ok(count)
 //! #     }
 //! # }
-//! let trust = Trust { fingerprint: Some(fingerprint), policy: None };
+//! let trust = Trust { fingerprint: Some(fingerprint), ..Trust::default() };
 //! let report = verify(&mut Memory(files.into_iter().collect()), &trust, None, &[]).unwrap();
 //! assert_eq!(report.verdict, "VERIFIED, INCOMPLETE");
 //! let found: Vec<_> = report.findings.iter().map(|finding| finding.code.name()).collect();

@@ -42,7 +42,7 @@ fn an_honest_bundle_is_incomplete_only_for_what_was_not_given() {
 fn a_trust_file_that_lists_the_log_pins_the_vault() {
     let bundle = honest();
     let policy = Policy::parse(&bundle.files["trust/policy"]).unwrap();
-    let report = bundle.verify_with(&Trust { fingerprint: None, policy: Some(policy) }, None, &[]);
+    let report = bundle.verify_with(&Trust { policy: Some(policy), ..Trust::default() }, None, &[]);
     assert!(!report.has(Code::NotPinned) && !report.has(Code::UnknownSigner), "{}", report.to_text());
 }
 
@@ -71,7 +71,7 @@ fn receipts_are_covered_or_newer() {
     story.vault.put(By::Own(&lead), case, "late.txt", b"late");
     let size = story.vault.size();
     let receipts: Vec<_> = (0..size).map(|index| story.vault.receipt(index)).collect();
-    let trust = Trust { fingerprint: Some(story.vault.id()), policy: None };
+    let trust = Trust { fingerprint: Some(story.vault.id()), ..Trust::default() };
     let report = bundle.verify_with(&trust, Some(&story.vault.entries()), &receipts);
     let expected = ["not-witnessed", "not-timestamped", "on-behalf", "continued", "receipt-newer"];
     assert_eq!(codes(&report), expected, "{}", report.to_text());

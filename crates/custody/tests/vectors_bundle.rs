@@ -46,7 +46,7 @@ fn every_bundle_is_judged_as_its_header_says() {
             files.insert(name.to_owned(), STANDARD.decode(bytes.replace('\n', "")).unwrap());
         }
         let fingerprint = header(&text, "fingerprint").map(|hex| Digest::from_hex(hex).unwrap());
-        let trust = Trust { fingerprint, policy: None };
+        let trust = Trust { fingerprint, ..Trust::default() };
         let report = verify(&mut Memory::new(&files), &trust, None, &[]).unwrap();
         let found: BTreeSet<_> = report.findings.iter().map(|finding| finding.code.name()).collect();
         let expected: BTreeSet<_> = header(&text, "expect").unwrap().split(' ').collect();
@@ -115,7 +115,7 @@ fn write() {
             altered(&without_last, true),
         ),
     ] {
-        let trust = Trust { fingerprint, policy: None };
+        let trust = Trust { fingerprint, ..Trust::default() };
         let report = bundle.verify_with(&trust, None, &[]);
         let names: Vec<_> = report.findings.iter().map(|finding| finding.code.name()).collect();
         let mut text = format!("# {comment}\nexpect: {}\nexit: {}\n", names.join(" "), report.exit_code);

@@ -177,6 +177,7 @@ fn about(app: &App, scope: &Scope) -> Result<About, AppError> {
         scope: custody::bundle::manifest::Scope { case: scope.case },
         exported: scope.exported,
         exported_at: scope.exported_at,
+        timestamps: false,
     })
 }
 

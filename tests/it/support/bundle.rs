@@ -69,7 +69,7 @@ pub(crate) async fn judged(caller: &Caller, archive: &[u8]) -> Report {
     assert!(rest.is_empty());
     let mut entries = Public(entries.iter().copied());
     let public = PublicEntries { entries: &mut entries, checkpoint: Some(checkpoint.as_bytes()) };
-    let trust = Trust { fingerprint: Some(caller.shared.vault), policy: None };
+    let trust = Trust { fingerprint: Some(caller.shared.vault), ..Trust::default() };
     verify(&mut Unzipped::new(archive), &trust, Some(public), &[]).unwrap()
 }
 

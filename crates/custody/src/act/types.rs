@@ -163,6 +163,16 @@ data! {
         /// Hash of the record that is corrected.
         record: Digest,
     }
+    /// Data of `anchor.noted`.
+    AnchorNoted {
+        /// SHA-256 of the time stamp's token, or of the cosignature's line without its newline.
+        anchor: Digest,
+        /// What it is.
+        kind: AnchorKind,
+        /// Size of the checkpoint that it is over.
+        #[serde(deserialize_with = "json::uint")]
+        size: u64,
+    }
     /// Data of `clock.fault`.
     ClockFault {
         /// Milliseconds by which the wall clock left the monotonic one; negative when it went back.
@@ -226,6 +236,16 @@ pub enum KeyCheck {
     Voice,
     /// Not at all; reported as `key-unproven` unless an earlier key of the same person vouched.
     None,
+}
+
+/// What outsiders say about a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnchorKind {
+    /// A timestamp authority's token (RFC 3161).
+    Timestamp,
+    /// A witness's cosignature (C2SP tlog-cosignature).
+    Cosignature,
 }
 
 /// How a reading ended.

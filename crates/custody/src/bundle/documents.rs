@@ -33,6 +33,8 @@ pub struct About {
     pub exported: Digest,
     /// When that record was received.
     pub exported_at: Timestamp,
+    /// Whether the bundle has time stamps: how to check them is then said too.
+    pub timestamps: bool,
 }
 
 /// One exhibit's line in `hash-report.txt`.
@@ -54,7 +56,7 @@ pub fn fixed(about: &About) -> Vec<(&'static str, String)> {
     vec![
         (BAGIT, BAGIT_TEXT.to_owned()),
         (VERIFY_TXT, verify_txt(about)),
-        (VERIFY_SH, VERIFY_SH_TEXT.to_owned()),
+        (VERIFY_SH, verify_sh(about)),
         (VAULT_PEM, public_key_pem(vault_key)),
         (LOG_PEM, public_key_pem(about.log.public_key().as_bytes())),
     ]
@@ -183,20 +185,67 @@ verify.sh runs all of them.
     head -n 1 custody/records.jsonl | sed 's/.*\"envelope\":\"\\([^\"]*\\)\".*/\\1/' |
         base64 -d | sha256sum
 
-WHAT THE COMMON TOOLS DO NOT CHECK: the signatures of persons, the order and
+{timestamps}WHAT THE COMMON TOOLS DO NOT CHECK: the signatures of persons, the order and
 completeness of the records, the rules of custody. The verifier does.
 
 THE LOG of this vault is {origin}, its key
 {log}
 ",
         vault = about.vault,
+        timestamps = if about.timestamps { TIMESTAMPS_TXT } else { "" },
         origin = about.log.name(),
         log = about.log,
     )
 }
 
-/// `verify.sh`: steps 1 to 4 of `VERIFY.txt`.
-pub const VERIFY_SH_TEXT: &str = r#"#!/bin/sh
+/// What `VERIFY.txt` says of time stamps, where there are some.
+const TIMESTAMPS_TXT: &str = r#"6. Outsiders saw the log at certain times. Get the root certificates of their
+   authorities yourself, in one file (roots.pem); sh verify.sh roots.pem runs
+   this too. Each <size>.note is what the log signed when it had that many
+   entries; the one of the checkpoint's size must be the checkpoint:
+
+    for token in custody/timestamps/*.tsr; do
+        openssl ts -verify -token_in -in "$token" -CAfile roots.pem             -data "${token%.*.tsr}.note"
+        openssl ts -reply -token_in -in "$token" -text | grep '^Time stamp:'
+    done
+    note=custody/timestamps/$(sed -n 2p custody/checkpoint).note
+    [ ! -e "$note" ] || head -n 5 custody/checkpoint | cmp - "$note"
+
+   Tokens of other authorities fail here; leave them out. Once a certificate has
+   expired, add -attime with the seconds since 1970 of the time stamp.
+
+"#;
+
+/// `verify.sh`: the steps of `VERIFY.txt` but for step 5.
+pub fn verify_sh(about: &About) -> String {
+    let timestamps = if about.timestamps { TIMESTAMPS_SH } else { "" };
+    [VERIFY_SH_TEXT, timestamps, VERIFY_SH_END].concat()
+}
+
+/// What `verify.sh` does with time stamps, where there are some.
+const TIMESTAMPS_SH: &str = r#"
+# A file of roots is named from where this script was called.
+roots=${1:-}
+case $roots in "" | /*) ;; *) roots=$OLDPWD/$roots ;; esac
+if [ -n "$roots" ]; then
+    for token in custody/timestamps/*.tsr; do
+        openssl ts -verify -token_in -in "$token" -CAfile "$roots"             -data "${token%.*.tsr}.note" >"$work/out" 2>&1 ||
+            { echo "$token: NOT verified with these roots"; exit 1; }
+        openssl ts -reply -token_in -in "$token" -text >"$work/out" 2>&1
+        echo "$token: $(grep '^Time stamp:' "$work/out")"
+    done
+    note=custody/timestamps/$(sed -n 2p custody/checkpoint).note
+    if [ -e "$note" ]; then
+        head -n 5 custody/checkpoint | cmp - "$note"
+        echo "checkpoint: time-stamped"
+    fi
+else
+    echo "time stamps: not checked; run sh verify.sh with a file of the authorities' roots"
+fi
+"#;
+
+/// Steps 1 to 4.
+const VERIFY_SH_TEXT: &str = r#"#!/bin/sh
 # Checks this bundle with common tools; see VERIFY.txt for what it means and what it leaves out.
 set -eu
 cd "$(dirname "$0")"
@@ -216,7 +265,10 @@ sed -n 5p custody/checkpoint | cut -d ' ' -f 3 | base64 -d | tail -c 64 >"$work/
 openssl pkeyutl -verify -rawin -pubin -inkey trust/keys/log.pem \
     -in "$work/text" -sigfile "$work/sig" >"$work/out"
 echo "checkpoint: signed by the log's key"
+"#;
 
+/// What comes last.
+const VERIFY_SH_END: &str = r#"
 fingerprint=$({ printf 'custos/record/v1\0'; head -n 1 custody/records.jsonl |
     sed 's/.*"record":"\([^"]*\)".*/\1/' | base64 -d; } | sha256sum | cut -d ' ' -f 1)
 echo "vault: $fingerprint"

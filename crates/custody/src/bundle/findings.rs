@@ -108,8 +108,8 @@ findings! {
         "No independent witness confirmed the log; order and revocations rest on the vault's word."
         "Give a trust file that names witnesses (--trust), and ask for a bundle with their cosignatures.";
     NotTimestamped "not-timestamped" Incomplete
-        "No independent time stamp was checked; times are the vault's own word."
-        "Ask for a bundle with time stamps, if times matter.";
+        "No independent time stamp says, or none says closely, when this was recorded: that is the vault's own word."
+        "Give the roots of timestamp authorities (--timestamp-roots), and ask for a bundle with time stamps.";
     NotDisclosed "not-disclosed" Incomplete
         "Something recorded was left out of the bundle on purpose; digest and records stand in for it."
         "Ask for it, if you are entitled to it.";

@@ -8,6 +8,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::findings::is_invisible;
 use super::manifest::Payload;
 use crate::act::ObjectId;
+use crate::checkpoint::decimal;
 use crate::digest::Digest;
 
 /// The declaration of a bag.
@@ -40,6 +41,8 @@ pub const PROOFS: &str = "custody/proofs.jsonl";
 pub const CHECKPOINT: &str = "custody/checkpoint";
 /// The history as a table.
 pub const TIMELINE: &str = "custody/timeline.csv";
+/// Folder of what timestamp authorities said about checkpoints: see [`timestamp_path`].
+pub const TIMESTAMPS: &str = "custody/timestamps/";
 /// The vault's key, for openssl.
 pub const VAULT_PEM: &str = "trust/keys/vault.pem";
 /// The log's key, for openssl.
@@ -74,6 +77,41 @@ pub fn exhibit_label(exhibit: u32) -> String {
 /// `data/manifests/<object>.json`.
 pub fn manifest_path(object: &ObjectId) -> String {
     format!("data/manifests/{object}.json")
+}
+
+/// A file below [`TIMESTAMPS`]; all that belong to one checkpoint begin with its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimestampFile {
+    /// `<size>.note`: the checkpoint with the log's own signature and no other, over which the tokens are.
+    Note,
+    /// `<size>.consistency`: that the bundle's checkpoint goes on from it, where that is larger.
+    Consistency,
+    /// `<size>.<number>.tsr`: the token of an authority, numbered from 1 to 9, as it came.
+    Token(u8),
+}
+
+/// The path of a file below [`TIMESTAMPS`].
+pub fn timestamp_path(size: u64, file: TimestampFile) -> String {
+    match file {
+        TimestampFile::Note => format!("{TIMESTAMPS}{size}.note"),
+        TimestampFile::Consistency => format!("{TIMESTAMPS}{size}.consistency"),
+        TimestampFile::Token(number) => format!("{TIMESTAMPS}{size}.{number}.tsr"),
+    }
+}
+
+/// Reads exactly what [`timestamp_path`] writes, for sizes from 1.
+pub fn parse_timestamp_path(path: &str) -> Option<(u64, TimestampFile)> {
+    let (size, end) = path.strip_prefix(TIMESTAMPS)?.split_once('.')?;
+    let size = decimal(size).filter(|size| *size > 0)?;
+    let file = match end {
+        "note" => TimestampFile::Note,
+        "consistency" => TimestampFile::Consistency,
+        _ => match end.strip_suffix(".tsr")?.as_bytes() {
+            [digit @ b'1'..=b'9'] => TimestampFile::Token(digit - b'0'),
+            _ => return None,
+        },
+    };
+    Some((size, file))
 }
 
 /// Whether a file name can be created everywhere, means the same everywhere, and cannot mislead a reader.
@@ -222,6 +260,18 @@ mod tests {
         assert_eq!(path_problem("data/exhibits/E-0001/a b.txt"), None);
         assert_eq!(path_problem("data/empty/"), None);
         assert_eq!(clash_key("DATA/\u{fc}"), clash_key("data/u\u{308}"));
+    }
+
+    #[test]
+    fn names_of_time_stamps_have_one_spelling() {
+        for file in [TimestampFile::Note, TimestampFile::Consistency, TimestampFile::Token(2)] {
+            assert_eq!(parse_timestamp_path(&timestamp_path(40, file)), Some((40, file)));
+        }
+        for bad in
+            ["040.note", "0.note", "4.tsr", "4.0.tsr", "4.10.tsr", "4.1.tsr.bak", "+4.note", "a/4.note"]
+        {
+            assert_eq!(parse_timestamp_path(&format!("{TIMESTAMPS}{bad}")), None, "{bad}");
+        }
     }
 
     #[test]

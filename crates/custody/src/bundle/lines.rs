@@ -1,13 +1,15 @@
-//! The lines of `custody/records.jsonl`, `openings.jsonl` and `proofs.jsonl`.
+//! The lines of `custody/records.jsonl`, `openings.jsonl` and `proofs.jsonl`, and of consistency proofs.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::checkpoint::{decode_hash, encode_hash};
 use crate::commitment::FieldOpening;
 use crate::digest::Digest;
 use crate::id::Code;
 use crate::json::{self, JsonError};
+use crate::merkle::MAX_PROOF_LEN;
 use crate::record::{Entry, NextOpening};
 
 /// Most bytes of a line of `records.jsonl`: an envelope of 1 MiB in base64, a record, and room.
@@ -157,6 +159,25 @@ impl ProofLine {
     }
 }
 
+/// Most bytes of a consistency proof's file.
+pub const MAX_CONSISTENCY_BYTES: usize = MAX_PROOF_LEN * 45;
+
+/// The file of a consistency proof: a line a hash in base64, as in C2SP tlog-witness.
+pub fn emit_consistency(proof: &[Digest]) -> Vec<u8> {
+    proof.iter().flat_map(|hash| (encode_hash(hash) + "\n").into_bytes()).collect()
+}
+
+/// Reads exactly what [`emit_consistency`] writes.
+pub fn parse_consistency(file: &[u8]) -> Result<Vec<Digest>, LineError> {
+    const BAD: LineError = LineError::Base64("hash");
+    if file.len() > MAX_CONSISTENCY_BYTES {
+        return Err(BAD);
+    }
+    let text = core::str::from_utf8(file).map_err(|_| BAD)?;
+    let lines = text.strip_suffix('\n').ok_or(BAD)?.split('\n');
+    lines.map(|line| decode_hash(line).ok_or(BAD)).collect()
+}
+
 fn decode(member: &'static str, text: &str) -> Result<Vec<u8>, LineError> {
     STANDARD.decode(text).map_err(|_| LineError::Base64(member))
 }
@@ -225,6 +246,17 @@ mod tests {
             let bytes = line.emit();
             let (newline, text) = bytes.split_last().unwrap();
             assert_eq!((*newline, RecordLine::parse(text).unwrap()), (b'\n', line));
+        }
+    }
+
+    #[test]
+    fn a_consistency_proof_has_one_spelling() {
+        let proof = [Digest::ZERO, Digest::of(b"")];
+        let file = emit_consistency(&proof);
+        assert_eq!(parse_consistency(&file).unwrap(), proof);
+        let unended = &file[..file.len() - 1];
+        for bad in [&b""[..], b"\n", b"AA==\n", unended, &[&file[..], b"\n"].concat()] {
+            assert!(parse_consistency(bad).is_err(), "{bad:?}");
         }
     }
 

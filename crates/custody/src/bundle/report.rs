@@ -1,5 +1,6 @@
 //! What the verifier says: a verdict, its reasons, what was checked and what was not.
 
+use core::fmt;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -45,6 +46,8 @@ pub struct Report {
 pub struct Facts {
     /// Statements by how they were signed.
     pub assurance: AssuranceCounts,
+    /// Between which times the case's records were received, as outsiders say.
+    pub bracket: Option<Bracket>,
     /// Bytes below `data/`.
     pub bytes: u64,
     /// The case.
@@ -79,8 +82,45 @@ pub struct Facts {
     pub signers: Vec<Signer>,
     /// Statements: a statement on many items has many records.
     pub statements: u64,
+    /// Time stamps by authorities that the reader trusts.
+    pub timestamps: Vec<Stamp>,
+    /// Time stamps by authorities for whom no root that was given vouches.
+    pub unknown_timestamps: u64,
     /// The vault's fingerprint: hash of record 0.
     pub vault: Option<Digest>,
+}
+
+/// A verified time stamp over a checkpoint of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stamp {
+    /// The authority's name (RFC 4514).
+    pub authority: String,
+    /// When the first certificate of its chain expires.
+    pub expires: Timestamp,
+    /// How many entries it covers.
+    pub size: u64,
+    /// The time.
+    pub time: Timestamp,
+}
+
+/// Between which times the case's records were received, by time stamps alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Bracket {
+    /// The newest time stamp that was noted before the first of them.
+    pub from: Option<Timestamp>,
+    /// The oldest one that covers the last of them.
+    pub to: Option<Timestamp>,
+    /// The record that is placed least exactly, of those that lie between two time stamps.
+    pub widest: Option<Width>,
+}
+
+/// How exactly time stamps place a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Width {
+    /// The record's log index.
+    pub index: u64,
+    /// Milliseconds between the two time stamps.
+    pub width_ms: i64,
 }
 
 /// Statements by assurance.
@@ -177,6 +217,18 @@ impl Report {
         );
         row("Payload", format!("{} files, {} bytes", facts.files, facts.bytes));
         row("Opened fields", facts.openings.to_string());
+        for Stamp { authority, expires, size, time } in &facts.timestamps {
+            row(
+                "Time stamp",
+                format!("{time} over {size} entries, by {authority}, certified until {expires}"),
+            );
+        }
+        if facts.unknown_timestamps > 0 {
+            row("Time stamps", format!("{} by authorities not given as trusted", facts.unknown_timestamps));
+        }
+        if let Some(bracket) = facts.bracket {
+            row("Bracket", bracket.to_string());
+        }
         if let Some(entries) = facts.entries {
             row("Public entries", format!("{entries} read"));
         }
@@ -194,6 +246,28 @@ impl Report {
             );
         }
     }
+}
+
+impl fmt::Display for Bracket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the case's records were received ")?;
+        match (self.from, self.to) {
+            (Some(from), Some(to)) => write!(f, "between {from} and {to}")?,
+            (Some(from), None) => write!(f, "after {from}")?,
+            (None, Some(to)) => write!(f, "before {to}")?,
+            (None, None) => f.write_str("at times that no time stamp bounds")?,
+        }
+        if let Some(Width { index, width_ms }) = self.widest {
+            write!(f, "; each within {} (record {index})", hours(width_ms))?;
+        }
+        Ok(())
+    }
+}
+
+/// Hours, rounded up.
+pub(super) fn hours(millis: i64) -> String {
+    let hour = 60 * 60 * 1_000;
+    format!("{} h", millis / hour + i64::from(millis % hour > 0))
 }
 
 fn write_finding(text: &mut String, finding: &Finding) {

@@ -60,7 +60,8 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
         | Act::AccessDenied(..)
         | Act::Fixity(..)
         | Act::CorrectionNoted(..)
-        | Act::ClockFault(_) => {}
+        | Act::ClockFault(_)
+        | Act::AnchorNoted(_) => {}
         _ => apply_to_item(state, statement, act, admitted, first),
     }
 }

@@ -173,9 +173,11 @@ impl Refusal {
 pub fn places(statement: &Statement, act: &Act) -> Vec<(Option<Sequence>, Option<Sequence>)> {
     let item = |case: &CaseId, item: &ItemId| (Some(Sequence::Item(*item)), Some(Sequence::Case(*case)));
     match act {
-        Act::VaultCreated(_) | Act::OrgRegistered(_) | Act::BundleCompleted(_) | Act::ClockFault(_) => {
-            vec![(Some(Sequence::Vault), None)]
-        }
+        Act::VaultCreated(_)
+        | Act::OrgRegistered(_)
+        | Act::BundleCompleted(_)
+        | Act::ClockFault(_)
+        | Act::AnchorNoted(_) => vec![(Some(Sequence::Vault), None)],
         Act::PersonRegistered(person, _)
         | Act::RoleGranted(person, _)
         | Act::RoleRevoked(person, _)

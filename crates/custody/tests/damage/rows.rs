@@ -98,7 +98,7 @@ fn with_old_heads<T>(story: &mut Story, act: impl Fn(&mut Story) -> T) {
     act(story);
 }
 
-fn view_by_lead(story: &mut Story) -> Digest {
+pub(crate) fn view_by_lead(story: &mut Story) -> Digest {
     let (lead, case, item) = (story.lead.clone(), story.case, story.items[2]);
     story.vault.view(By::Own(&lead), case, item)
 }
@@ -117,7 +117,7 @@ fn witness(seconds_after: i64) -> Report {
     bundle.files.insert(layout::CHECKPOINT.to_owned(), note.to_string().into_bytes());
     bundle.reseal();
     let policy = format!("log {}\nwitness w1 {vkey}\nquorum w1\n", story.vault.log_vkey());
-    let trust = Trust { fingerprint: None, policy: Some(Policy::parse(policy.as_bytes()).unwrap()) };
+    let trust = Trust { policy: Some(Policy::parse(policy.as_bytes()).unwrap()), ..Trust::default() };
     bundle.verify_with(&trust, Some(&story.vault.entries()), &[])
 }
 

@@ -6,7 +6,8 @@ use custody::act::{Act, BundleExported, ObjectId, PublicKey};
 use custody::aead::Portable;
 use custody::blob::{BlobContext, BlobStream, BlobWriter, SegmentsPerPart, VaultId};
 use custody::bundle::documents::{self, About, HashLine};
-use custody::bundle::lines::{EnvelopeMember, OpeningLine, ProofLine, RecordLine};
+use custody::bundle::layout::{TimestampFile, timestamp_path};
+use custody::bundle::lines::{EnvelopeMember, OpeningLine, ProofLine, RecordLine, emit_consistency};
 use custody::bundle::manifest::{BundleManifest, CheckpointHead, Payload, Scope, Stream};
 use custody::bundle::timeline::{self, Row, Timeline};
 use custody::bundle::{self, FileEntry, Listing, PublicEntries, ReadError, Report, Trust, closure, layout};
@@ -16,12 +17,12 @@ use custody::id::{CaseId, ItemId, PersonId};
 use custody::keys::{DataKey, Key32};
 use custody::kind::Kind;
 use custody::manifest;
-use custody::merkle::{Plan, ProofError, subtree_root};
+use custody::merkle::{Node, Plan, ProofError, subtree_root};
 use custody::receipt::Receipt;
 use custody::record::{Built, ENTRY_BYTES, NextOpening, Record, Sequence, heads_digest};
 use custody::rules::places;
 
-use super::{By, Said, Vault, draft};
+use super::{By, Said, Vault, authority, draft};
 
 pub type Files = BTreeMap<String, Vec<u8>>;
 
@@ -35,6 +36,8 @@ pub struct Options<'a> {
     pub withhold: Vec<Kind>,
     pub hide_fields: bool,
     pub hide_contents: Vec<ItemId>,
+    /// Takes a last token over the checkpoint of the bundle.
+    pub stamp: Option<&'a dyn Fn(&[u8]) -> Vec<u8>>,
 }
 
 /// A bundle with what is needed to sign it again.
@@ -85,6 +88,9 @@ pub fn export(vault: &mut Vault, by: By<'_>, case: CaseId, options: &Options<'_>
     (d.case, d.purpose) = (Some(case), Some("prosecution"));
     d.fields.push(("recipient", "High Court, Room 3".to_owned()));
     let record = vault.say(by, d);
+    if let Some(authority) = options.stamp {
+        vault.stamp_unnoted(authority);
+    }
     let selected: Vec<(&Said, &Built)> =
         vault.records().filter(|(said, built)| in_scope(&built.record) && kept(said, built)).collect();
     assemble(vault, &selected, case, record, options)
@@ -106,9 +112,11 @@ fn assemble(
         scope: Scope { case },
         exported,
         exported_at: last.record.received,
+        timestamps: !vault.stamps.is_empty(),
     };
     let mut files = Files::new();
     let names = write_custody(vault, selected, options, &mut files);
+    write_stamps(vault, &mut files);
     let report = write_exhibits(vault, case, options, &names, &mut files);
     files.insert(layout::HASH_REPORT.to_owned(), documents::hash_report(&report).into_bytes());
     let note = vault.checkpoint();
@@ -187,7 +195,8 @@ impl Exported {
 
     /// Pinned by fingerprint, with the vault's public entries as they are now.
     pub fn audit(&self, vault: &Vault) -> Report {
-        let trust = Trust { fingerprint: Some(vault.id()), policy: None };
+        let timestamps = Some(authority::trusted());
+        let trust = Trust { fingerprint: Some(vault.id()), policy: None, timestamps };
         self.verify_with(&trust, Some(&vault.entries()), &[])
     }
 
@@ -232,16 +241,33 @@ fn proofs(vault: &Vault, indices: impl Iterator<Item = u64>) -> Vec<u8> {
     let (mut previous, mut lines) = (None, Vec::new());
     for index in indices {
         let plan = Plan::shared(previous.replace(index), index, leaves.len() as u64).unwrap();
-        let path = plan
-            .read(&mut |node| {
-                let range = node.leaves();
-                let at = |n: u64| usize::try_from(n).unwrap();
-                Ok::<_, ProofError>(subtree_root(&leaves[at(range.start)..at(range.end)]))
-            })
-            .unwrap();
+        let path = plan.read(&mut |node| subtree(&leaves, node)).unwrap();
         lines.extend(ProofLine { index, path }.emit());
     }
     lines
+}
+
+/// All tokens, with what they are over and proofs that the present checkpoint goes on from it.
+fn write_stamps(vault: &Vault, files: &mut Files) {
+    let leaves = vault.leaves();
+    for (size, stamp) in &vault.stamps {
+        files.insert(timestamp_path(*size, TimestampFile::Note), stamp.note.clone());
+        for (number, token) in (1..).zip(&stamp.tokens) {
+            files.insert(timestamp_path(*size, TimestampFile::Token(number)), token.clone());
+        }
+        if *size < vault.size() {
+            let plan = Plan::consistency(*size, vault.size()).unwrap();
+            let proof = plan.read(&mut |node| subtree(&leaves, node)).unwrap();
+            files.insert(timestamp_path(*size, TimestampFile::Consistency), emit_consistency(&proof));
+        }
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "readers of nodes may fail")]
+fn subtree(leaves: &[Digest], node: Node) -> Result<Digest, ProofError> {
+    let range = node.leaves();
+    let at = |n: u64| usize::try_from(n).unwrap();
+    Ok(subtree_root(&leaves[at(range.start)..at(range.end)]))
 }
 
 fn closure_of(vault: &Vault, case: CaseId, exporter: PersonId) -> BTreeSet<PersonId> {

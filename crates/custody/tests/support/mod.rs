@@ -1,6 +1,7 @@
 //! A vault in memory, made of nothing but the core: says things, keeps records, exports bundles, and lies on request.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
+pub mod authority;
 pub mod bundle;
 mod story;
 
@@ -48,11 +49,20 @@ pub struct Vault {
     pub said: Vec<Said>,
     pub contents: BTreeMap<ObjectId, Vec<u8>>,
     pub manifests: BTreeMap<ObjectId, Vec<u8>>,
+    /// Checkpoints with the tokens over them, by size.
+    pub stamps: BTreeMap<u64, Stamp>,
     /// The vault's clock, milliseconds.
     pub now: i64,
     /// Admits what the rules refuse.
     pub lawless: bool,
     random: (u8, u64),
+}
+
+/// What authorities said about a checkpoint.
+#[derive(Clone)]
+pub struct Stamp {
+    pub note: Vec<u8>,
+    pub tokens: Vec<Vec<u8>>,
 }
 
 /// A person with the key of a device.
@@ -107,6 +117,11 @@ pub enum By<'a> {
 impl Vault {
     /// A vault with its first record.
     pub fn new(seed: u8) -> Self {
+        Self::new_at(seed, 1_795_000_000_000)
+    }
+
+    /// The same, begun at another time.
+    pub fn new_at(seed: u8, now: i64) -> Self {
         let mut vault = Self {
             key: SigningKey::from_bytes(&[seed; 32]),
             log_key: SigningKey::from_bytes(&[seed ^ 0x80; 32]),
@@ -115,7 +130,8 @@ impl Vault {
             said: Vec::new(),
             contents: BTreeMap::new(),
             manifests: BTreeMap::new(),
-            now: 1_795_000_000_000,
+            stamps: BTreeMap::new(),
+            now,
             lawless: false,
             random: (seed, 0),
         };
@@ -427,6 +443,24 @@ impl Vault {
         let batch = self.batch();
         let origin = Origin::new(ORIGIN).unwrap();
         Checkpoint::new(origin, batch.size(), batch.root()).unwrap().sign(&self.log_key).unwrap()
+    }
+
+    /// Takes a token over the log as it is, made by `authority` from what it is to be over, and notes it.
+    pub fn stamp(&mut self, authority: impl FnOnce(&[u8]) -> Vec<u8>) -> Digest {
+        let size = self.size();
+        let anchor = self.stamp_unnoted(authority);
+        let data = AnchorNoted { anchor, kind: AnchorKind::Timestamp, size };
+        self.say(By::Vault, draft(Kind::AnchorNoted, data.to_data()))
+    }
+
+    /// The same without the record; the token's digest.
+    pub fn stamp_unnoted(&mut self, authority: impl FnOnce(&[u8]) -> Vec<u8>) -> Digest {
+        let note = self.checkpoint().to_string().into_bytes();
+        let token = authority(&note);
+        let digest = Digest::of(&token);
+        let stamp = self.stamps.entry(self.size()).or_insert(Stamp { note, tokens: Vec::new() });
+        stamp.tokens.push(token);
+        digest
     }
 
     /// The receipt of the record at a log index.

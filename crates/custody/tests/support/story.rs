@@ -18,7 +18,11 @@ pub fn story(seed: u8) -> Story {
 }
 
 pub fn story_with(seed: u8, exhibits: &[(&str, &[u8])]) -> Story {
-    let mut vault = Vault::new(seed);
+    story_in(Vault::new(seed), exhibits)
+}
+
+/// The same in a vault that has begun.
+pub fn story_in(mut vault: Vault, exhibits: &[(&str, &[u8])]) -> Story {
     let (org, admin, _) = vault.found();
     let lead = vault.enrol(&admin, org, "Kofi Mensah", Some(VaultRole::Investigator));
     let custodian = vault.enrol(&admin, org, "Esi Owusu", Some(VaultRole::Custodian));

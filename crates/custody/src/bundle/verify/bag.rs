@@ -6,7 +6,7 @@ use super::Notes;
 use crate::bundle::findings::Code;
 use crate::bundle::layout::{
     self, BAG_INFO, BAGIT, BUNDLE, CHECKPOINT, HASH_REPORT, LOG_PEM, MANIFEST, OPENINGS, POLICY, PROOFS,
-    RECORDS, TAG_MANIFEST, TAG_MANIFEST_SIG, TIMELINE, VAULT_PEM, VERIFY_SH, VERIFY_TXT,
+    RECORDS, TAG_MANIFEST, TAG_MANIFEST_SIG, TIMELINE, TimestampFile, VAULT_PEM, VERIFY_SH, VERIFY_TXT,
 };
 use crate::bundle::manifest::Payload;
 use crate::bundle::read::{Files, Line, Lines, ReadError, stream, whole};
@@ -39,7 +39,7 @@ const REQUIRED: &[&str] = &[
 /// Files of the format that say nothing which is not in the records, or that nobody should believe (a suggested
 /// policy), and that are not read here.
 const UNCHECKED: &[&str] = &[POLICY, "VERIFY.html", "custody/timeline.pdf", "custody/case.jsonld"];
-const UNCHECKED_FOLDERS: &[&str] = &["custody/timestamps/", "certificates/", "trust/keys/"];
+const UNCHECKED_FOLDERS: &[&str] = &["certificates/", "trust/keys/"];
 
 /// The files of a bag, hashed.
 #[derive(Debug)]
@@ -110,6 +110,11 @@ impl Bag {
     /// All files below `data/`.
     pub(super) fn payload_paths(&self) -> impl Iterator<Item = &str> {
         self.files.keys().map(String::as_str).filter(|path| path.starts_with("data/"))
+    }
+
+    /// All files of time stamps.
+    pub(super) fn timestamp_files(&self) -> impl Iterator<Item = (u64, TimestampFile)> {
+        self.files.keys().filter_map(|path| layout::parse_timestamp_path(path))
     }
 
     /// A whole file of at most `limit` bytes. Absence was found when the bag was opened.
@@ -236,6 +241,9 @@ impl Bag {
 
 /// A listed file that nothing here compares with the records: named, and refused where no bundle has such a file.
 fn unchecked(path: &str, notes: &mut Notes) {
+    if layout::parse_timestamp_path(path).is_some() {
+        return;
+    }
     if UNCHECKED.contains(&path) || UNCHECKED_FOLDERS.iter().any(|folder| path.starts_with(folder)) {
         notes.skip(format!("{path}: the vault signed it, and it was not compared with the records"));
     } else {

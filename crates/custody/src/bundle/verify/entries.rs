@@ -79,6 +79,7 @@ impl<'a> Audit<'a> {
         }
         let mut roots = vec![(identity.checkpoint.size(), *identity.checkpoint.root())];
         roots.extend(replay.receipts.checkpoints());
+        roots.extend(replay.times.checkpoints());
         roots.sort_unstable();
         roots.dedup();
         Self { identity, tags, roots, continued: std::collections::BTreeSet::new() }

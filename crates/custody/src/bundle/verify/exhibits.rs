@@ -245,6 +245,7 @@ fn check_fixed(bag: &Bag, identity: &Identity, exported_at: crate::time::Timesta
         scope: identity.manifest.scope,
         exported: identity.manifest.exported,
         exported_at,
+        timestamps: bag.timestamp_files().next().is_some(),
     };
     for (path, text) in documents::fixed(&about) {
         compare(bag, path, Digest::of(text.as_bytes()), notes);

@@ -7,6 +7,7 @@ use super::entries::{Column, TagRow};
 use super::exhibits::Exhibits;
 use super::receipts::Receipts;
 use super::statements::{Group, Member, Rules};
+use super::timestamps::{TOLERANCE_MS, Timestamps};
 use super::{Bag, Identity, Notes};
 use crate::bundle::findings::Code;
 use crate::bundle::layout::{OPENINGS, PROOFS, RECORDS};
@@ -22,9 +23,6 @@ use crate::record::{Entry, Link, NextOpening, Record, Sequence, heads_digest, le
 use crate::statement::MAX_ITEMS;
 use crate::time::Timestamp;
 
-/// Seconds by which clocks may differ before times contradict each other.
-const TOLERANCE_MS: i64 = 60_000;
-
 /// The history as far as it has been read.
 #[derive(Debug)]
 pub(super) struct Replay<'a> {
@@ -32,6 +30,7 @@ pub(super) struct Replay<'a> {
     pub(super) heads: HashMap<Sequence, Head>,
     pub(super) tags: Vec<TagRow>,
     pub(super) receipts: Receipts,
+    pub(super) times: Timestamps,
     pub(super) rules: Rules,
     /// Whether a record is missing or unreadable: what depends on it is not judged any more.
     pub(super) broken: bool,
@@ -61,12 +60,13 @@ struct Last {
 }
 
 impl<'a> Replay<'a> {
-    pub(super) fn new(identity: &'a Identity, receipts: Receipts) -> Self {
+    pub(super) fn new(identity: &'a Identity, receipts: Receipts, times: Timestamps) -> Self {
         Self {
             identity,
             heads: HashMap::new(),
             tags: Vec::new(),
             receipts,
+            times,
             rules: Rules::of_bundle(),
             broken: false,
             paths: SharedPaths::new(identity.checkpoint.size(), *identity.checkpoint.root()).ok(),
@@ -340,7 +340,14 @@ impl<'a> Replay<'a> {
         exhibits: &mut Exhibits,
         notes: &mut Notes,
     ) -> Result<(), ReadError> {
+        // Whatever was noted before this statement is known by now.
+        for member in &group.members {
+            self.times.see(&member.record, notes);
+        }
         self.broken |= self.rules.settle(files, group, self.identity, self.broken, exhibits, notes)?;
+        if let Some(anchor) = self.rules.take_anchor() {
+            self.times.noted(&anchor);
+        }
         Ok(())
     }
 

@@ -66,6 +66,8 @@ pub(super) struct Rules {
     signers: BTreeMap<KeyHash, Used>,
     withheld_grants: HashSet<Digest>,
     exported: Option<Exported>,
+    /// What the last statement noted of an outsider's word.
+    anchor: Option<Digest>,
 }
 
 #[derive(Debug)]
@@ -82,6 +84,11 @@ impl Rules {
 
     pub(super) fn exported(&self) -> Option<&Exported> {
         self.exported.as_ref()
+    }
+
+    /// The digest of the time stamp or cosignature that the last statement noted, once.
+    pub(super) const fn take_anchor(&mut self) -> Option<Digest> {
+        self.anchor.take()
     }
 
     /// Persons whose streams must be here.
@@ -273,6 +280,9 @@ impl Rules {
                     .and_then(|n| statement.fields.get(&n).copied()),
                 data: data.clone(),
             });
+        }
+        if let Act::AnchorNoted(data) = act {
+            self.anchor = Some(data.anchor);
         }
         // There is one record 0; a second would replace the vault under everybody's feet.
         if matches!(act, Act::VaultCreated(_)) && self.state.vault.is_some() {
