@@ -97,6 +97,8 @@ pub struct Config {
     blobs_url: Setting<String>,
     origin: Setting<String>,
     tls: Setting<Tls>,
+    witnesses: Setting<Option<PathBuf>>,
+    witness_roots: Setting<Option<PathBuf>>,
 }
 
 /// Why there is no configuration.
@@ -168,7 +170,9 @@ impl Config {
         let origin =
             origin.parse("origin", "https://host or https://host:port, without a path", web_origin)?;
         let tls = layers.tls(flags, file.tls)?;
-        Ok(Self { listen, data_dir, database_url, blobs_url, origin, tls })
+        let witnesses = layers.optional("CUSTOS_WITNESSES", file.witnesses);
+        let witness_roots = layers.optional("CUSTOS_WITNESS_ROOTS", file.witness_roots);
+        Ok(Self { listen, data_dir, database_url, blobs_url, origin, tls, witnesses, witness_roots })
     }
 
     /// Where to serve HTTPS.
@@ -201,8 +205,18 @@ impl Config {
         &self.tls.value
     }
 
+    /// The policy file (C2SP tlog-policy) with the witnesses that are asked to cosign.
+    pub fn witnesses(&self) -> Option<&Path> {
+        self.witnesses.value.as_deref()
+    }
+
+    /// The certificates by which the witnesses' HTTPS is trusted, instead of the system's.
+    pub fn witness_roots(&self) -> Option<&Path> {
+        self.witness_roots.value.as_deref()
+    }
+
     /// Every key with its value, as it may be shown, and its source.
-    pub fn entries(&self) -> [(&'static str, String, &Source); 6] {
+    pub fn entries(&self) -> [(&'static str, String, &Source); 8] {
         [
             ("listen", self.listen.value.to_string(), &self.listen.source),
             ("data_dir", text(&self.data_dir.value), &self.data_dir.source),
@@ -210,6 +224,8 @@ impl Config {
             ("blobs_url", self.blobs_url.value.clone(), &self.blobs_url.source),
             ("origin", self.origin.value.clone(), &self.origin.source),
             ("tls", self.tls.value.to_string(), &self.tls.source),
+            ("witnesses", optional_text(self.witnesses()), &self.witnesses.source),
+            ("witness_roots", optional_text(self.witness_roots()), &self.witness_roots.source),
         ]
     }
 }
@@ -229,6 +245,8 @@ struct File {
     blobs_url: Option<String>,
     origin: Option<String>,
     tls: Option<FileTls>,
+    witnesses: Option<PathBuf>,
+    witness_roots: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -280,6 +298,18 @@ impl Layers<'_> {
             found(value, self.file())
         } else {
             found(default(), Source::Default)
+        }
+    }
+
+    /// A file that need not be named.
+    fn optional(&self, variable: &'static str, file: Option<PathBuf>) -> Setting<Option<PathBuf>> {
+        match ((self.env)(variable), file) {
+            (Some(value), _) => {
+                let value = (!value.is_empty()).then(|| value.into());
+                Setting { value, source: Source::Environment(variable) }
+            }
+            (None, Some(value)) => Setting { value: Some(value), source: self.file() },
+            (None, None) => Setting { value: None, source: Source::Default },
         }
     }
 
@@ -342,6 +372,10 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
+fn optional_text(path: Option<&Path>) -> String {
+    path.map_or_else(|| "none".to_owned(), text)
+}
+
 /// `postgres://user:secret@host` as `postgres://user:***@host`, and whatever a query says about a password.
 fn without_password(url: &str) -> String {
     let url = match url.split_once("password=") {
@@ -395,6 +429,7 @@ mod tests {
         assert_eq!(shown[3], "blobs_url file:///file/blobs default");
         assert_eq!(shown[4], "origin https://env.example environment CUSTOS_ORIGIN");
         assert_eq!(shown[5], "tls self-signed default");
+        assert_eq!(shown[6], "witnesses none default");
     }
 
     #[test]

@@ -19,6 +19,8 @@ main() {
     [ -n "$(postgres_server)" ] || want "$(postgres_package)"
     have strace || want strace
     have openssl || want openssl
+    have go || want golang-go
+    [ -d /usr/share/gocode/src/golang.org/x/mod ] || want golang-golang-x-mod-dev
     [ -x /usr/bin/time ] || want time
     have python3 || want python3
     python_has_venv || want python3-venv

@@ -20,6 +20,9 @@ wire! {
         /// One receipt a record (docs/FORMAT.md, section 9), with H(envelope), hex, as `envelope`.
         #[schema(value_type = Vec<Object>)]
         records: Vec<BTreeMap<String, Value>>,
+        /// Where the request asked to `wait=witnessed`: whether the checkpoint is one that witnesses cosigned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        witnessed: Option<bool>,
     }
 }
 
@@ -41,7 +44,7 @@ impl Receipts {
             }
             envelopes.insert(stmt, Bytes64(envelope.to_vec()));
         }
-        Self { envelopes, records }
+        Self { envelopes, records, witnessed: None }
     }
 
     /// How many there are.

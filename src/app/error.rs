@@ -62,6 +62,9 @@ pub enum AppError {
     /// An invitation that is unknown, used or expired.
     #[error("the invitation is unknown, used or expired")]
     Invitation,
+    /// Nothing of the log is published yet.
+    #[error("nothing is published yet")]
+    NotPublished,
     /// The disk is full; nothing was lost.
     #[error("the vault's storage is full")]
     DiskFull,
@@ -117,6 +120,7 @@ impl AppError {
             Self::Range(_) => "range-not-satisfiable",
             Self::NoGrant => "access-grant-needed",
             Self::Invitation => "invitation-invalid",
+            Self::NotPublished => "not-published",
             Self::DiskFull => "storage-full",
             Self::Busy => "busy",
             Self::TooMany(_) => "too-many-requests",

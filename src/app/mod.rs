@@ -14,6 +14,7 @@ mod export;
 mod fields;
 mod item;
 mod people;
+mod publication;
 mod read;
 mod refuse;
 mod say;
@@ -41,6 +42,7 @@ pub use compose::{Composed, Say, parse, parse_opt};
 pub use content::Readable;
 pub use error::AppError;
 pub use export::BundleStream;
+pub use publication::Readiness;
 
 use crate::api;
 use crate::blobs::Blobs;
@@ -72,6 +74,7 @@ pub struct App {
     turns: content::Turns,
     exports: export::Recent,
     scrubbing: scrub::Scrubbing,
+    publication: publication::Publication,
 }
 
 /// Who is signed in.

@@ -54,12 +54,6 @@ impl App {
         Ok(item)
     }
 
-    /// The newest checkpoint, a signed note.
-    pub async fn checkpoint(&self) -> Result<String, AppError> {
-        let head = self.store.read().await?.log_head().await?.ok_or(AppError::NotFound("log"))?;
-        Ok(head.checkpoint.to_string())
-    }
-
     /// Public entries from `start` on, 97 bytes each.
     pub async fn entries(&self, start: u64, limit: u32) -> Result<Vec<u8>, AppError> {
         let end = start.saturating_add(limit.into());

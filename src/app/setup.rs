@@ -16,16 +16,19 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::compose::Say;
+use super::publication::Publication;
 use super::say::With;
 use super::token::DEFAULT_DAYS;
 use super::{App, AppError};
-use crate::blobs::{Blobs, BlobsError};
+use crate::blobs::{Blobs, BlobsError, LogFile};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Tls};
 use crate::engine::OsEntropy;
 use crate::http::tls::{TlsError, TlsSource};
 use crate::keyring::{FileProvider, KeyProvider, Keyring, KeyringError, PassphraseProvider};
 use crate::ops::backup::{BackupError, before_migration};
+use crate::publish::witnesses::{Witnesses, WitnessesError};
+use crate::publish::{self, Publisher, StartError};
 use crate::sequencer::{self, GenesisError, SigningKeys};
 use crate::store::{Change, Store, StoreError};
 
@@ -94,6 +97,26 @@ pub enum SetupError {
     /// The database could not be copied before its schema is brought up to date.
     #[error("cannot copy the database before its schema is brought up to date")]
     Copy(#[source] BackupError),
+    /// The database is older than what was published.
+    #[error("the database was set back: {published} entries are published, it has {database}")]
+    RolledBack {
+        /// Entries that are published.
+        published: u64,
+        /// Entries in the database.
+        database: u64,
+    },
+    /// The database has another history than what was published.
+    #[error("the database has another history than the {published} entries that are published")]
+    Forked {
+        /// Entries that are published.
+        published: u64,
+    },
+    /// The object store holds the published log of another vault.
+    #[error("the object store holds the published log of another vault, or none that can be read")]
+    OtherLog,
+    /// The witnesses cannot be asked.
+    #[error("cannot use the witnesses")]
+    Witnesses(#[from] WitnessesError),
     /// A first statement failed.
     #[error("cannot record the first organisation and person")]
     First(#[source] AppError),
@@ -115,9 +138,33 @@ impl SetupError {
                 "choose an `origin` like https://vault.example.org: the address that people type".to_owned()
             }
             Self::Genesis(_) | Self::First(_) => "choose an empty database and data directory".to_owned(),
+            Self::RolledBack { published, database } => format!(
+                "restore a newer copy of the database, with at least {published} entries. If there is none, what came \
+                 after entry {database} is lost: see docs/OPERATIONS.md, \"A database that was set back\""
+            ),
+            Self::Forked { .. } => "restore the database that the published log was made from; docs/OPERATIONS.md, \
+                                    \"A database that was set back\", says what this means"
+                .to_owned(),
+            Self::OtherLog => "check `blobs_url`: each vault has an object store of its own".to_owned(),
+            Self::Witnesses(_) => {
+                "check `witnesses` (a C2SP tlog-policy whose witnesses have addresses) and `witness_roots` (PEM)"
+                    .to_owned()
+            }
             Self::OtherKeys(_) => {
                 "restore the keyring that belongs to this database, or the other way round".to_owned()
             }
+        }
+    }
+}
+
+impl From<StartError> for SetupError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::RolledBack { published, database } => Self::RolledBack { published, database },
+            StartError::Forked { published } => Self::Forked { published },
+            StartError::OtherLog => Self::OtherLog,
+            StartError::Store(error) => Self::Store(error),
+            StartError::Blobs(error) => Self::Blobs(error),
         }
     }
 }
@@ -136,12 +183,15 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
     if store.read().await?.vault().await?.is_some() {
         return Err(StoreError::VaultExists.into());
     }
+    let blobs = Blobs::open(config.blobs_url())?;
+    if blobs.log().read(LogFile::Checkpoint).await?.is_some() {
+        return Err(SetupError::OtherLog);
+    }
     let provider = provider(options.passphrase);
     let keyring = Keyring::create(&data.join("keys"), provider.as_ref(), &mut OsEntropy)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     sequencer::create_vault(&store, &signing_keys(&keyring), &origin, clock.as_ref(), &mut OsEntropy).await?;
-    let blobs = Blobs::open(config.blobs_url())?;
-    let app = App::start(store, keyring, blobs, clock).await?;
+    let app = App::start(store, keyring, blobs, clock, None).await?;
     let (admin_person, token) =
         app.found(options.org_name, options.admin_name).await.map_err(SetupError::First)?;
     let report = InitReport {
@@ -165,7 +215,8 @@ pub async fn open(config: &Config, passphrase: Option<Zeroizing<String>>) -> Res
     })?;
     let store = Store::open(config.database_url()).await?;
     let blobs = Blobs::open(config.blobs_url())?;
-    App::start(store, keyring, blobs, Arc::new(SystemClock::new())).await
+    let witnesses = config.witnesses().map(|policy| Witnesses::load(policy, config.witness_roots()));
+    App::start(store, keyring, blobs, Arc::new(SystemClock::new()), witnesses.transpose()?).await
 }
 
 /// Where the server's certificate comes from.
@@ -210,6 +261,7 @@ impl App {
         keyring: Keyring,
         blobs: Blobs,
         clock: Arc<dyn Clock>,
+        witnesses: Option<Witnesses>,
     ) -> Result<Self, SetupError> {
         let (identity, founding) = {
             let mut tx = store.read().await?;
@@ -225,12 +277,20 @@ impl App {
             SignatureType::Ed25519,
             keyring.log_key().verifying_key(),
         );
-        if log.map(|key| key.to_string()).ok().as_deref() != Some(identity.log_vkey.as_str()) {
-            return Err(SetupError::OtherKeys("log key"));
-        }
+        let log = log.ok().filter(|key| key.to_string() == identity.log_vkey);
+        let log = log.ok_or(SetupError::OtherKeys("log key"))?;
+        let found = publish::find(&store, &blobs.log(), &log).await?;
         let keys = Arc::new(signing_keys(&keyring));
         let (sequencer, writer) =
             sequencer::start(store.clone(), keys, Arc::clone(&clock), Box::new(OsEntropy)).await?;
+        let publisher = Publisher::new(
+            store.clone(),
+            blobs.log(),
+            Arc::clone(&clock),
+            sequencer.committed(),
+            found,
+            witnesses,
+        );
         let app = Self {
             vault: identity.id,
             store,
@@ -247,6 +307,7 @@ impl App {
             turns: super::content::Turns::default(),
             exports: super::export::Recent::default(),
             scrubbing: super::scrub::Scrubbing::default(),
+            publication: Publication::new(publisher),
         };
         app.check_canaries().await?;
         Ok(app)
@@ -301,6 +362,7 @@ impl App {
             // A writer that panicked has nothing left to finish.
             let _ = writer.await;
         }
+        self.publication.end().await;
         self.store.close().await;
     }
 }

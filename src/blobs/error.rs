@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 
 use custody::blob::{BlobError, ObjectId};
+use custody::tile::TilePath;
 
 /// Why an object cannot be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,9 @@ pub enum BlobsError {
     /// The bytes break a rule of the format, or are not what was sealed.
     #[error(transparent)]
     Blob(#[from] BlobError),
+    /// A tile or a bundle of entries was published with other bytes than the log has there now.
+    #[error("{0} was published with other bytes")]
+    OtherBytes(TilePath),
     /// The store failed.
     #[error("the object store failed")]
     Store(#[source] object_store::Error),
@@ -57,9 +61,13 @@ impl BlobsError {
         match error {
             object_store::Error::NotFound { .. } => Self::NotFound(object),
             object_store::Error::AlreadyExists { .. } => Self::Exists(object),
-            error if is_full(&error) => Self::Full(error),
-            error => Self::Store(error),
+            error => Self::store(error),
         }
+    }
+
+    /// Sorts a store's error by whether there was no room.
+    pub(super) fn store(error: object_store::Error) -> Self {
+        if is_full(&error) { Self::Full(error) } else { Self::Store(error) }
     }
 }
 

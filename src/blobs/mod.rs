@@ -7,6 +7,7 @@
 
 mod copy;
 mod error;
+mod log;
 mod read;
 mod upload;
 
@@ -24,6 +25,7 @@ use tokio::sync::Semaphore;
 
 pub use copy::Copied;
 pub use error::BlobsError;
+pub use log::{LogFile, LogObjects};
 pub use read::BlobSource;
 pub use upload::{NewBlob, SealedUpload, Upload};
 
@@ -31,7 +33,7 @@ pub use upload::{NewBlob, SealedUpload, Upload};
 const WINDOW: u64 = 8 * custody::blob::SEGMENT_LEN as u64;
 /// How long an upload waits for its turn before it is turned away, to come again later.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// All objects stand below this name.
+/// Evidence stands below this name.
 const PREFIX: &str = "objects";
 
 /// Where objects are stored. Cheap to clone; clones share the limit on uploads.
@@ -78,15 +80,20 @@ impl Blobs {
     /// them to nobody. Only for a process that has begun no upload and shares the folder with none that has. Returns
     /// how many.
     pub async fn remove_unfinished(&self) -> Result<usize, BlobsError> {
-        let Some(folder) = self.folder.as_ref().map(|folder| folder.join(PREFIX)) else { return Ok(0) };
+        let Some(folder) = self.folder.clone() else { return Ok(0) };
         off_worker(move || {
             let unfinished = |entry: &walkdir::DirEntry| {
                 let name = entry.file_name().to_string_lossy();
                 let id = name.split_once('#').map(|(id, _)| id.parse::<ObjectId>());
                 entry.file_type().is_file() && matches!(id, Some(Ok(_)))
             };
-            let files = walkdir::WalkDir::new(folder).into_iter().filter_map(Result::ok).filter(unfinished);
-            files.filter(|entry| std::fs::remove_file(entry.path()).is_ok()).count()
+            let unpublished = |entry: &walkdir::DirEntry| {
+                entry.file_type().is_file() && entry.file_name().to_string_lossy().contains('#')
+            };
+            let files = |name| walkdir::WalkDir::new(folder.join(name)).into_iter().filter_map(Result::ok);
+            let removed = |entry: &walkdir::DirEntry| std::fs::remove_file(entry.path()).is_ok();
+            files(log::PREFIX).filter(unpublished).filter(removed).count();
+            files(PREFIX).filter(unfinished).filter(removed).count()
         })
         .await
     }

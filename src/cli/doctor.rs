@@ -11,7 +11,8 @@ use super::failure::{Exit, Failure};
 use super::serve::keys_passphrase;
 use super::table::table;
 use super::{Global, Out, progress};
-use crate::app::setup;
+use crate::app::setup::{self, SetupError};
+use crate::app::{AppError, Readiness};
 use crate::client::now;
 use crate::config::Config;
 use crate::keyring::{FileProvider, KeyProvider, Keyring, PassphraseProvider};
@@ -21,6 +22,8 @@ use crate::store::Store;
 
 /// This program was written after this moment, milliseconds since 1970; a clock before it is wrong.
 const WRITTEN_MS: i64 = 1_780_000_000_000;
+
+const PUBLISHED: &str = "published log";
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -65,13 +68,23 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     let together = keyring.ok && database.ok;
     let mut findings = vec![clock(), data_dir(&config), keyring, database, blobs(&config)];
     if together {
-        findings.push(match setup::open(&config, passphrase).await {
+        match setup::open(&config, passphrase).await {
             Ok(app) => {
+                findings.push(good("keys of this database", "they open what the database holds"));
+                findings.push(published(app.readiness().await));
                 app.close().await;
-                good("keys of this database", "they open what the database holds")
             }
-            Err(error) => bad("keys of this database", &error, error.remedy()),
-        });
+            Err(error) => {
+                let check = match error {
+                    SetupError::RolledBack { .. } | SetupError::Forked { .. } | SetupError::OtherLog => {
+                        PUBLISHED
+                    }
+                    SetupError::Witnesses(_) => "witnesses",
+                    _ => "keys of this database",
+                };
+                findings.push(bad(check, &error, error.remedy()));
+            }
+        }
     }
     let ill = findings.iter().any(|finding| !finding.ok);
     out.result(&findings, |findings| {
@@ -204,6 +217,18 @@ fn blobs(config: &Config) -> Finding {
     match tempfile::tempfile_in(folder) {
         Ok(_) => good("object store", &format!("{} can be written", folder.display())),
         Err(error) => bad("object store", &error, format!("mkdir -p -m 0700 {}", folder.display())),
+    }
+}
+
+/// How far the log is published, as the object store and the database say; a service that runs says more.
+fn published(readiness: Result<Readiness, AppError>) -> Finding {
+    match readiness {
+        Ok(Readiness { size, status }) => {
+            let shown = status.published.as_ref().map_or(0, |published| published.size);
+            let stored = status.stored;
+            good(PUBLISHED, &format!("{size} entries committed, {stored} stored, {shown} published"))
+        }
+        Err(error) => bad(PUBLISHED, &error, "check `database_url` (custos config show)".into()),
     }
 }
 

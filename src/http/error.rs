@@ -81,6 +81,12 @@ pub const TABLE: &[Row] = &[
         "ask the registrar for a new invitation",
     ),
     (
+        "not-published",
+        503,
+        "Nothing is published yet",
+        "ask again in a second; if it stays so, `GET /readyz` says why",
+    ),
+    (
         "storage-full",
         507,
         "Storage is full",

@@ -8,6 +8,7 @@ pub mod error;
 pub(crate) mod limit;
 pub mod range;
 pub mod tls;
+mod wait;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -99,6 +100,7 @@ pub async fn serve(
     if orphans > 0 {
         tracing::warn!(orphans, "objects that no record names: see docs/OPERATIONS.md; nothing was deleted");
     }
+    app.publish().await;
     let shared = Data::from(Arc::clone(&app));
     let limits = limit::Limits::new();
     let counted = limits.clone();
@@ -107,6 +109,7 @@ pub async fn serve(
     let server = HttpServer::new(move || {
         Service::new()
             .app_data(shared.clone())
+            .wrap(actix_web::middleware::from_fn(wait::for_witnesses))
             .wrap(actix_web::middleware::from_fn(limit::guard))
             .app_data(Data::new(limits.clone()))
             .wrap(headers())

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use custody::digest::Digest;
+use custody::note::SignedNote;
 use custody::proof::TlogProof;
 use custody::receipt::{Predecessor, Receipt};
 use custody::record::Sequence;
@@ -20,15 +21,25 @@ impl Tx {
     /// The receipts of these records, which must be in log order.
     pub async fn receipts_for(&mut self, rows: Vec<RecordRow>) -> Result<Vec<Receipt>, StoreError> {
         let head = self.log_head().await?.ok_or(StoreError::NoVault)?;
+        self.receipts_under(rows, head.size(), &head.checkpoint).await
+    }
+
+    /// The same, proven against a checkpoint of `size` entries.
+    pub async fn receipts_under(
+        &mut self,
+        rows: Vec<RecordRow>,
+        size: u64,
+        checkpoint: &SignedNote,
+    ) -> Result<Vec<Receipt>, StoreError> {
         let before: Vec<_> = rows.iter().flat_map(predecessors).collect();
         let before = self.places(&before).await?;
         let mut tiles = Tiles::default();
         let mut receipts = Vec::with_capacity(rows.len());
         for row in rows {
-            let plan = custody::merkle::Plan::inclusion(row.log_index, head.size())
+            let plan = custody::merkle::Plan::inclusion(row.log_index, size)
                 .map_err(|_| StoreError::Inconsistent("a record lies beyond the end of the log"))?;
             let path = self.proof(&plan, &mut tiles).await?;
-            let proof = TlogProof::new(row.log_index, path, head.checkpoint.clone())
+            let proof = TlogProof::new(row.log_index, path, checkpoint.clone())
                 .map_err(|_| StoreError::Inconsistent("a proof is longer than any can be"))?;
             receipts.push(receipt(row, &before, proof)?);
         }

@@ -13,6 +13,7 @@ mod lists;
 mod log;
 mod objects;
 mod projections;
+mod publication;
 mod records;
 mod row;
 mod schema;
@@ -25,6 +26,7 @@ pub use error::StoreError;
 pub use lists::{CaseRow, ItemRow, KeyRow, PersonRow};
 pub use log::{LogHead, Tiles};
 pub use objects::{ObjectRow, ObjectState, SubjectKey};
+pub use publication::CheckpointRow;
 pub use records::{HeadRow, RecordPlace, RecordRow, SealedOpening, StoredOpening};
 #[doc(hidden)]
 pub use sql::texts;

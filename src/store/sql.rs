@@ -87,10 +87,14 @@ pub(super) fn placeholders(dialect: Dialect, first: usize, count: usize) -> Stri
     (first..first + count).map(placeholder).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] =
-    &[(1, "spine", include_str!("../../migrations/sqlite/0001_spine.sql"))];
-pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] =
-    &[(1, "spine", include_str!("../../migrations/postgres/0001_spine.sql"))];
+pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
+    (1, "spine", include_str!("../../migrations/sqlite/0001_spine.sql")),
+    (2, "publication", include_str!("../../migrations/sqlite/0002_publication.sql")),
+];
+pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
+    (1, "spine", include_str!("../../migrations/postgres/0001_spine.sql")),
+    (2, "publication", include_str!("../../migrations/postgres/0002_publication.sql")),
+];
 
 // What tables there are: name, column, type, place in the primary key (0: none), in the order of the columns.
 pub(super) const TABLES_SQLITE: Sql = Sql {
@@ -187,6 +191,17 @@ fixed {
         ORDER BY log_index";
     NODES "log_nodes" "SELECT idx, hash FROM log_nodes WHERE level = $1 AND idx >= $2 AND idx < $3 \
         ORDER BY idx";
+
+    NEWEST_CHECKPOINT "checkpoints" "SELECT size, note, published FROM checkpoints ORDER BY size DESC LIMIT 1";
+    CHECKPOINT_OF "checkpoints" "SELECT size, note, published FROM checkpoints WHERE size = $1";
+    // Whoever laid out a bundle under a checkpoint finds the same signatures again: the first ones stay.
+    KEEP_CHECKPOINT "checkpoints" "INSERT INTO checkpoints (size, note, published) VALUES ($1, $2, $3) ON CONFLICT \
+        (size) DO NOTHING";
+    PRUNE_CHECKPOINTS "checkpoints" "DELETE FROM checkpoints WHERE size < (SELECT size FROM checkpoints ORDER BY size \
+        DESC LIMIT 1 OFFSET 999) AND size NOT IN (SELECT checkpoint_size FROM exports)";
+    CHECKPOINT_FOR "exports" "SELECT export, checkpoint_size FROM exports WHERE export = $1";
+    DECIDE_CHECKPOINT "exports" "INSERT INTO exports (export, checkpoint_size) VALUES ($1, $2) ON CONFLICT (export) \
+        DO NOTHING";
 
     VAULT "vault" "SELECT id, vault, origin, log_vkey, key, orgs, persons, vouched FROM vault WHERE id = 1";
     UPDATE_VAULT "vault" "UPDATE vault SET orgs = $1, persons = $2, vouched = $3 WHERE id = 1";

@@ -5,6 +5,7 @@
 mod api;
 mod cli;
 mod ops;
+mod publish;
 mod store;
 mod support;
 mod tidy;

@@ -183,7 +183,7 @@ fn about(app: &App, scope: &Scope) -> Result<About, AppError> {
 
 fn manifest(app: &App, scope: &Scope) -> BundleManifest {
     BundleManifest {
-        checkpoint: CheckpointHead { root: scope.root, size: scope.cut },
+        checkpoint: CheckpointHead { root: scope.root, size: scope.size },
         cut: scope.cut,
         exported: scope.exported,
         exporter: scope.exporter,

@@ -13,6 +13,7 @@ mod zip;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use custody::act::{BundleCompleted, BundleExported};
 use custody::digest::Digest;
@@ -30,10 +31,14 @@ use super::compose::{Say, Signer};
 use super::say::With;
 use super::{App, AppError, first_record, parse, wire};
 use crate::api;
+use crate::publish::Published;
 use crate::sequencer::SubmitError;
 
 /// Layouts kept in memory; an older one is made again when its bundle is fetched. Each has some 2 KB an exhibit.
 const KEPT: usize = 2;
+
+/// How long an export waits for its entries to be published.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Layouts of the newest exports.
 #[derive(Debug, Default)]
@@ -73,7 +78,9 @@ impl App {
         let mut say = Say::in_case(Kind::BundleExported, case).op_id(op_id).fields(new.fields)?;
         say.purpose = Some(parse(&new.purpose, "purpose")?);
         let exported = self.record_export(person, case, say).await?;
-        let laid = self.lay_out(first_record(&exported)?).await?;
+        let export = first_record(&exported)?;
+        self.decide_checkpoint(export).await?;
+        let laid = self.lay_out(export).await?;
         let data = BundleCompleted { bundle: laid.bundle_digest, export: laid.scope.exported }.to_data();
         let say = Say::new(Kind::BundleCompleted).data(data).op_id(Some(completion_of(&laid.scope.exported)));
         let completed = self.say_as_vault(say, With::default()).await?;
@@ -130,8 +137,7 @@ impl App {
         };
         self.require(person, case, None, Right::Export).await?;
         // Released only once its digest is in the log; repeating the export's request completes what a crash left.
-        let completed = (Actor::System, completion_of(&export));
-        if self.store.read().await?.known_acts([completed].into_iter()).await?.is_empty() {
+        if !self.is_completed(&export).await? {
             return Err(AppError::NotFound("export"));
         }
         let laid = match self.exports.find(&export) {
@@ -139,6 +145,27 @@ impl App {
             None => self.lay_out(export).await?,
         };
         Ok(BundleStream::start(self, laid))
+    }
+
+    async fn is_completed(&self, export: &Digest) -> Result<bool, AppError> {
+        let completed = (Actor::System, completion_of(export));
+        Ok(!self.store.read().await?.known_acts([completed].into_iter()).await?.is_empty())
+    }
+
+    /// Decides, once, under which checkpoint the bundle is laid out: where witnesses are asked, under one that they
+    /// cosigned, if that comes soon; else under the log's own at the cut. Either way the public log reaches as far as
+    /// the bundle before anybody has it, unless publishing fails.
+    async fn decide_checkpoint(&self, export: Digest) -> Result<(), AppError> {
+        if self.is_completed(&export).await? {
+            return Ok(());
+        }
+        let row = self.store.read().await?.records_by_hash(&[export]).await?.pop();
+        let cut = row.ok_or(AppError::NotFound("export"))?.log_index + 1;
+        let witnessed = self.asks_witnesses();
+        let covers = |published: &Published| published.size >= cut && published.witnessed == witnessed;
+        let published = self.published(covers, PATIENCE).await;
+        let size = published.filter(|published| published.witnessed).map_or(0, |published| published.size);
+        Ok(self.store.decide_checkpoint(&export, size).await?)
     }
 
     async fn lay_out(&self, export: Digest) -> Result<Arc<Laid>, AppError> {

@@ -117,6 +117,8 @@ pub(super) struct Scope {
     pub(super) recipient: Option<Digest>,
     /// N: index of that record and 1.
     pub(super) cut: u64,
+    /// Entries that the checkpoint covers: the cut, or more.
+    pub(super) size: u64,
     pub(super) checkpoint: SignedNote,
     pub(super) root: Digest,
     /// Log indices of all records in the bundle.
@@ -137,9 +139,17 @@ impl Scope {
         let cut = row.log_index + 1;
         let mut closure = Closure::new(case);
         closure.advance(&mut tx, cut).await?;
-        let plan = Plan::root(cut).map_err(AppError::internal("planning the log's root"))?;
+        let cosigned = match tx.checkpoint_for(&export).await? {
+            Some(size @ 1..) => tx.checkpoint_of(size).await?,
+            _ => None,
+        };
+        let size = cosigned.as_ref().map_or(cut, |row| row.size);
+        let plan = Plan::root(size).map_err(AppError::internal("planning the log's root"))?;
         let root = root_of(&mut tx, &plan).await?;
         drop(tx);
+        // Ed25519 signatures are deterministic (RFC 8032): signing the same tree head again gives the note that was
+        // signed when the export was committed.
+        let checkpoint = cosigned.map_or_else(|| checkpoint(app, cut, root), |row| Ok(row.note))?;
         let mut streams: Vec<_> = closure
             .heads
             .iter()
@@ -154,9 +164,8 @@ impl Scope {
             exporter: said.actor,
             recipient: recipient.ok().and_then(|name| said.fields.get(&name).copied()),
             cut,
-            // Ed25519 signatures are deterministic (RFC 8032): signing the same tree head again gives the note that
-            // was signed when the export was committed.
-            checkpoint: checkpoint(app, cut, root)?,
+            size,
+            checkpoint,
             root,
             indices: closure.indices.into_iter().collect(),
             streams,

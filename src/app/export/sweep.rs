@@ -119,7 +119,7 @@ impl<'a> Sweep<'a> {
     async fn proofs(&mut self, page: &[u64], lines: &mut Lines) -> Result<(), AppError> {
         let previous = self.at.checked_sub(1).and_then(|at| self.scope.indices.get(at)).copied();
         let mut tx = self.app.store.read().await?;
-        let paths = tx.shared_paths(previous, page, self.scope.cut, &mut self.tiles).await?;
+        let paths = tx.shared_paths(previous, page, self.scope.size, &mut self.tiles).await?;
         for (index, path) in page.iter().zip(paths) {
             lines.proofs.extend(ProofLine { index: *index, path }.emit());
         }

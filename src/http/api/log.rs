@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Answer, ok};
 use crate::api;
-use crate::app::App;
+use crate::app::{App, Readiness};
 
 /// Who this vault is.
 #[utoipa::path(responses((status = 200, body = api::VaultInfo)), security(()))]
@@ -19,7 +19,7 @@ pub(crate) async fn vault(app: Data<App>) -> Answer {
 #[utoipa::path(responses((status = 200, content_type = "text/plain", body = String)), security(()))]
 #[get("/log/checkpoint")]
 pub(crate) async fn checkpoint(app: Data<App>) -> Answer {
-    let note = app.checkpoint().await?;
+    let note = app.checkpoint()?;
     Ok(HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
         .insert_header(("Cache-Control", "public, max-age=1"))
@@ -63,12 +63,27 @@ pub(crate) async fn livez() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok\n")
 }
 
-/// The database answers and the log has its first record.
-#[utoipa::path(responses((status = 200, body = String), (status = 503, body = String)), security(()))]
+/// How much to say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verbose {
+    verbose: Option<String>,
+}
+
+/// The database answers; what an operator must look at stands below. With `?verbose` how far publishing is.
+#[utoipa::path(params(("verbose" = Option<String>, Query)), responses((status = 200, body = String), (status = 503, body = String)), security(()))]
 #[get("/readyz")]
-pub(crate) async fn readyz(app: Data<App>) -> HttpResponse {
-    match app.checkpoint().await {
-        Ok(_) => HttpResponse::Ok().content_type("text/plain").body("ready\n"),
+pub(crate) async fn readyz(app: Data<App>, how: Query<Verbose>) -> HttpResponse {
+    match app.readiness().await {
+        Ok(readiness) => {
+            let alarms = readiness.status.alarms().into_iter().map(|alarm| format!("alarm: {alarm}"));
+            let more = if how.verbose.is_some() { verbose(&readiness) } else { Vec::new() };
+            let lines: Vec<_> = std::iter::once("ready".to_owned()).chain(alarms).chain(more).collect();
+            HttpResponse::Ok()
+                .content_type("text/plain; charset=utf-8")
+                .insert_header(("Cache-Control", "no-store"))
+                .body(lines.join("\n") + "\n")
+        }
         Err(error) => {
             tracing::warn!(code = error.code(), "not ready");
             HttpResponse::ServiceUnavailable()
@@ -76,4 +91,23 @@ pub(crate) async fn readyz(app: Data<App>) -> HttpResponse {
                 .body("the database does not answer\n")
         }
     }
+}
+
+fn verbose(Readiness { size, status }: &Readiness) -> Vec<String> {
+    let (published, witnessed) =
+        status.published.as_ref().map_or((0, false), |published| (published.size, published.witnessed));
+    let counts = status.counts;
+    let mut lines = vec![
+        format!("entries: {size} committed, {} stored, {published} published", status.stored),
+        format!("witnessed: {}", if witnessed { "yes" } else { "no" }),
+        format!(
+            "since the start: {} tiles, {} checkpoints, {} failures, {} quorums missed",
+            counts.objects, counts.checkpoints, counts.failures, counts.quorums_missed
+        ),
+    ];
+    lines.extend(status.witnesses.iter().map(|witness| {
+        let trouble = witness.trouble.as_deref().unwrap_or("cosigns");
+        format!("witness {}: {} entries, {trouble}", witness.name, witness.size)
+    }));
+    lines
 }

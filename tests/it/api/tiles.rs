@@ -33,7 +33,8 @@ async fn whoever_has_not_signed_in_reads_the_log_through_its_tiles(engine: Engin
     let fetch = |path: TilePath| tiles.get(&path).cloned().ok_or("not fetched");
     let mut reader = TileReader::new(size, *checkpoint.root(), fetch).unwrap();
     let entries = reader.entries(0).unwrap().unwrap().concat();
-    assert_eq!(entries, stranger.entries(0, 65_536).await);
+    // What was published last may be behind what was committed last.
+    assert!(stranger.entries(0, 65_536).await.starts_with(&entries));
     assert_eq!(entries.len() as u64, size * ENTRY_BYTES as u64);
 
     for path in [

@@ -5,6 +5,7 @@ mod appending;
 mod batches;
 mod objects;
 mod proofs;
+mod publication;
 mod schema;
 mod tiles;
 mod transfers;

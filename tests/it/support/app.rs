@@ -44,6 +44,11 @@ struct Running {
 
 /// An empty place for a vault.
 pub(crate) async fn place(engine: Engine, root: &Path) -> Config {
+    place_with(engine, root, &[]).await
+}
+
+/// The same, with paths in the environment.
+pub(crate) async fn place_with(engine: Engine, root: &Path, more: &[(&str, &Path)]) -> Config {
     let flags = Flags {
         listen: Some("127.0.0.1:0".to_owned()),
         data_dir: Some(root.join("data")),
@@ -53,7 +58,15 @@ pub(crate) async fn place(engine: Engine, root: &Path) -> Config {
         },
         ..Flags::default()
     };
-    Config::load(&flags, &|_| None).unwrap()
+    Config::load(&flags, &named(more)).unwrap()
+}
+
+/// An environment that has these paths.
+pub(crate) fn named(paths: &[(&str, &Path)]) -> impl Fn(&str) -> Option<String> {
+    move |name| {
+        let found = paths.iter().find(|(found, _)| *found == name);
+        found.map(|(_, path)| path.display().to_string())
+    }
 }
 
 impl TestApp {
@@ -131,7 +144,12 @@ impl TestApp {
     /// Every stored object.
     pub(crate) fn objects(&self) -> Vec<PathBuf> {
         let folder = self.config.blobs_url().strip_prefix("file://").unwrap();
-        walkdir::WalkDir::new(folder)
+        // The published log beside them is none.
+        let objects = std::path::Path::new(folder).join("objects");
+        if !objects.exists() {
+            return Vec::new();
+        }
+        walkdir::WalkDir::new(objects)
             .into_iter()
             .map(Result::unwrap)
             .filter(|entry| entry.file_type().is_file())

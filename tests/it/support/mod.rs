@@ -8,4 +8,5 @@ pub(crate) mod client;
 pub(crate) mod postgres;
 pub(crate) mod published;
 pub(crate) mod raw;
+pub(crate) mod witness;
 pub(crate) mod world;

@@ -11,11 +11,22 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 /// The address of a new, empty database.
 pub(crate) async fn fresh_database() -> String {
+    database("").await
+}
+
+/// The address of a copy of the database at `url`, which nobody may be connected to.
+pub(crate) async fn copy_of(url: &str) -> String {
+    let base = url.split_once('?').map_or(url, |(base, _)| base);
+    let (_, name) = base.rsplit_once('/').expect("the address names a database");
+    database(&format!(" TEMPLATE {name}")).await
+}
+
+async fn database(like: &str) -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let server = server();
     let name = format!("custos_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
     let mut connection = PgConnection::connect(&server).await.expect("the test server answers");
-    let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    let create = AssertSqlSafe(format!("CREATE DATABASE {name}{like}"));
     sqlx::query(create).execute(&mut connection).await.expect("the test server makes databases");
     let (base, options) = server.split_once('?').unwrap_or((&server, ""));
     let (host, _) = base.rsplit_once('/').expect("the address names a database");

@@ -1,4 +1,4 @@
 //! Being a witness: it never cosigns two histories, whatever happens to it.
 
 mod memory;
-mod service;
+pub(crate) mod service;

@@ -1,0 +1,95 @@
+//! The published log beside the evidence: tiles and bundles that are written once, and the few files that move on with
+//! its end. With them the object store alone holds every published entry.
+
+use std::sync::Arc;
+
+use custody::tile::TilePath;
+use object_store::path::Path;
+use object_store::{GetOptions, ObjectStore, PutMode, PutOptions};
+
+use super::{Blobs, BlobsError};
+
+/// The published log stands below this name.
+pub(super) const PREFIX: &str = "log";
+/// No file of the published log is larger, in bytes: a full bundle of our entries has some 25 KiB, a note 64.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Where the log is published.
+#[derive(Debug, Clone)]
+pub struct LogObjects {
+    store: Arc<dyn ObjectStore>,
+}
+
+/// A file that moves on with the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFile {
+    /// The newest checkpoint up to which every entry is here, signed by the log.
+    Checkpoint,
+    /// The entries after the last full bundle: the index of the first in eight bytes, big-endian, and a bundle.
+    Tail,
+    /// The newest checkpoint that a quorum of witnesses cosigned.
+    Witnessed,
+}
+
+impl LogFile {
+    fn path(self) -> Path {
+        let name = match self {
+            Self::Checkpoint => "checkpoint",
+            Self::Tail => "tail",
+            Self::Witnessed => "witnessed",
+        };
+        Path::from(format!("{PREFIX}/{name}"))
+    }
+}
+
+impl Blobs {
+    /// The published log in the same store.
+    pub fn log(&self) -> LogObjects {
+        LogObjects { store: Arc::clone(&self.store) }
+    }
+}
+
+impl LogObjects {
+    /// Writes a full tile or bundle, durably. One that is there already must have the same bytes: otherwise the log was
+    /// published with another history ([`BlobsError::OtherBytes`]).
+    pub async fn create(&self, path: TilePath, bytes: Vec<u8>) -> Result<(), BlobsError> {
+        let at = Path::from(format!("{PREFIX}/{path}"));
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match self.store.put_opts(&at, bytes.clone().into(), options).await {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::AlreadyExists { .. }) => match self.read_at(&at).await? {
+                Some(found) if found == bytes => Ok(()),
+                _ => Err(BlobsError::OtherBytes(path)),
+            },
+            Err(error) => Err(BlobsError::store(error)),
+        }
+    }
+
+    /// Writes a file that moves on with the log, in one step.
+    pub async fn replace(&self, file: LogFile, bytes: Vec<u8>) -> Result<(), BlobsError> {
+        let written = self.store.put_opts(&file.path(), bytes.into(), PutOptions::default()).await;
+        written.map(drop).map_err(BlobsError::store)
+    }
+
+    /// Reads one; nothing if it was never written.
+    pub async fn read(&self, file: LogFile) -> Result<Option<Vec<u8>>, BlobsError> {
+        self.read_at(&file.path()).await
+    }
+
+    /// Reads a full tile or bundle; nothing if it was never written.
+    pub async fn tile(&self, path: TilePath) -> Result<Option<Vec<u8>>, BlobsError> {
+        self.read_at(&Path::from(format!("{PREFIX}/{path}"))).await
+    }
+
+    async fn read_at(&self, at: &Path) -> Result<Option<Vec<u8>>, BlobsError> {
+        let found = match self.store.get_opts(at, GetOptions::default()).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(BlobsError::store(error)),
+        };
+        if found.meta.size > MAX_BYTES {
+            return Err(BlobsError::TooLarge(MAX_BYTES));
+        }
+        Ok(Some(found.bytes().await.map_err(BlobsError::store)?.to_vec()))
+    }
+}

@@ -1,0 +1,85 @@
+//! Before anything is served: what was published must be a beginning of what the database holds.
+
+use std::sync::Arc;
+
+use custody::checkpoint::Checkpoint;
+use custody::digest::Digest;
+use custody::merkle::{EMPTY_ROOT, Plan};
+use custody::note::{SignedNote, VerifierKey};
+
+use super::Published;
+use crate::blobs::{BlobsError, LogFile, LogObjects};
+use crate::store::{Store, StoreError, Tiles};
+
+/// What was published before.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// The checkpoint up to which everything is in the object store.
+    pub stored: Option<Published>,
+    /// The newest one that was cosigned.
+    pub witnessed: Option<Published>,
+}
+
+/// Why a vault must not be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The database is older than what was published.
+    #[error("the database was set back: {published} entries are published, it has {database}")]
+    RolledBack {
+        /// Entries that are published.
+        published: u64,
+        /// Entries in the database.
+        database: u64,
+    },
+    /// The database has another history than what was published.
+    #[error("the database has another history than the {published} entries that are published")]
+    Forked {
+        /// Entries that are published.
+        published: u64,
+    },
+    /// The object store holds the published log of another vault, or something else in its place.
+    #[error("the object store holds the published log of another vault, or none that can be read")]
+    OtherLog,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The object store.
+    #[error(transparent)]
+    Blobs(#[from] BlobsError),
+}
+
+/// Compares the published log with the database.
+pub async fn find(store: &Store, objects: &LogObjects, log: &VerifierKey) -> Result<Found, StartError> {
+    let mut found = Found::default();
+    for file in [LogFile::Checkpoint, LogFile::Witnessed] {
+        let Some(bytes) = objects.read(file).await? else { continue };
+        let note = SignedNote::parse(&bytes).map_err(|_| StartError::OtherLog)?;
+        let checkpoint = Checkpoint::open(&note, log).map_err(|_| StartError::OtherLog)?;
+        compare(store, &checkpoint).await?;
+        if file == LogFile::Checkpoint {
+            let (size, note) = (checkpoint.size(), Arc::new(note));
+            found.stored = Some(Published { size, note, witnessed: false });
+        }
+    }
+    if let Some(row) = store.read().await?.newest_checkpoint().await? {
+        found.witnessed = Some(Published { size: row.size, note: Arc::new(row.note), witnessed: true });
+    }
+    Ok(found)
+}
+
+async fn compare(store: &Store, checkpoint: &Checkpoint) -> Result<(), StartError> {
+    let mut tx = store.read().await?;
+    let database = tx.log_head().await?.ok_or(StoreError::NoVault)?.size();
+    let published = checkpoint.size();
+    if published > database {
+        return Err(StartError::RolledBack { published, database });
+    }
+    let plan = Plan::root(published).map_err(|_| StartError::OtherLog)?;
+    let root: Vec<Digest> = tx.proof(&plan, &mut Tiles::default()).await?;
+    if root.first().unwrap_or(&EMPTY_ROOT) == checkpoint.root() {
+        Ok(())
+    } else {
+        Err(StartError::Forked { published })
+    }
+}
