@@ -51,7 +51,7 @@ async fn a_bundle_is_witnessed_and_the_same_bytes_whenever_it_is_fetched(engine:
     let export: api::Export = asha.export(&case).await.made();
     let bundle = asha.bundle(&export.id).await.body;
     let files = Unzipped::new(&bundle);
-    let trust = Trust { fingerprint: None, policy: Some(trusted(&app, &[&one, &two], 2)) };
+    let trust = Trust { fingerprint: None, policy: Some(trusted(&app, &[&one, &two], 2)), timestamps: None };
     let report = verify(&mut Unzipped::new(&bundle), &trust, None, &[]).unwrap();
     let codes: Vec<_> = report.findings.iter().map(|finding| finding.code).collect();
     assert!(!codes.contains(&Code::NotWitnessed), "{:#?}", report.findings);
