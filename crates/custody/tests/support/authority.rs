@@ -1,9 +1,20 @@
 //! A timestamp authority in memory, for any time: a certificate that is its own root, and tokens, by Ed25519.
 
+use custody::act::{AnchorKind, AnchorNoted};
 use custody::digest::Digest;
+use custody::kind::Kind;
 use custody::time::Timestamp;
 use custody::timestamp::Anchors;
 use ed25519_dalek::{Signer as _, SigningKey};
+
+use super::{By, Vault, draft};
+
+/// What authorities said about a checkpoint.
+#[derive(Clone)]
+pub struct Stamp {
+    pub note: Vec<u8>,
+    pub tokens: Vec<Vec<u8>>,
+}
 
 /// Someone who stamps; the seed is the key.
 #[derive(Clone)]
@@ -125,4 +136,24 @@ pub fn unknown() -> Authority {
 /// What every reader of the kit trusts.
 pub fn trusted() -> Anchors {
     known().anchors()
+}
+
+impl Vault {
+    /// Takes a token over the log as it is, made by `authority` from what it is to be over, and notes it.
+    pub fn stamp(&mut self, authority: impl FnOnce(&[u8]) -> Vec<u8>) -> Digest {
+        let size = self.size();
+        let anchor = self.stamp_unnoted(authority);
+        let data = AnchorNoted { anchor, kind: AnchorKind::Timestamp, size };
+        self.say(By::Vault, draft(Kind::AnchorNoted, data.to_data()))
+    }
+
+    /// The same without the record; the token's digest.
+    pub fn stamp_unnoted(&mut self, authority: impl FnOnce(&[u8]) -> Vec<u8>) -> Digest {
+        let note = self.checkpoint().to_string().into_bytes();
+        let token = authority(&note);
+        let digest = Digest::of(&token);
+        let stamp = self.stamps.entry(self.size()).or_insert(Stamp { note, tokens: Vec::new() });
+        stamp.tokens.push(token);
+        digest
+    }
 }

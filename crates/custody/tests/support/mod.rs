@@ -5,6 +5,7 @@ pub mod authority;
 pub mod bundle;
 mod story;
 
+pub use authority::Stamp;
 pub use story::*;
 
 use std::collections::{BTreeMap, HashMap};
@@ -56,13 +57,6 @@ pub struct Vault {
     /// Admits what the rules refuse.
     pub lawless: bool,
     random: (u8, u64),
-}
-
-/// What authorities said about a checkpoint.
-#[derive(Clone)]
-pub struct Stamp {
-    pub note: Vec<u8>,
-    pub tokens: Vec<Vec<u8>>,
 }
 
 /// A person with the key of a device.
@@ -443,24 +437,6 @@ impl Vault {
         let batch = self.batch();
         let origin = Origin::new(ORIGIN).unwrap();
         Checkpoint::new(origin, batch.size(), batch.root()).unwrap().sign(&self.log_key).unwrap()
-    }
-
-    /// Takes a token over the log as it is, made by `authority` from what it is to be over, and notes it.
-    pub fn stamp(&mut self, authority: impl FnOnce(&[u8]) -> Vec<u8>) -> Digest {
-        let size = self.size();
-        let anchor = self.stamp_unnoted(authority);
-        let data = AnchorNoted { anchor, kind: AnchorKind::Timestamp, size };
-        self.say(By::Vault, draft(Kind::AnchorNoted, data.to_data()))
-    }
-
-    /// The same without the record; the token's digest.
-    pub fn stamp_unnoted(&mut self, authority: impl FnOnce(&[u8]) -> Vec<u8>) -> Digest {
-        let note = self.checkpoint().to_string().into_bytes();
-        let token = authority(&note);
-        let digest = Digest::of(&token);
-        let stamp = self.stamps.entry(self.size()).or_insert(Stamp { note, tokens: Vec::new() });
-        stamp.tokens.push(token);
-        digest
     }
 
     /// The receipt of the record at a log index.
