@@ -342,10 +342,12 @@ fn a_zip_that_another_program_unpacks_otherwise_is_refused() {
     let mut other = name.to_vec();
     *other.last_mut().unwrap() ^= 1;
     let body = [&[1][..], &crc32(name).to_le_bytes(), &other].concat();
-    let extra = [&0x7075_u16.to_le_bytes()[..], &(body.len() as u16).to_le_bytes(), &body].concat();
+    let extra =
+        [&0x7075_u16.to_le_bytes()[..], &u16::try_from(body.len()).unwrap().to_le_bytes(), &body].concat();
     let mut renamed =
-        [&with(28, &(extra.len() as u16).to_le_bytes())[..content], &extra, &sound[content..]].concat();
-    shift_directory(&mut renamed, at, extra.len() as u32);
+        [&with(28, &u16::try_from(extra.len()).unwrap().to_le_bytes())[..content], &extra, &sound[content..]]
+            .concat();
+    shift_directory(&mut renamed, at, u32::try_from(extra.len()).unwrap());
     let mut before = [b"#!/bin/sh\n", &sound[..]].concat();
     shift_directory(&mut before, 0, 10);
     let end = sound.len() - 22;

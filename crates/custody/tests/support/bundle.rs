@@ -28,6 +28,9 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 
 pub type Omit<'a> = &'a dyn Fn(&Said, &Built) -> bool;
 
+/// Makes a time stamp over these bytes.
+pub type Stamp<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+
 /// What an exporter may keep back, and what a lying one leaves out.
 #[derive(Default)]
 pub struct Options<'a> {
@@ -37,7 +40,7 @@ pub struct Options<'a> {
     pub hide_fields: bool,
     pub hide_contents: Vec<ItemId>,
     /// Takes a last token over the checkpoint of the bundle.
-    pub stamp: Option<&'a dyn Fn(&[u8]) -> Vec<u8>>,
+    pub stamp: Option<Stamp<'a>>,
 }
 
 /// A bundle with what is needed to sign it again.
