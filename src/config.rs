@@ -99,6 +99,9 @@ pub struct Config {
     tls: Setting<Tls>,
     witnesses: Setting<Option<PathBuf>>,
     witness_roots: Setting<Option<PathBuf>>,
+    timestamps: Setting<Vec<String>>,
+    timestamp_roots: Setting<Option<PathBuf>>,
+    timestamp_hours: Setting<u32>,
 }
 
 /// Why there is no configuration.
@@ -172,7 +175,29 @@ impl Config {
         let tls = layers.tls(flags, file.tls)?;
         let witnesses = layers.optional("CUSTOS_WITNESSES", file.witnesses);
         let witness_roots = layers.optional("CUSTOS_WITNESS_ROOTS", file.witness_roots);
-        Ok(Self { listen, data_dir, database_url, blobs_url, origin, tls, witnesses, witness_roots })
+        let timestamps = file.timestamps.map(|urls| urls.join(" "));
+        let timestamps = layers.pick("CUSTOS_TIMESTAMPS", None, timestamps, String::new);
+        let timestamps = timestamps.parse("timestamps", "addresses", |text| {
+            Some(text.split_ascii_whitespace().map(str::to_owned).collect())
+        })?;
+        let timestamp_roots = layers.optional("CUSTOS_TIMESTAMP_ROOTS", file.timestamp_roots);
+        let hours = file.timestamp_hours.map(|hours| hours.to_string());
+        let hours = layers.pick("CUSTOS_TIMESTAMP_HOURS", None, hours, || "24".to_owned());
+        let timestamp_hours =
+            hours.parse("timestamp_hours", "a number of hours", |text| text.parse().ok())?;
+        Ok(Self {
+            listen,
+            data_dir,
+            database_url,
+            blobs_url,
+            origin,
+            tls,
+            witnesses,
+            witness_roots,
+            timestamps,
+            timestamp_roots,
+            timestamp_hours,
+        })
     }
 
     /// Where to serve HTTPS.
@@ -215,8 +240,23 @@ impl Config {
         self.witness_roots.value.as_deref()
     }
 
+    /// The addresses of the timestamp authorities that are asked.
+    pub fn timestamps(&self) -> &[String] {
+        &self.timestamps.value
+    }
+
+    /// The root certificates by which time stamps are believed.
+    pub fn timestamp_roots(&self) -> Option<&Path> {
+        self.timestamp_roots.value.as_deref()
+    }
+
+    /// Hours between two time stamps.
+    pub const fn timestamp_hours(&self) -> u32 {
+        self.timestamp_hours.value
+    }
+
     /// Every key with its value, as it may be shown, and its source.
-    pub fn entries(&self) -> [(&'static str, String, &Source); 8] {
+    pub fn entries(&self) -> [(&'static str, String, &Source); 11] {
         [
             ("listen", self.listen.value.to_string(), &self.listen.source),
             ("data_dir", text(&self.data_dir.value), &self.data_dir.source),
@@ -226,6 +266,9 @@ impl Config {
             ("tls", self.tls.value.to_string(), &self.tls.source),
             ("witnesses", optional_text(self.witnesses()), &self.witnesses.source),
             ("witness_roots", optional_text(self.witness_roots()), &self.witness_roots.source),
+            ("timestamps", self.timestamps.value.join(" "), &self.timestamps.source),
+            ("timestamp_roots", optional_text(self.timestamp_roots()), &self.timestamp_roots.source),
+            ("timestamp_hours", self.timestamp_hours.value.to_string(), &self.timestamp_hours.source),
         ]
     }
 }
@@ -247,6 +290,9 @@ struct File {
     tls: Option<FileTls>,
     witnesses: Option<PathBuf>,
     witness_roots: Option<PathBuf>,
+    timestamps: Option<Vec<String>>,
+    timestamp_roots: Option<PathBuf>,
+    timestamp_hours: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -396,65 +442,4 @@ fn without_password(url: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn nothing(_: &str) -> Option<String> {
-        None
-    }
-
-    fn file(content: &str) -> (tempfile::TempDir, PathBuf) {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("custos.toml");
-        std::fs::write(&path, content).unwrap();
-        (dir, path)
-    }
-
-    #[test]
-    fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
-        let (_dir, path) = file("listen = '0.0.0.0:1'\norigin = 'https://file.example'\ndata_dir = '/file'");
-        let env = |name: &str| match name {
-            "CUSTOS_LISTEN" => Some("0.0.0.0:2".to_owned()),
-            "CUSTOS_ORIGIN" => Some("https://env.example".to_owned()),
-            _ => None,
-        };
-        let flags =
-            Flags { config: Some(path.clone()), listen: Some("0.0.0.0:3".into()), ..Flags::default() };
-        let config = Config::load(&flags, &env).unwrap();
-        let shown: Vec<_> =
-            config.entries().map(|(key, value, source)| format!("{key} {value} {source}")).into();
-        assert_eq!(shown[0], "listen 0.0.0.0:3 flag");
-        assert_eq!(shown[1], format!("data_dir /file file {}", path.display()));
-        assert_eq!(shown[2], "database_url sqlite:///file/custos.db default");
-        assert_eq!(shown[3], "blobs_url file:///file/blobs default");
-        assert_eq!(shown[4], "origin https://env.example environment CUSTOS_ORIGIN");
-        assert_eq!(shown[5], "tls self-signed default");
-        assert_eq!(shown[6], "witnesses none default");
-    }
-
-    #[test]
-    fn a_key_nobody_knows_and_a_value_that_cannot_be_are_named() {
-        let (_dir, path) = file("lisen = '0.0.0.0:1'");
-        let error = Config::load(&Flags { config: Some(path), ..Flags::default() }, &nothing).unwrap_err();
-        assert!(error.to_string().contains("lisen"), "{error}");
-        for (flags, key) in [
-            (Flags { listen: Some("8443".into()), ..Flags::default() }, "listen"),
-            (Flags { origin: Some("http://plain.example".into()), ..Flags::default() }, "origin"),
-            (Flags { blobs_url: Some("ftp://x".into()), ..Flags::default() }, "blobs_url"),
-            (Flags { tls_cert: Some("cert.pem".into()), ..Flags::default() }, "tls"),
-        ] {
-            let error = Config::load(&flags, &nothing).unwrap_err();
-            assert!(matches!(&error, ConfigError::Value { key: found, .. } if *found == key), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_password_is_never_shown() {
-        assert_eq!(without_password("postgres://u:p@ss:w@h:5432/db"), "postgres://u:***@h:5432/db");
-        assert_eq!(
-            without_password("postgres://h/db?user=u&password=x&a=b"),
-            "postgres://h/db?user=u&password=***&a=b"
-        );
-        assert_eq!(without_password("sqlite:///a/b.db"), "sqlite:///a/b.db");
-    }
-}
+mod tests;

@@ -18,4 +18,5 @@ pub mod publish;
 pub mod sequencer;
 pub mod store;
 pub mod telemetry;
+pub mod timestamps;
 pub mod witness;

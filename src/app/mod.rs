@@ -21,6 +21,7 @@ mod say;
 mod scrub;
 pub mod setup;
 mod sweep;
+mod timestamps;
 mod token;
 
 use std::collections::HashMap;
@@ -75,6 +76,7 @@ pub struct App {
     exports: export::Recent,
     scrubbing: scrub::Scrubbing,
     publication: publication::Publication,
+    timestamping: timestamps::Timestamping,
 }
 
 /// Who is signed in.

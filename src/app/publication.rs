@@ -42,6 +42,15 @@ pub struct Readiness {
     pub size: u64,
     /// What is published and what stands in the way.
     pub status: Status,
+    /// What stands in the way of time stamps.
+    pub timestamps: Vec<String>,
+}
+
+impl Readiness {
+    /// What an operator must look at, one line each.
+    pub fn alarms(&self) -> Vec<String> {
+        self.status.alarms().into_iter().chain(self.timestamps.iter().cloned()).collect()
+    }
 }
 
 impl Publication {
@@ -92,7 +101,8 @@ impl App {
     /// Whether the database answers, and what an operator must look at.
     pub async fn readiness(&self) -> Result<Readiness, AppError> {
         let head = self.store.read().await?.log_head().await?.ok_or(AppError::NotFound("log"))?;
-        Ok(Readiness { size: head.size(), status: self.publication.status.borrow().clone() })
+        let status = self.publication.status.borrow().clone();
+        Ok(Readiness { size: head.size(), status, timestamps: self.timestamping.alarms() })
     }
 
     /// Whether a quorum of witnesses is asked to cosign.

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::compose::Say;
 use super::publication::Publication;
 use super::say::With;
+use super::timestamps::Timestamping;
 use super::token::DEFAULT_DAYS;
 use super::{App, AppError};
 use crate::blobs::{Blobs, BlobsError, LogFile};
@@ -31,6 +32,7 @@ use crate::publish::witnesses::{Witnesses, WitnessesError};
 use crate::publish::{self, Publisher, StartError};
 use crate::sequencer::{self, GenesisError, SigningKeys};
 use crate::store::{Change, Store, StoreError};
+use crate::timestamps::{Authorities, AuthoritiesError};
 
 /// What a new vault is told.
 #[derive(Debug)]
@@ -117,6 +119,9 @@ pub enum SetupError {
     /// The witnesses cannot be asked.
     #[error("cannot use the witnesses")]
     Witnesses(#[from] WitnessesError),
+    /// The timestamp authorities cannot be asked.
+    #[error("cannot use the timestamp authorities")]
+    Authorities(#[from] AuthoritiesError),
     /// A first statement failed.
     #[error("cannot record the first organisation and person")]
     First(#[source] AppError),
@@ -150,6 +155,9 @@ impl SetupError {
                 "check `witnesses` (a C2SP tlog-policy whose witnesses have addresses) and `witness_roots` (PEM)"
                     .to_owned()
             }
+            Self::Authorities(_) => "check `timestamps` (addresses), `timestamp_roots` (PEM) and `timestamp_hours`; \
+                                     docs/OPERATIONS.md, \"Time stamps\", says where roots come from"
+                .to_owned(),
             Self::OtherKeys(_) => {
                 "restore the keyring that belongs to this database, or the other way round".to_owned()
             }
@@ -191,7 +199,7 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
     let keyring = Keyring::create(&data.join("keys"), provider.as_ref(), &mut OsEntropy)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     sequencer::create_vault(&store, &signing_keys(&keyring), &origin, clock.as_ref(), &mut OsEntropy).await?;
-    let app = App::start(store, keyring, blobs, clock, None).await?;
+    let app = App::start(store, keyring, blobs, clock, (None, None)).await?;
     let (admin_person, token) =
         app.found(options.org_name, options.admin_name).await.map_err(SetupError::First)?;
     let report = InitReport {
@@ -216,7 +224,10 @@ pub async fn open(config: &Config, passphrase: Option<Zeroizing<String>>) -> Res
     let store = Store::open(config.database_url()).await?;
     let blobs = Blobs::open(config.blobs_url())?;
     let witnesses = config.witnesses().map(|policy| Witnesses::load(policy, config.witness_roots()));
-    App::start(store, keyring, blobs, Arc::new(SystemClock::new()), witnesses.transpose()?).await
+    let authorities =
+        Authorities::load(config.timestamps(), config.timestamp_roots(), config.timestamp_hours())?;
+    let outsiders = (witnesses.transpose()?, authorities);
+    App::start(store, keyring, blobs, Arc::new(SystemClock::new()), outsiders).await
 }
 
 /// Where the server's certificate comes from.
@@ -261,7 +272,7 @@ impl App {
         keyring: Keyring,
         blobs: Blobs,
         clock: Arc<dyn Clock>,
-        witnesses: Option<Witnesses>,
+        (witnesses, authorities): (Option<Witnesses>, Option<Authorities>),
     ) -> Result<Self, SetupError> {
         let (identity, founding) = {
             let mut tx = store.read().await?;
@@ -308,6 +319,7 @@ impl App {
             exports: super::export::Recent::default(),
             scrubbing: super::scrub::Scrubbing::default(),
             publication: Publication::new(publisher),
+            timestamping: Timestamping::new(authorities),
         };
         app.check_canaries().await?;
         Ok(app)

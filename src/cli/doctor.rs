@@ -223,7 +223,7 @@ fn blobs(config: &Config) -> Finding {
 /// How far the log is published, as the object store and the database say; a service that runs says more.
 fn published(readiness: Result<Readiness, AppError>) -> Finding {
     match readiness {
-        Ok(Readiness { size, status }) => {
+        Ok(Readiness { size, status, .. }) => {
             let shown = status.published.as_ref().map_or(0, |published| published.size);
             let stored = status.stored;
             good(PUBLISHED, &format!("{size} entries committed, {stored} stored, {shown} published"))

@@ -153,7 +153,18 @@ pub async fn serve(
 
 /// Sweeps until the sender of `end` is gone.
 async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits, mut end: oneshot::Receiver<()>) {
-    while tokio::time::timeout(SWEEP_EVERY, &mut end).await.is_err() {
+    loop {
+        {
+            let Some(app) = app.upgrade() else { return };
+            // An authority that says nothing is no reason to wait at the end.
+            let taken = tokio::select! { taken = app.take_timestamps() => taken, _ = &mut end => return };
+            if let Err(error) = taken {
+                tracing::error!(code = error.code(), "taking time stamps failed; it is tried again");
+            }
+        }
+        if tokio::time::timeout(SWEEP_EVERY, &mut end).await.is_ok() {
+            return;
+        }
         limits.forget_idle();
         let Some(app) = app.upgrade() else { return };
         if let Err(error) = app.close_expired_grants().await {

@@ -19,6 +19,7 @@ mod row;
 mod schema;
 mod sql;
 mod state;
+mod timestamps;
 
 pub use access::{ApiToken, Change, EnrolmentState, Invitation, PendingEnrolment};
 pub use db::{Db, Tx};
@@ -30,6 +31,7 @@ pub use publication::CheckpointRow;
 pub use records::{HeadRow, RecordPlace, RecordRow, SealedOpening, StoredOpening};
 #[doc(hidden)]
 pub use sql::texts;
+pub use timestamps::TimestampRow;
 
 pub(crate) use history::HistoryRow;
 pub(crate) use records::Appended;

@@ -90,10 +90,12 @@ pub(super) fn placeholders(dialect: Dialect, first: usize, count: usize) -> Stri
 pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../migrations/sqlite/0001_spine.sql")),
     (2, "publication", include_str!("../../migrations/sqlite/0002_publication.sql")),
+    (3, "timestamps", include_str!("../../migrations/sqlite/0003_timestamps.sql")),
 ];
 pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../migrations/postgres/0001_spine.sql")),
     (2, "publication", include_str!("../../migrations/postgres/0002_publication.sql")),
+    (3, "timestamps", include_str!("../../migrations/postgres/0003_timestamps.sql")),
 ];
 
 // What tables there are: name, column, type, place in the primary key (0: none), in the order of the columns.
@@ -152,6 +154,13 @@ macro_rules! item_columns {
     };
 }
 
+/// The columns of a time stamp, in the order that `timestamps::timestamp` reads.
+macro_rules! timestamp_columns {
+    () => {
+        "id, size, authority, note, token, time, expires"
+    };
+}
+
 macro_rules! statements {
     (
         fixed { $($sql:ident $sql_table:literal $sql_text:expr;)* }
@@ -202,6 +211,17 @@ fixed {
     CHECKPOINT_FOR "exports" "SELECT export, checkpoint_size FROM exports WHERE export = $1";
     DECIDE_CHECKPOINT "exports" "INSERT INTO exports (export, checkpoint_size) VALUES ($1, $2) ON CONFLICT (export) \
         DO NOTHING";
+
+    NEWEST_TIMESTAMP "timestamps" concat!("SELECT ", timestamp_columns!(), " FROM timestamps WHERE authority = $1 ORDER BY id DESC LIMIT 1");
+    TIMESTAMP_OF "timestamps" concat!("SELECT ", timestamp_columns!(), " FROM timestamps WHERE size = $1 AND authority = $2");
+    TIMESTAMPS_OF "timestamps" concat!("SELECT ", timestamp_columns!(), " FROM timestamps WHERE size = $1 AND id <= $2 ORDER BY authority");
+    TIMESTAMPED_SIZES "timestamps" "SELECT DISTINCT size FROM timestamps WHERE size <= $1 AND id <= $2 ORDER BY size";
+    KEEP_TIMESTAMP "timestamps" "INSERT INTO timestamps (id, size, authority, note, token, time, expires) VALUES ((SELECT \
+        COALESCE(MAX(id), 0) + 1 FROM timestamps), $1, $2, $3, $4, $5, $6) ON CONFLICT (size, authority) DO NOTHING";
+    TIMESTAMPS_FOR "exports" "SELECT export, timestamps FROM exports WHERE export = $1";
+    DECIDE_TIMESTAMPS "exports" "UPDATE exports SET timestamps = (SELECT COALESCE(MAX(id), 0) FROM timestamps) WHERE \
+        export = $1 AND timestamps IS NULL";
+    INDICES_OF_SEQUENCE "positions" "SELECT log_index FROM positions WHERE stream = $1 ORDER BY seq";
 
     VAULT "vault" "SELECT id, vault, origin, log_vkey, key, orgs, persons, vouched FROM vault WHERE id = 1";
     UPDATE_VAULT "vault" "UPDATE vault SET orgs = $1, persons = $2, vouched = $3 WHERE id = 1";

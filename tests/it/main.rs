@@ -9,4 +9,5 @@ mod publish;
 mod store;
 mod support;
 mod tidy;
+mod timestamps;
 mod witness;

@@ -6,8 +6,10 @@ use custody::act::ObjectId;
 use custody::bundle::BundleManifest;
 use custody::bundle::documents::{About, HashLine, close, fixed, hash_report};
 use custody::bundle::layout::{
-    BUNDLE, CHECKPOINT, HASH_REPORT, OPENINGS, POLICY, PROOFS, RECORDS, TIMELINE, Tally, manifest_path,
+    BUNDLE, CHECKPOINT, HASH_REPORT, OPENINGS, POLICY, PROOFS, RECORDS, TIMELINE, Tally, TimestampFile,
+    manifest_path, timestamp_path,
 };
+use custody::bundle::lines::emit_consistency;
 use custody::bundle::manifest::{CheckpointHead, Payload};
 use custody::digest::{Digest, Hasher};
 use custody::id::ItemId;
@@ -64,6 +66,7 @@ impl Laid {
         let policy = Policy::of_log(about.log.clone()).ok_or(AppError::NotFound("log key"))?;
         files.bytes(POLICY, policy.to_bytes());
         files.bytes(CHECKPOINT, scope.checkpoint.to_string().into_bytes());
+        files.timestamps(app, &scope).await?;
         let exhibits = files.lines(app, &scope).await?;
         files.exhibits(app, &exhibits).await?;
         let stored = exhibits.values().filter(|exhibit| exhibit.stored.is_some()).count() as u64;
@@ -101,6 +104,25 @@ impl Files {
     fn bytes(&mut self, path: &str, bytes: Vec<u8>) {
         let (size, crc32, digest) = (bytes.len() as u64, crc32fast::hash(&bytes), Digest::of(&bytes));
         self.add(path, size, crc32, digest, Source::Bytes(bytes));
+    }
+
+    /// Time stamps, each with what it is over and the proof that the bundle's checkpoint goes on from there.
+    async fn timestamps(&mut self, app: &App, scope: &Scope) -> Result<(), AppError> {
+        let (sizes, newest) = &scope.timestamps;
+        for size in sizes {
+            let mut tx = app.store.read().await?;
+            let rows = tx.timestamps_of(*size, *newest).await?;
+            let Some(first) = rows.first() else { continue };
+            self.bytes(&timestamp_path(*size, TimestampFile::Note), first.note.clone().into_bytes());
+            if *size < scope.size {
+                let proof = tx.consistency_proof(*size, scope.size).await?;
+                self.bytes(&timestamp_path(*size, TimestampFile::Consistency), emit_consistency(&proof));
+            }
+            for row in rows {
+                self.bytes(&timestamp_path(*size, TimestampFile::Token(row.authority)), row.token);
+            }
+        }
+        Ok(())
     }
 
     /// Measures the four growing files in one sweep; returns the exhibits it met.
@@ -177,7 +199,7 @@ fn about(app: &App, scope: &Scope) -> Result<About, AppError> {
         scope: custody::bundle::manifest::Scope { case: scope.case },
         exported: scope.exported,
         exported_at: scope.exported_at,
-        timestamps: false,
+        timestamps: !scope.timestamps.0.is_empty(),
     })
 }
 

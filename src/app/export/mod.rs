@@ -152,7 +152,7 @@ impl App {
         Ok(!self.store.read().await?.known_acts([completed].into_iter()).await?.is_empty())
     }
 
-    /// Decides, once, under which checkpoint the bundle is laid out: where witnesses are asked, under one that they
+    /// Decides, once, under which checkpoint and with which time stamps the bundle is laid out: where witnesses are asked, under one that they
     /// cosigned, if that comes soon; else under the log's own at the cut. Either way the public log reaches as far as
     /// the bundle before anybody has it, unless publishing fails.
     async fn decide_checkpoint(&self, export: Digest) -> Result<(), AppError> {
@@ -165,7 +165,11 @@ impl App {
         let covers = |published: &Published| published.size >= cut && published.witnessed == witnessed;
         let published = self.published(covers, PATIENCE).await;
         let size = published.filter(|published| published.witnessed).map_or(0, |published| published.size);
-        Ok(self.store.decide_checkpoint(&export, size).await?)
+        self.store.decide_checkpoint(&export, size).await?;
+        let mut tx = self.store.read().await?;
+        let (size, _, note) = scope::checkpoint_of(self, &mut tx, &export, cut).await?;
+        drop(tx);
+        self.timestamp_export(&export, size, &note).await
     }
 
     async fn lay_out(&self, export: Digest) -> Result<Arc<Laid>, AppError> {

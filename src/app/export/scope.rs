@@ -17,6 +17,7 @@ use custody::statement::Actor;
 use custody::time::Timestamp;
 
 use super::super::read::statement;
+use super::super::timestamps::needed;
 use super::{App, AppError};
 use crate::store::{RecordRow, Tiles, Tx};
 
@@ -121,6 +122,8 @@ pub(super) struct Scope {
     pub(super) size: u64,
     pub(super) checkpoint: SignedNote,
     pub(super) root: Digest,
+    /// Sizes of the checkpoints whose time stamps are in the bundle, and the newest that may be.
+    pub(super) timestamps: (Vec<u64>, u64),
     /// Log indices of all records in the bundle.
     pub(super) indices: Vec<u64>,
     pub(super) streams: Vec<Stream>,
@@ -139,17 +142,13 @@ impl Scope {
         let cut = row.log_index + 1;
         let mut closure = Closure::new(case);
         closure.advance(&mut tx, cut).await?;
-        let cosigned = match tx.checkpoint_for(&export).await? {
-            Some(size @ 1..) => tx.checkpoint_of(size).await?,
-            _ => None,
-        };
-        let size = cosigned.as_ref().map_or(cut, |row| row.size);
-        let plan = Plan::root(size).map_err(AppError::internal("planning the log's root"))?;
-        let root = root_of(&mut tx, &plan).await?;
+        let (size, root, checkpoint) = checkpoint_of(app, &mut tx, &export, cut).await?;
+        let newest = tx.timestamps_for(&export).await?.unwrap_or(0);
+        let sizes = tx.timestamped_sizes(size, newest).await?;
+        let in_case =
+            if sizes.is_empty() { Vec::new() } else { tx.indices_of(&Sequence::Case(case)).await? };
+        let in_case: Vec<_> = in_case.into_iter().filter(|index| *index < cut).collect();
         drop(tx);
-        // Ed25519 signatures are deterministic (RFC 8032): signing the same tree head again gives the note that was
-        // signed when the export was committed.
-        let checkpoint = cosigned.map_or_else(|| checkpoint(app, cut, root), |row| Ok(row.note))?;
         let mut streams: Vec<_> = closure
             .heads
             .iter()
@@ -167,11 +166,32 @@ impl Scope {
             size,
             checkpoint,
             root,
+            timestamps: (needed(&sizes, &in_case), newest),
             indices: closure.indices.into_iter().collect(),
             streams,
             orgs: closure.orgs,
         })
     }
+}
+
+/// The checkpoint under which an export is laid out, once that is decided: size, root and note.
+pub(super) async fn checkpoint_of(
+    app: &App,
+    tx: &mut Tx,
+    export: &Digest,
+    cut: u64,
+) -> Result<(u64, Digest, SignedNote), AppError> {
+    let cosigned = match tx.checkpoint_for(export).await? {
+        Some(size @ 1..) => tx.checkpoint_of(size).await?,
+        _ => None,
+    };
+    let size = cosigned.as_ref().map_or(cut, |row| row.size);
+    let plan = Plan::root(size).map_err(AppError::internal("planning the log's root"))?;
+    let root = root_of(tx, &plan).await?;
+    // Ed25519 signatures are deterministic (RFC 8032): signing the same tree head again gives the note that was
+    // signed when the export was committed.
+    let note = cosigned.map_or_else(|| checkpoint(app, cut, root), |row| Ok(row.note))?;
+    Ok((size, root, note))
 }
 
 async fn root_of(tx: &mut Tx, plan: &Plan) -> Result<Digest, AppError> {

@@ -76,7 +76,7 @@ pub struct Verbose {
 pub(crate) async fn readyz(app: Data<App>, how: Query<Verbose>) -> HttpResponse {
     match app.readiness().await {
         Ok(readiness) => {
-            let alarms = readiness.status.alarms().into_iter().map(|alarm| format!("alarm: {alarm}"));
+            let alarms = readiness.alarms().into_iter().map(|alarm| format!("alarm: {alarm}"));
             let more = if how.verbose.is_some() { verbose(&readiness) } else { Vec::new() };
             let lines: Vec<_> = std::iter::once("ready".to_owned()).chain(alarms).chain(more).collect();
             HttpResponse::Ok()
@@ -93,7 +93,7 @@ pub(crate) async fn readyz(app: Data<App>, how: Query<Verbose>) -> HttpResponse 
     }
 }
 
-fn verbose(Readiness { size, status }: &Readiness) -> Vec<String> {
+fn verbose(Readiness { size, status, .. }: &Readiness) -> Vec<String> {
     let (published, witnessed) =
         status.published.as_ref().map_or((0, false), |published| (published.size, published.witnessed));
     let counts = status.counts;
