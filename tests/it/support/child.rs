@@ -30,6 +30,7 @@ impl Child {
             .env("CUSTOS_DATA_DIR", config.data_dir())
             .env("CUSTOS_DATABASE_URL", config.database_url())
             .env("CUSTOS_BLOBS_URL", config.blobs_url())
+            .envs(config.witnesses().map(|policy| ("CUSTOS_WITNESSES", policy)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.map_or_else(Stdio::null, Stdio::from))

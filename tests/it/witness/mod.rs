@@ -2,3 +2,4 @@
 
 mod memory;
 pub(crate) mod service;
+mod three;

@@ -39,6 +39,11 @@ impl Service {
         (self.process, self.base, self.vkey) = serve(&self.root);
     }
 
+    /// What the witness says of the logs that it follows.
+    pub(crate) fn logs(&self) -> Value {
+        custos(&["--json", "witness", "show", self.root.to_str().unwrap()])["logs"].clone()
+    }
+
     pub(crate) async fn ask(&self, request: String) -> Answer {
         let response = post(&self.base, request.into_bytes()).await;
         let (status, content_type, body) = response.unwrap();
