@@ -89,8 +89,7 @@ async fn receipts_wait_for_witnesses_when_asked_to(engine: Engine) {
     let trusted = trusted(&app, &[&witness], 1);
     let asha = app.enrol("Asha", &["custodian"]).await;
     let body = json!({ "title": "A case", "case_type": "fraud", "jurisdiction": "ke" });
-    let made: api::Created = asha.post("/api/v1/cases?wait=witnessed", &body).await.made();
-    assert_eq!(made.receipts.witnessed, Some(true));
+    let made = asha.until_witnessed("/api/v1/cases", &body).await;
     asha.check(&made.receipts);
     for receipt in made.receipts.to_keep() {
         let receipt = Receipt::parse(&receipt).unwrap();
@@ -114,8 +113,7 @@ async fn an_office_without_its_witnesses_works_on_says_so_and_catches_up(engine:
     let stranger = app.admin.with_token("");
     let asha = app.enrol("Asha", &["custodian"]).await;
     let body = json!({ "title": "A case", "case_type": "fraud", "jurisdiction": "ke" });
-    let made: api::Created = asha.post("/api/v1/cases?wait=witnessed", &body).await.made();
-    assert_eq!(made.receipts.witnessed, Some(true));
+    asha.until_witnessed("/api/v1/cases", &body).await;
     let ready = stranger.get("/readyz").await;
     assert_eq!(ready.body, b"ready\n");
     let before = stranger.checkpoint().await;
@@ -134,8 +132,7 @@ async fn an_office_without_its_witnesses_works_on_says_so_and_catches_up(engine:
     );
 
     witness.behave(Manner::Sound);
-    let made: api::Created = asha.post("/api/v1/cases?wait=witnessed", &body).await.made();
-    assert_eq!(made.receipts.witnessed, Some(true));
+    asha.until_witnessed("/api/v1/cases", &body).await;
     assert_ne!(stranger.checkpoint().await, before);
     assert_eq!(stranger.get("/readyz").await.body, b"ready\n");
 }

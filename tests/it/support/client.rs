@@ -149,6 +149,18 @@ impl Caller {
         self.send(self.request(Method::POST, path).json(body)).await
     }
 
+    /// Makes one after the other until one is witnessed: a witness that did not answer is asked again within a minute, and
+    /// a request waits for ten seconds.
+    pub(crate) async fn until_witnessed(&self, path: &str, body: &impl Serialize) -> api::Created {
+        for _ in 0..12 {
+            let made: api::Created = self.post(&format!("{path}?wait=witnessed"), body).await.made();
+            if made.receipts.witnessed == Some(true) {
+                return made;
+            }
+        }
+        panic!("nothing was witnessed in two minutes")
+    }
+
     pub(crate) async fn post_as(&self, key: &str, path: &str, body: &impl Serialize) -> Answer {
         self.send(self.request(Method::POST, path).header("Idempotency-Key", key).json(body)).await
     }
