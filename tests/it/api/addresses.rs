@@ -72,8 +72,16 @@ async fn headers_that_are_too_large_or_too_many_are_431() {
     let app = TestApp::new(Engine::Sqlite).await;
     let http = builder(&app.config).http1_only().build().unwrap();
     let address = format!("{}/livez", app.shared.base.lock().unwrap());
-    let large = http.get(&address).header("x-large", "x".repeat(200_000)).send().await.unwrap();
-    assert_eq!(large.status(), 431);
+    // The answer comes before the request is read to its end; now and then the closing connection overtakes it.
+    let mut refused = 0;
+    for _ in 0..20 {
+        let large = http.get(&address).header("x-large", "x".repeat(200_000)).send().await;
+        refused += u32::from(large.is_ok_and(|answer| {
+            assert_eq!(answer.status(), 431);
+            true
+        }));
+    }
+    assert!(refused > 0, "nobody was told");
     let many =
         (0..200).fold(http.get(&address), |request, number| request.header(format!("x-{number}"), "x"));
     assert_eq!(many.send().await.unwrap().status(), 431);
