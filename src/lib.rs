@@ -14,6 +14,7 @@ pub mod engine;
 pub mod http;
 pub mod keyring;
 pub mod ops;
+mod outside;
 pub mod publish;
 pub mod sequencer;
 pub mod store;

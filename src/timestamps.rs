@@ -11,11 +11,11 @@ use custody::entropy::Entropy as _;
 use custody::timestamp::{
     Anchors, AnchorsError, MAX_LEN, Nonce, QUERY_TYPE, REPLY_TYPE, TimestampError, Token, Verified, request,
 };
-use futures_util::StreamExt as _;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 
 use crate::engine::OsEntropy;
+use crate::outside;
 
 /// How long an authority may take to answer.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -110,15 +110,7 @@ impl Authorities {
         }
         let roots = Anchors::parse(&std::fs::read(path).map_err(read)?)
             .map_err(|source| AuthoritiesError::Roots { path: path.to_owned(), source })?;
-        // The process's default; set already where a server runs.
-        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(PATIENCE)
-            .user_agent(concat!("custos/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(AuthoritiesError::Http)?;
+        let http = outside::client(PATIENCE).build().map_err(AuthoritiesError::Http)?;
         Ok(Some(Self { urls, roots, every: Duration::from_secs(u64::from(hours) * 60 * 60), http }))
     }
 
@@ -149,14 +141,7 @@ impl Authorities {
         if !is_reply {
             return Err(AskError::OtherType);
         }
-        let mut bytes = Vec::new();
-        let mut chunks = response.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            bytes.extend_from_slice(&chunk?);
-            if bytes.len() > MAX_LEN {
-                return Err(TimestampError::TooLong.into());
-            }
-        }
+        let bytes = outside::body(response, MAX_LEN).await?.ok_or(TimestampError::TooLong)?;
         let token = Token::from_response(&bytes)?;
         let verified = token.verify(digest, Some(nonce), &self.roots)?;
         Ok((token, verified))

@@ -5,13 +5,13 @@ use std::time::Duration;
 use custody::entropy::Entropy as _;
 use custody::note::{NoteSignature, SignedNote, VerifierKey};
 use custody::witness::{AddCheckpoint, Answer, AnswerError, MAX_ANSWER_LEN, RequestError, cosignature_by};
-use futures_util::StreamExt as _;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 use tokio::time::Instant;
 
 use super::chain;
 use crate::engine::OsEntropy;
+use crate::outside;
 use crate::store::{Store, StoreError};
 
 /// How long to leave a witness alone after it failed, at first and at most.
@@ -164,14 +164,7 @@ impl Question<'_> {
         let status = response.status().as_u16();
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.map(str::to_owned);
-        let mut bytes = Vec::new();
-        let mut chunks = response.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            bytes.extend_from_slice(&chunk?);
-            if bytes.len() > MAX_ANSWER_LEN {
-                return Err(AnswerError::TooLong.into());
-            }
-        }
+        let bytes = outside::body(response, MAX_ANSWER_LEN).await?.ok_or(AnswerError::TooLong)?;
         Ok(Answer::parse(status, content_type.as_deref(), &bytes)?)
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::witness::{AskError, Question, Witness};
 use super::{Stop, WitnessStatus};
+use crate::outside;
 use crate::store::{Store, StoreError};
 
 /// How long a witness may take to answer.
@@ -83,17 +84,11 @@ impl Witnesses {
         let bytes = read(policy, MAX_POLICY_LEN as u64)?;
         let malformed = |source| WitnessesError::Policy { path: policy.to_owned(), source };
         let policy = Policy::parse(&bytes).map_err(malformed)?;
-        let mut http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(PATIENCE)
-            .user_agent(concat!("custos/", env!("CARGO_PKG_VERSION")));
+        let mut http = outside::client(PATIENCE);
         if let Some(roots) = roots {
             let pem = read(roots, MAX_ROOTS_LEN)?;
             http = http.tls_certs_only(Certificate::from_pem_bundle(&pem).map_err(WitnessesError::Tls)?);
         }
-        // The process's default; set already where a server runs.
-        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         Self::new(policy, http.build().map_err(WitnessesError::Tls)?)
     }
 
