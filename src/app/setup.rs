@@ -26,7 +26,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Tls};
 use crate::engine::OsEntropy;
 use crate::http::tls::{TlsError, TlsSource};
-use crate::keyring::{FileProvider, KeyProvider, Keyring, KeyringError, PassphraseProvider};
+use crate::keyring::{Keyring, KeyringError, provider};
 use crate::ops::backup::{BackupError, before_migration};
 use crate::publish::witnesses::{Witnesses, WitnessesError};
 use crate::publish::{self, Publisher, StartError};
@@ -99,23 +99,9 @@ pub enum SetupError {
     /// The database could not be copied before its schema is brought up to date.
     #[error("cannot copy the database before its schema is brought up to date")]
     Copy(#[source] BackupError),
-    /// The database is older than what was published.
-    #[error("the database was set back: {published} entries are published, it has {database}")]
-    RolledBack {
-        /// Entries that are published.
-        published: u64,
-        /// Entries in the database.
-        database: u64,
-    },
-    /// The database has another history than what was published.
-    #[error("the database has another history than the {published} entries that are published")]
-    Forked {
-        /// Entries that are published.
-        published: u64,
-    },
-    /// The object store holds the published log of another vault.
-    #[error("the object store holds the published log of another vault, or none that can be read")]
-    OtherLog,
+    /// What was published says otherwise than the database.
+    #[error(transparent)]
+    Published(StartError),
     /// The witnesses cannot be asked.
     #[error("cannot use the witnesses")]
     Witnesses(#[from] WitnessesError),
@@ -143,14 +129,7 @@ impl SetupError {
                 "choose an `origin` like https://vault.example.org: the address that people type".to_owned()
             }
             Self::Genesis(_) | Self::First(_) => "choose an empty database and data directory".to_owned(),
-            Self::RolledBack { published, database } => format!(
-                "restore a newer copy of the database, with at least {published} entries. If there is none, what came \
-                 after entry {database} is lost: see docs/OPERATIONS.md, \"A database that was set back\""
-            ),
-            Self::Forked { .. } => "restore the database that the published log was made from; docs/OPERATIONS.md, \
-                                    \"A database that was set back\", says what this means"
-                .to_owned(),
-            Self::OtherLog => "check `blobs_url`: each vault has an object store of its own".to_owned(),
+            Self::Published(error) => error.remedy(),
             Self::Witnesses(_) => {
                 "check `witnesses` (a C2SP tlog-policy whose witnesses have addresses) and `witness_roots` (PEM)"
                     .to_owned()
@@ -168,11 +147,9 @@ impl SetupError {
 impl From<StartError> for SetupError {
     fn from(error: StartError) -> Self {
         match error {
-            StartError::RolledBack { published, database } => Self::RolledBack { published, database },
-            StartError::Forked { published } => Self::Forked { published },
-            StartError::OtherLog => Self::OtherLog,
             StartError::Store(error) => Self::Store(error),
             StartError::Blobs(error) => Self::Blobs(error),
+            other => Self::Published(other),
         }
     }
 }
@@ -193,7 +170,7 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
     }
     let blobs = Blobs::open(config.blobs_url())?;
     if blobs.log().read(LogFile::Checkpoint).await?.is_some() {
-        return Err(SetupError::OtherLog);
+        return Err(SetupError::Published(StartError::OtherLog));
     }
     let provider = provider(options.passphrase);
     let keyring = Keyring::create(&data.join("keys"), provider.as_ref(), &mut OsEntropy)?;
@@ -243,13 +220,6 @@ pub fn tls_source(config: &Config) -> TlsSource {
 fn log_origin(address: &str) -> Result<Origin, SetupError> {
     let host = address.trim_start_matches("https://").trim_end_matches('/');
     Origin::new(&format!("{host}/custos/1")).map_err(|error| SetupError::Origin(error.to_string()))
-}
-
-fn provider(passphrase: Option<Zeroizing<String>>) -> Box<dyn KeyProvider> {
-    match passphrase {
-        Some(passphrase) => Box::new(PassphraseProvider::new(passphrase)),
-        None => Box::new(FileProvider),
-    }
 }
 
 fn signing_keys(keyring: &Keyring) -> SigningKeys {

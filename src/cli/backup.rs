@@ -8,7 +8,7 @@ use super::files::{new_passphrase, secret_from};
 use super::serve::keys_passphrase;
 use super::{Global, Out, progress};
 use crate::client::now;
-use crate::keyring::{FileProvider, KeyProvider, PassphraseProvider};
+use crate::keyring::provider;
 use crate::ops::backup::{BackupError, backup};
 
 /// Arguments.
@@ -29,11 +29,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
     let config = args.server.config(global)?;
-    let keys: Box<dyn KeyProvider> =
-        match keys_passphrase(args.passphrase_file.as_deref(), config.data_dir())? {
-            Some(passphrase) => Box::new(PassphraseProvider::new(passphrase)),
-            None => Box::new(FileProvider),
-        };
+    let keys = provider(keys_passphrase(args.passphrase_file.as_deref(), config.data_dir())?);
     let passphrase = match &args.backup_passphrase_file {
         Some(file) => secret_from(file, "passphrase")?,
         None => new_passphrase("passphrase of the backup: ")?,

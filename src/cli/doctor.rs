@@ -15,7 +15,7 @@ use crate::app::setup::{self, SetupError};
 use crate::app::{AppError, Readiness};
 use crate::client::now;
 use crate::config::Config;
-use crate::keyring::{FileProvider, KeyProvider, Keyring, PassphraseProvider};
+use crate::keyring::{KeyProvider, Keyring, provider};
 use crate::ops::Difference;
 use crate::ops::replay::replay;
 use crate::store::Store;
@@ -59,11 +59,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         return replayed(&config, args, out).await;
     }
     let passphrase = keys_passphrase(args.passphrase_file.as_deref(), config.data_dir())?;
-    let provider: Box<dyn KeyProvider> = match &passphrase {
-        Some(passphrase) => Box::new(PassphraseProvider::new(passphrase.clone())),
-        None => Box::new(FileProvider),
-    };
-    let keyring = keyring(&config, provider.as_ref());
+    let keyring = keyring(&config, provider(passphrase.clone()).as_ref());
     let database = database(&config).await;
     let together = keyring.ok && database.ok;
     let mut findings = vec![clock(), data_dir(&config), keyring, database, blobs(&config)];
@@ -76,9 +72,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
             }
             Err(error) => {
                 let check = match error {
-                    SetupError::RolledBack { .. } | SetupError::Forked { .. } | SetupError::OtherLog => {
-                        PUBLISHED
-                    }
+                    SetupError::Published(_) => PUBLISHED,
                     SetupError::Witnesses(_) => "witnesses",
                     _ => "keys of this database",
                 };

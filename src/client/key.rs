@@ -11,7 +11,7 @@ use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
 use super::ClientError;
-use crate::keyring::{FileProvider, KeyFile, KeyProvider, KeyringError, PassphraseProvider};
+use crate::keyring::{KeyFile, KeyringError, PassphraseProvider, provider};
 
 /// The name of such a key in its file.
 const NAME: &str = "person";
@@ -63,13 +63,6 @@ pub fn open(path: &Path, passphrase: Option<Zeroizing<String>>) -> Result<Signin
         provider.recover(NAME, &file.fields).map_err(|error| wrong(&format!("does not open: {error}")))?;
     let key = SigningKey::from_bytes(seed.expose());
     if key_hash(&key.verifying_key()) == file.check { Ok(key) } else { Err(wrong("is damaged")) }
-}
-
-fn provider(passphrase: Option<Zeroizing<String>>) -> Box<dyn KeyProvider> {
-    match passphrase {
-        Some(passphrase) => Box::new(PassphraseProvider::new(passphrase)),
-        None => Box::new(FileProvider),
-    }
 }
 
 fn refuse(error: &KeyringError) -> ClientError {

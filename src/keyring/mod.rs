@@ -20,7 +20,7 @@ use ed25519_dalek::SigningKey;
 
 pub use error::KeyringError;
 pub use file::Fields;
-pub use provider::{Cost, FileProvider, KeyProvider, PassphraseProvider, ProviderError};
+pub use provider::{Cost, FileProvider, KeyProvider, PassphraseProvider, ProviderError, provider};
 
 pub(crate) use file::{KeyFile, create_dir};
 

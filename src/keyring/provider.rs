@@ -24,6 +24,14 @@ pub trait KeyProvider: Send + Sync {
     fn recover(&self, name: &str, fields: &Fields) -> Result<Key32, ProviderError>;
 }
 
+/// The provider that goes with a passphrase, or with none.
+pub fn provider(passphrase: Option<Zeroizing<String>>) -> Box<dyn KeyProvider> {
+    match passphrase {
+        Some(passphrase) => Box::new(PassphraseProvider::new(passphrase)),
+        None => Box::new(FileProvider),
+    }
+}
+
 /// Why a provider gives no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

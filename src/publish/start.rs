@@ -49,6 +49,24 @@ pub enum StartError {
     Blobs(#[from] BlobsError),
 }
 
+impl StartError {
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::RolledBack { published, database } => format!(
+                "restore a newer copy of the database, with at least {published} entries. If there is none, what came \
+                 after entry {database} is lost: see docs/OPERATIONS.md, \"A database that was set back\""
+            ),
+            Self::Forked { .. } => "restore the database that the published log was made from; \
+                                    docs/OPERATIONS.md, \"A database that was set back\", says what this means"
+                .to_owned(),
+            Self::OtherLog | Self::Store(_) | Self::Blobs(_) => {
+                "check `blobs_url`: each vault has an object store of its own".to_owned()
+            }
+        }
+    }
+}
+
 /// Compares the published log with the database.
 pub async fn find(store: &Store, objects: &LogObjects, log: &VerifierKey) -> Result<Found, StartError> {
     let mut found = Found::default();

@@ -195,15 +195,7 @@ async fn a_bundle_has_the_time_stamps_around_its_records_and_is_the_same_wheneve
 
     // What was taken since does not change a bundle; nor does a start without authorities.
     assert!(asha.bundle(&first).await.body == bundle);
-    let flags = custos::config::Flags {
-        listen: Some("127.0.0.1:0".to_owned()),
-        data_dir: Some(app.config.data_dir().to_owned()),
-        database_url: Some(app.config.database_url().to_owned()),
-        ..custos::config::Flags::default()
-    };
-    app.stop().await;
-    app.config = custos::config::Config::load(&flags, &|_| None).unwrap();
-    app.start().await;
+    app.restart_alone().await;
     assert!(asha.bundle(&first).await.body == bundle);
 }
 

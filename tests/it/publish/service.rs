@@ -71,15 +71,7 @@ async fn a_bundle_is_witnessed_and_the_same_bytes_whenever_it_is_fetched(engine:
     asha.open_case("Another").await;
     app.restart().await;
     assert!(asha.bundle(&export.id).await.body == bundle);
-    let flags = custos::config::Flags {
-        listen: Some("127.0.0.1:0".to_owned()),
-        data_dir: Some(app.config.data_dir().to_owned()),
-        database_url: Some(app.config.database_url().to_owned()),
-        ..custos::config::Flags::default()
-    };
-    app.stop().await;
-    app.config = custos::config::Config::load(&flags, &|_| None).unwrap();
-    app.start().await;
+    app.restart_alone().await;
     assert!(asha.bundle(&export.id).await.body == bundle);
 }
 

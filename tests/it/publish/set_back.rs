@@ -6,6 +6,7 @@ use custos::api;
 use custos::app::setup::{self, InitOptions, SetupError};
 use custos::config::{Config, Flags};
 use custos::http::ServeError;
+use custos::publish::StartError;
 
 use crate::support::app::{TestApp, named, place, refused_start};
 use crate::support::postgres::copy_of;
@@ -51,7 +52,8 @@ async fn a_database_older_than_what_was_published_is_not_served(engine: Engine) 
     app.stop().await;
 
     let refused = refused_start(&old).await;
-    let ServeError::Setup(SetupError::RolledBack { published, database }) = refused else {
+    let ServeError::Setup(SetupError::Published(StartError::RolledBack { published, database })) = refused
+    else {
         panic!("{refused:?}")
     };
     assert!(published > database);
@@ -82,7 +84,10 @@ async fn a_database_with_another_history_is_not_served(engine: Engine) {
     std::fs::remove_dir_all(&log).unwrap();
     std::fs::rename(&hidden, &log).unwrap();
     let refused = refused_start(&app.config).await;
-    assert!(matches!(refused, ServeError::Setup(SetupError::Forked { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, ServeError::Setup(SetupError::Published(StartError::Forked { .. }))),
+        "{refused:?}"
+    );
     app.config = newer;
     app.start().await;
 }
@@ -106,6 +111,9 @@ async fn a_vault_that_is_only_opened_publishes_nothing(engine: Engine) {
     let blobs = Path::new(second.blobs_url().strip_prefix("file://").unwrap()).to_owned();
     std::fs::create_dir_all(blobs.parent().unwrap()).unwrap();
     std::fs::rename(log.parent().unwrap(), &blobs).unwrap();
-    assert!(matches!(setup::init(&second, options()).await, Err(SetupError::OtherLog)));
+    assert!(matches!(
+        setup::init(&second, options()).await,
+        Err(SetupError::Published(StartError::OtherLog))
+    ));
     assert!(!second.data_dir().join("keys").exists(), "nothing was made");
 }

@@ -137,6 +137,19 @@ impl TestApp {
         self.start().await;
     }
 
+    /// As [`Self::restart`], configured to ask nobody outside.
+    pub(crate) async fn restart_alone(&mut self) {
+        let flags = Flags {
+            listen: Some("127.0.0.1:0".to_owned()),
+            data_dir: Some(self.config.data_dir().to_owned()),
+            database_url: Some(self.config.database_url().to_owned()),
+            ..Flags::default()
+        };
+        self.stop().await;
+        self.config = Config::load(&flags, &|_| None).unwrap();
+        self.start().await;
+    }
+
     pub(crate) fn root(&self) -> PathBuf {
         self.directory.path().to_owned()
     }
