@@ -64,7 +64,7 @@ fn receipt(
         })
         .collect::<Result<_, StoreError>>()?;
     let RecordRow { record, envelope, salt, entry, .. } = row;
-    Ok(Receipt { record, envelope, salt, entry, predecessors, proof })
+    Ok(Receipt { record, envelope, salt, entry, predecessors, proof, recoveries: Vec::new() })
 }
 
 /// A record as the one before in `sequence`.

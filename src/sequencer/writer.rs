@@ -103,7 +103,7 @@ impl Writer {
         let before =
             |sequence: Option<Sequence>| sequence.map(|sequence| (sequence, self.heads.get(&sequence)));
         let place = |before: Option<(Sequence, Option<&HeadRow>)>| {
-            before.map(|(sequence, row)| Place { sequence, head: row.map(|row| row.head) })
+            before.map(|(sequence, row)| Place { sequence, head: row.map(|row| row.head), resumes: None })
         };
         let places = [before(own), before(case)];
         let predecessors = places.into_iter().flatten();
@@ -194,6 +194,7 @@ impl Made {
                 entry: built.entry,
                 predecessors: predecessors.clone(),
                 proof: TlogProof::new(index, path, self.checkpoint.clone()).ok()?,
+                recoveries: Vec::new(),
             })
         };
         // Every index is in the batch and no path is too long, so that no record is left out.

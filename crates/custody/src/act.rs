@@ -17,8 +17,8 @@ pub use types::{
     AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AnchorKind, AnchorNoted, BundleCompleted,
     BundleExported, CaseOpened, CaseRole, Class, ClockFault, ContentReceived, CorrectionNoted, FixityChecked,
     HexError, ItemClassified, ItemRegistered, KeyCheck, KeyEnrolled, KeyRevoked, MemberChange, ObjectId,
-    OrgRegistered, PersonRegistered, PublicKey, RoleChange, TransferAnswered, TransferOffered, VaultCreated,
-    VaultRole,
+    OrgRegistered, PersonRegistered, PublicKey, RecoveryNoted, RoleChange, TransferAnswered, TransferOffered,
+    VaultCreated, VaultRole,
 };
 
 /// What is done, typed.
@@ -70,6 +70,8 @@ pub enum Act {
     ClockFault(ClockFault),
     /// What an outsider said about a checkpoint: everything recorded from here on is younger.
     AnchorNoted(AnchorNoted),
+    /// A restore lost published records.
+    RecoveryNoted(RecoveryNoted),
 }
 
 /// What a correction is about.
@@ -107,6 +109,7 @@ impl Act {
             Kind::OrgRegistered => Self::OrgRegistered(data(s)?),
             Kind::ClockFault => Self::ClockFault(data(s)?),
             Kind::AnchorNoted => Self::AnchorNoted(data(s)?),
+            Kind::RecoveryNoted => Self::RecoveryNoted(lost(s)?),
             Kind::BundleCompleted => Self::BundleCompleted(data(s)?),
             Kind::PersonRegistered => Self::PersonRegistered(person(s)?, data(s)?),
             Kind::RoleGranted => Self::RoleGranted(person(s)?, data(s)?),
@@ -243,6 +246,15 @@ fn item_list(s: &Statement) -> Result<Vec<ItemRef>, StatementError> {
         return Err(shape(s, "lists its items sorted by id, each once"));
     }
     Ok(items)
+}
+
+/// Record 0 is never lost: without it there is no vault that could say so.
+fn lost(s: &Statement) -> Result<RecoveryNoted, StatementError> {
+    let noted: RecoveryNoted = data(s)?;
+    if noted.from == 0 || noted.from >= noted.to {
+        return Err(shape(s, "names at least one entry after record 0"));
+    }
+    Ok(noted)
 }
 
 fn subject(s: &Statement) -> Subject {

@@ -114,6 +114,17 @@ pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Resul
     T::deserialize(from).map(Some)
 }
 
+/// A list that is there only if something is in it: left out rather than empty, so that it has one spelling.
+///
+/// Use with `#[serde(default, deserialize_with = "json::filled", skip_serializing_if = "Vec::is_empty")]`.
+pub fn filled<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    let list = Vec::deserialize(from)?;
+    if list.is_empty() {
+        return Err(de::Error::custom("an empty list is left out"));
+    }
+    Ok(list)
+}
+
 /// An integer member: non-negative and at most [`MAX_INTEGER`].
 pub fn uint<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     let int = u64::deserialize(from)?;

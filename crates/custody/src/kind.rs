@@ -106,7 +106,7 @@ kinds! {
     LogKeyRotated      "log-key.rotated"     Vault   System         Never    Never    plain later;
     KekRotated         "kek.rotated"         Vault   System         Never    Never    plain later;
     ClockFault         "clock.fault"         Vault   System         Never    Never    plain yes;
-    RecoveryNoted      "recovery.noted"      Vault   System         Never    Never    plain later;
+    RecoveryNoted      "recovery.noted"      Vault   System         Never    Never    plain yes;
     AnchorNoted        "anchor.noted"        Vault   System         Never    Never    plain yes;
     BundleCompleted    "bundle.completed"    Vault   System         Never    Never    plain yes;
     PersonRegistered   "person.registered"   Person  Person         Never    Never    plain yes;

@@ -68,7 +68,8 @@
 //!         rules::decide(&self.state, &statement, &act).unwrap();
 //!         let envelope = sign(PayloadType::Statement, &statement.to_bytes(), &[&self.key]);
 //!
-//!         let place = |sequence: Sequence| Place { sequence, head: self.heads.get(&sequence).copied() };
+//!         let head = |sequence| self.heads.get(&sequence).copied();
+//!         let place = |sequence: Sequence| Place { sequence, head: head(sequence), resumes: None };
 //!         let (own, of_case) = rules::places(&statement, &act)[0];
 //!         let next = |n: u8| NextOpening { s: Digest::new([n; 32]), t: Digest::new([n + number; 32]) };
 //!         let nonces = Nonces { salt: Digest::new([number; 32]), own: next(50), case: next(150) };
@@ -222,6 +223,7 @@ pub mod policy;
 pub mod proof;
 pub mod receipt;
 pub mod record;
+pub mod recovery;
 pub mod rules;
 pub mod statement;
 pub mod tile;

@@ -7,10 +7,13 @@
 //! What a receipt is not: it does not say that no other record stands in the same place of a sequence. That takes the
 //! log's public entries.
 
+mod recovery;
+
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use recovery::Gaps;
 use serde::{Deserialize, Serialize};
 
 use crate::act::Act;
@@ -26,6 +29,8 @@ use crate::record::{
 };
 use crate::rules;
 use crate::statement::{Statement, StatementError, Version};
+
+pub use recovery::Recovery;
 
 /// Most bytes of a receipt: an envelope of 1 MiB in base64 and a proof leave room.
 pub const MAX_RECEIPT_BYTES: usize = 4 << 20;
@@ -45,6 +50,9 @@ pub struct Receipt {
     pub predecessors: Vec<Predecessor>,
     /// Where the entry stands, up to a checkpoint.
     pub proof: TlogProof,
+    /// Those after which a sequence of the record goes on with another tag than was promised, by log index. Mostly
+    /// none.
+    pub recoveries: Vec<Recovery>,
 }
 
 /// The record before in one sequence, and the opening of what it says about its successor.
@@ -110,6 +118,9 @@ pub enum ReceiptError {
         /// What does not fit.
         problem: &'static str,
     },
+    /// A `recovery.noted` that comes along is none, or is not needed.
+    #[error("what the receipt says of a recovery does not hold: {0}")]
+    Recovery(&'static str),
     /// The entry's tag is not the one that the sequence prescribes.
     #[error("the log entry does not carry the tag that {0} prescribes")]
     Tag(Sequence),
@@ -130,6 +141,7 @@ impl Receipt {
             Ok(Predecessor { sequence: wire.sequence, record, next: wire.next })
         });
         Ok(Self {
+            recoveries: wire.recoveries.iter().map(recovery::Wire::read).collect::<Result<_, _>>()?,
             predecessors: predecessors.collect::<Result<_, ReceiptError>>()?,
             record: decode("record", &wire.record)?,
             envelope: decode("envelope", &wire.envelope)?.into(),
@@ -152,6 +164,7 @@ impl Receipt {
             predecessors: predecessors.collect(),
             proof: self.proof.to_string(),
             record: STANDARD.encode(&self.record),
+            recoveries: self.recoveries.iter().map(recovery::Wire::of).collect(),
             salt: self.salt,
             v: Version,
         })
@@ -162,57 +175,29 @@ impl Receipt {
     pub fn check(&self, vault: &Digest, log: &VerifierKey) -> Result<Checked, ReceiptError> {
         let record = Record::parse(&self.record)?;
         let hash = record_hash(&self.record);
-        let statement = self.check_statement(&record, vault, &hash)?;
-        if self.entry.commitment != leaf_commitment(&self.salt, &hash) {
-            return Err(ReceiptError::Commitment);
-        }
-        self.check_chain(&record, vault)?;
-        if record.log_index != self.proof.index() || record.log != log.name().as_str() {
-            return Err(ReceiptError::OtherPlace);
-        }
-        let checkpoint = self.proof.verify(&leaf_hash(&self.entry.to_bytes()), log)?;
+        let (statement, act) = agreeing(&record, &self.envelope, vault, &hash)?;
+        committed(&self.entry, &self.salt, &hash)?;
+        let mut gaps = Gaps::check(self, (&act, &record, hash), vault, log)?;
+        self.check_chain(&record, vault, &mut gaps)?;
+        gaps.end()?;
+        let checkpoint = proven(&record, &self.entry, &self.proof, log)?;
         Ok(Checked { record, record_hash: hash, statement, checkpoint })
     }
 
-    fn check_statement(
-        &self,
-        record: &Record,
-        vault: &Digest,
-        hash: &Digest,
-    ) -> Result<Statement, ReceiptError> {
-        let envelope = Envelope::parse(&self.envelope, PayloadType::Statement)?;
-        if envelope.digest() != record.stmt {
-            return Err(ReceiptError::OtherStatement);
-        }
-        let statement = Statement::parse(envelope.body())?;
-        let act = Act::parse(&statement)?;
-        if statement.vault.as_ref().unwrap_or(hash) != vault {
-            return Err(ReceiptError::Disagreement("another vault"));
-        }
-        if statement.kind != record.kind {
-            return Err(ReceiptError::Disagreement("another kind"));
-        }
-        let place = (record.own.map(|link| link.sequence), record.case.map(|link| link.sequence));
-        if rules::places(&statement, &act).contains(&place) {
-            Ok(statement)
-        } else {
-            Err(ReceiptError::Disagreement("other sequences"))
-        }
-    }
-
-    fn check_chain(&self, record: &Record, vault: &Digest) -> Result<(), ReceiptError> {
+    fn check_chain(&self, record: &Record, vault: &Digest, gaps: &mut Gaps) -> Result<(), ReceiptError> {
         let places = [(record.own, self.entry.tag), (record.case, self.entry.case_tag)];
         let mut followed = 0;
         for (link, tag) in places.into_iter().filter_map(|(link, tag)| Some((link?, tag))) {
             let before = self.predecessors.iter().find(|before| before.sequence == link.sequence);
-            let expected = match before {
+            let (promised, expected) = match before {
                 Some(before) => {
                     followed += 1;
-                    follow(before, &link, record)?
+                    let (index, next) = follow(before, &link, record)?;
+                    (Some(index), next)
                 }
-                None => first_tag(&link, record, vault)?,
+                None => (None, first_tag(&link, record, vault)?),
             };
-            if tag != expected {
+            if tag != expected && !gaps.explain(&expected, promised, record, &tag) {
                 return Err(ReceiptError::Tag(link.sequence));
             }
         }
@@ -224,8 +209,52 @@ impl Receipt {
     }
 }
 
-/// The tag that the record before promised, once that record is shown to be the one before.
-fn follow(before: &Predecessor, link: &Link, record: &Record) -> Result<Digest, ReceiptError> {
+/// The statement that a record is of.
+fn agreeing(
+    record: &Record,
+    envelope: &[u8],
+    vault: &Digest,
+    hash: &Digest,
+) -> Result<(Statement, Act), ReceiptError> {
+    let envelope = Envelope::parse(envelope, PayloadType::Statement)?;
+    if envelope.digest() != record.stmt {
+        return Err(ReceiptError::OtherStatement);
+    }
+    let statement = Statement::parse(envelope.body())?;
+    let act = Act::parse(&statement)?;
+    if statement.vault.as_ref().unwrap_or(hash) != vault {
+        return Err(ReceiptError::Disagreement("another vault"));
+    }
+    if statement.kind != record.kind {
+        return Err(ReceiptError::Disagreement("another kind"));
+    }
+    let place = (record.own.map(|link| link.sequence), record.case.map(|link| link.sequence));
+    if rules::places(&statement, &act).contains(&place) {
+        Ok((statement, act))
+    } else {
+        Err(ReceiptError::Disagreement("other sequences"))
+    }
+}
+
+fn committed(entry: &Entry, salt: &Digest, hash: &Digest) -> Result<(), ReceiptError> {
+    if entry.commitment == leaf_commitment(salt, hash) { Ok(()) } else { Err(ReceiptError::Commitment) }
+}
+
+/// The checkpoint that covers the record's entry.
+fn proven(
+    record: &Record,
+    entry: &Entry,
+    proof: &TlogProof,
+    log: &VerifierKey,
+) -> Result<Checkpoint, ReceiptError> {
+    if record.log_index != proof.index() || record.log != log.name().as_str() {
+        return Err(ReceiptError::OtherPlace);
+    }
+    Ok(proof.verify(&leaf_hash(&entry.to_bytes()), log)?)
+}
+
+/// Where the record before stands and the tag that it promised, once it is shown to be the one before.
+fn follow(before: &Predecessor, link: &Link, record: &Record) -> Result<(u64, Digest), ReceiptError> {
     let sequence = link.sequence;
     if record_hash(&before.record) != link.prev {
         return Err(problem(sequence, "it is another record"));
@@ -240,7 +269,7 @@ fn follow(before: &Predecessor, link: &Link, record: &Record) -> Result<Digest, 
     if before.next.commitment() != found.next {
         return Err(problem(sequence, "its promise is not opened by what was given"));
     }
-    Ok(before.next.t)
+    Ok((earlier.log_index, before.next.t))
 }
 
 /// The tag of a sequence's first record; record 0 carries zeros, as the vault has no name before it.
@@ -267,6 +296,8 @@ struct Wire {
     predecessors: Vec<WirePredecessor>,
     proof: String,
     record: String,
+    #[serde(default, deserialize_with = "json::filled", skip_serializing_if = "Vec::is_empty")]
+    recoveries: Vec<recovery::Wire>,
     salt: Digest,
     v: Version,
 }
@@ -362,7 +393,7 @@ mod tests {
                 Digest::of(&envelope),
                 kind,
                 Timestamp::from_millis(1_000).unwrap(),
-                (Some(Place { sequence: Sequence::Vault, head }), None),
+                (Some(Place { sequence: Sequence::Vault, head, resumes: None }), None),
                 &Nonces { salt: digest(200 + number), own: next(1), case: next(101) },
             );
             self.records.push((envelope, built));
@@ -392,6 +423,7 @@ mod tests {
                     .into_iter()
                     .collect(),
                 proof: TlogProof::new(index as u64, path, note).unwrap(),
+                recoveries: Vec::new(),
             }
         }
 

@@ -12,6 +12,7 @@ use crate::digest::{Digest, Domain};
 use crate::id::{CaseId, ItemId, PersonId};
 use crate::json::{self, JsonError};
 use crate::kind::Kind;
+use crate::recovery::resume_tag;
 use crate::statement::Version;
 use crate::time::Timestamp;
 
@@ -328,6 +329,17 @@ pub struct Place {
     pub sequence: Sequence,
     /// Its last record, if any.
     pub head: Option<Head>,
+    /// Set where the tag that comes next stands among entries whose records are lost.
+    pub resumes: Option<Resumption>,
+}
+
+/// After which `recovery.noted` a sequence goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumption {
+    /// The one with this record hash.
+    After(Digest),
+    /// The new record is itself the one: the vault's own stream lost records.
+    Here,
 }
 
 /// What all records of one log have in common.
@@ -373,12 +385,6 @@ pub fn build(
         prev: place.head.map_or(Digest::ZERO, |head| head.record),
         next: next.commitment(),
     };
-    let tag = |place: Option<Place>, filler: &NextOpening| match (place, &log.vault) {
-        (Some(Place { head: Some(head), .. }), _) => head.next.t,
-        (Some(Place { sequence, head: None }), Some(vault)) => sequence.genesis_tag(vault),
-        (Some(_), None) => Digest::ZERO,
-        (None, _) => filler.t,
-    };
     let record = Record {
         log: log.origin.clone(),
         log_index,
@@ -390,6 +396,19 @@ pub fn build(
     };
     let bytes = record.to_bytes();
     let hash = record_hash(&bytes);
+    let tag = |place: Option<Place>, filler: &NextOpening| {
+        let Some(Place { sequence, head, resumes }) = place else { return filler.t };
+        let next = match (head, &log.vault) {
+            (Some(head), _) => head.next.t,
+            (None, Some(vault)) => sequence.genesis_tag(vault),
+            (None, None) => Digest::ZERO,
+        };
+        match resumes {
+            None => next,
+            Some(Resumption::After(recovery)) => resume_tag(&next, &recovery),
+            Some(Resumption::Here) => resume_tag(&next, &hash),
+        }
+    };
     let entry = Entry {
         tag: tag(own, &nonces.own),
         case_tag: tag(case, &nonces.case),

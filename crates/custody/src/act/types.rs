@@ -173,6 +173,15 @@ data! {
         #[serde(deserialize_with = "json::uint")]
         size: u64,
     }
+    /// Data of `recovery.noted`: the records of these entries are lost.
+    RecoveryNoted {
+        /// Log index of the first, not 0.
+        #[serde(deserialize_with = "json::uint")]
+        from: u64,
+        /// Log index after the last: that of this very record.
+        #[serde(deserialize_with = "json::uint")]
+        to: u64,
+    }
     /// Data of `clock.fault`.
     ClockFault {
         /// Milliseconds by which the wall clock left the monotonic one; negative when it went back.

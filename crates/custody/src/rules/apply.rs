@@ -61,7 +61,8 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
         | Act::Fixity(..)
         | Act::CorrectionNoted(..)
         | Act::ClockFault(_)
-        | Act::AnchorNoted(_) => {}
+        | Act::AnchorNoted(_)
+        | Act::RecoveryNoted(_) => {}
         _ => apply_to_item(state, statement, act, admitted, first),
     }
 }

@@ -145,7 +145,7 @@ fn decide_act(
         Act::MemberAdded(case, d) => member_added(state, speaker, *case, d),
         Act::MemberRemoved(case, d) => member_removed(state, speaker, *case, d),
         Act::BundleExported(case, _) => speaker.in_case(*case, Right::Export),
-        Act::BundleCompleted(_) | Act::ClockFault(_) | Act::AnchorNoted(_) => Ok(()),
+        Act::BundleCompleted(_) | Act::ClockFault(_) | Act::AnchorNoted(_) | Act::RecoveryNoted(_) => Ok(()),
         Act::AccessDenied(case, item, _) => match (case, item) {
             (_, Some(item)) => item_of(state, *case, *item).map(drop),
             (Some(case), None) if !state.cases.contains_key(case) => Err(Refusal::Unknown("case")),

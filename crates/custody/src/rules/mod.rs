@@ -177,7 +177,8 @@ pub fn places(statement: &Statement, act: &Act) -> Vec<(Option<Sequence>, Option
         | Act::OrgRegistered(_)
         | Act::BundleCompleted(_)
         | Act::ClockFault(_)
-        | Act::AnchorNoted(_) => vec![(Some(Sequence::Vault), None)],
+        | Act::AnchorNoted(_)
+        | Act::RecoveryNoted(_) => vec![(Some(Sequence::Vault), None)],
         Act::PersonRegistered(person, _)
         | Act::RoleGranted(person, _)
         | Act::RoleRevoked(person, _)

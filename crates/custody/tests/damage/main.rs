@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod random;
+mod recoveries;
 mod rows;
 mod stamps;
 #[path = "../support/mod.rs"]
@@ -12,10 +13,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use custody::bundle::findings::{Code, Gravity};
 use custody::bundle::{Report, Trust};
+use recoveries::RECOVERIES;
 use rows::ROWS;
 use stamps::STAMPS;
 use support::bundle::{Exported, Options, export};
 use support::{By, Story, authority, story};
+
+/// All rows of the table.
+fn rows() -> impl Iterator<Item = &'static rows::Row> {
+    ROWS.iter().chain(STAMPS).chain(RECOVERIES)
+}
 
 fn honest() -> Exported {
     exported(&mut story(1), &Options::default())
@@ -54,7 +61,7 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn every_kind_of_damage_has_exactly_the_findings_of_the_table() {
     let (table, mut wrong) = (table(), Vec::new());
-    for (key, make) in ROWS.iter().chain(STAMPS) {
+    for (key, make) in rows() {
         let report = make();
         let found: BTreeSet<_> = report
             .findings
@@ -82,12 +89,12 @@ fn every_kind_of_damage_has_exactly_the_findings_of_the_table() {
 
 #[test]
 fn the_table_has_no_row_without_a_test_and_every_finding_a_row() {
-    let keys: BTreeSet<_> = ROWS.iter().chain(STAMPS).map(|(key, _)| (*key).to_owned()).collect();
+    let keys: BTreeSet<_> = rows().map(|(key, _)| (*key).to_owned()).collect();
     let table = table();
     assert_eq!(keys, table.keys().cloned().collect());
     let hit: BTreeSet<_> = table.values().flatten().map(String::as_str).collect();
-    // Restores are not supported yet; witnesses are said of every bundle of the kit.
-    let elsewhere = [Code::RecoveredGap, Code::NotWitnessed, Code::OnBehalf];
+    // Both are said of every bundle of the kit.
+    let elsewhere = [Code::NotWitnessed, Code::OnBehalf];
     for code in Code::ALL.iter().filter(|code| !elsewhere.contains(code)) {
         assert!(hit.contains(code.name()), "no row shows {code}");
     }

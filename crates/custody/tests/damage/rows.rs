@@ -73,13 +73,13 @@ fn exhibit(bundle: &Exported) -> String {
     bundle.path("data/exhibits/E-0001/")
 }
 
-fn add_reader(story: &mut Story) -> support::Person {
+pub(crate) fn add_reader(story: &mut Story) -> support::Person {
     let reader = story.vault.enrol(&story.admin.clone(), story.org, "Yaw Reader", None);
     story.vault.add_member(&story.lead.clone(), story.case, &reader, CaseRole::Reader);
     reader
 }
 
-fn revoke(story: &mut Story, person: &support::Person, suspect_from: Option<u64>) {
+pub(crate) fn revoke(story: &mut Story, person: &support::Person, suspect_from: Option<u64>) {
     let key = Digest::of(person.key.verifying_key().as_bytes());
     let mut d = draft(Kind::KeyRevoked, KeyRevoked { key, suspect_from }.to_data());
     d.person = Some(person.id);

@@ -3,9 +3,12 @@
 
 pub mod authority;
 pub mod bundle;
+mod log;
+mod lost;
 mod story;
 
 pub use authority::Stamp;
+pub use lost::Lost;
 pub use story::*;
 
 use std::collections::{BTreeMap, HashMap};
@@ -52,6 +55,8 @@ pub struct Vault {
     pub manifests: BTreeMap<ObjectId, Vec<u8>>,
     /// Checkpoints with the tokens over them, by size.
     pub stamps: BTreeMap<u64, Stamp>,
+    /// What restores have lost.
+    pub lost: Lost,
     /// The vault's clock, milliseconds.
     pub now: i64,
     /// Admits what the rules refuse.
@@ -125,6 +130,7 @@ impl Vault {
             contents: BTreeMap::new(),
             manifests: BTreeMap::new(),
             stamps: BTreeMap::new(),
+            lost: Lost::default(),
             now,
             lawless: false,
             random: (seed, 0),
@@ -163,7 +169,7 @@ impl Vault {
     }
 
     pub fn size(&self) -> u64 {
-        self.said.iter().map(|said| said.records.len() as u64).sum()
+        (self.records().count() + self.lost.entries.len()) as u64
     }
 
     /// Says something, unless the rules refuse it; the hash of its first record.
@@ -251,7 +257,11 @@ impl Vault {
         let mut records: Vec<Built> = Vec::new();
         for (own, case) in rules::places(&statement, &act) {
             let place = |s: Option<Sequence>| {
-                s.map(|sequence| Place { sequence, head: self.heads.get(&sequence).copied() })
+                s.map(|sequence| Place {
+                    sequence,
+                    head: self.heads.get(&sequence).copied(),
+                    resumes: self.resumption(sequence, statement.kind),
+                })
             };
             let places = (place(own), place(case));
             let nonces = self.nonces();
@@ -416,45 +426,6 @@ impl Vault {
             }
         } else {
             d.items = Some(refs);
-        }
-    }
-
-    pub fn leaves(&self) -> Vec<Digest> {
-        self.records().map(|(_, built)| leaf_hash(&built.entry.to_bytes())).collect()
-    }
-
-    /// The public entries.
-    pub fn entries(&self) -> Vec<[u8; ENTRY_BYTES]> {
-        self.records().map(|(_, built)| built.entry.to_bytes()).collect()
-    }
-
-    pub fn batch(&self) -> Batch {
-        Batch::new(&Frontier::new(), &self.leaves())
-    }
-
-    /// The signed checkpoint over everything so far.
-    pub fn checkpoint(&self) -> SignedNote {
-        let batch = self.batch();
-        let origin = Origin::new(ORIGIN).unwrap();
-        Checkpoint::new(origin, batch.size(), batch.root()).unwrap().sign(&self.log_key).unwrap()
-    }
-
-    /// The receipt of the record at a log index.
-    pub fn receipt(&self, index: u64) -> Receipt {
-        let (said, built) = self.records().nth(usize::try_from(index).unwrap()).unwrap();
-        let before = |link: &Link| {
-            let found = self.records().find(|(_, other)| other.hash == link.prev)?.1;
-            let (_, head) = found.heads.iter().find(|(sequence, _)| *sequence == link.sequence)?;
-            Some(Predecessor { sequence: link.sequence, record: found.bytes.clone(), next: head.next })
-        };
-        Receipt {
-            record: built.bytes.clone(),
-            envelope: said.envelope.clone().into(),
-            salt: built.salt,
-            entry: built.entry,
-            predecessors: built.record.links().filter_map(before).collect(),
-            proof: TlogProof::new(index, self.batch().inclusion_proof(index).unwrap(), self.checkpoint())
-                .unwrap(),
         }
     }
 }

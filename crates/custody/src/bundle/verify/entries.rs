@@ -2,6 +2,7 @@
 
 use super::identity::{open_failure, witnessed};
 use super::records::Replay;
+use super::recoveries::Search;
 use super::{Identity, Notes, PublicEntries, Trust};
 use crate::bundle::findings::Code;
 use crate::bundle::layout::{CHECKPOINT, RECORDS};
@@ -12,7 +13,7 @@ use crate::merkle::{Frontier, leaf_hash};
 use crate::note::SignedNote;
 use crate::record::{Entry, Sequence};
 
-const PATH: &str = "entries";
+pub(super) const PATH: &str = "entries";
 
 /// Which column of an entry carries a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +65,8 @@ pub(super) struct Audit<'a> {
     roots: Vec<(u64, Digest)>,
     /// Successors found, by their place in `tags`.
     continued: std::collections::BTreeSet<usize>,
+    /// Successors that may have been lost.
+    search: Search,
 }
 
 impl<'a> Audit<'a> {
@@ -71,7 +74,11 @@ impl<'a> Audit<'a> {
         let mut tags = core::mem::take(&mut replay.tags);
         for (sequence, head) in &replay.heads {
             let column = if matches!(sequence, Sequence::Case(_)) { Column::Case } else { Column::Own };
-            tags.extend(head.tag.map(|tag| TagRow::promised(tag, column)));
+            if let Some(tag) = head.tag.filter(|_| replay.recoveries.concern(head.index)) {
+                replay.recoveries.ends(*sequence, column, tag, head.index);
+            } else {
+                tags.extend(head.tag.map(|tag| TagRow::promised(tag, column)));
+            }
         }
         tags.sort_unstable();
         for pair in tags.windows(2).filter(|pair| pair[0].tag == pair[1].tag) {
@@ -82,7 +89,8 @@ impl<'a> Audit<'a> {
         roots.extend(replay.times.checkpoints());
         roots.sort_unstable();
         roots.dedup();
-        Self { identity, tags, roots, continued: std::collections::BTreeSet::new() }
+        let search = replay.recoveries.search();
+        Self { identity, tags, roots, continued: std::collections::BTreeSet::new(), search }
     }
 
     /// Reads all entries once.
@@ -124,6 +132,7 @@ impl<'a> Audit<'a> {
         }
         notes.facts.entries = Some(frontier.size());
         let given = frontier.size();
+        self.search.end(given, self.identity.manifest.cut, notes);
         for (whose, needed) in [("bundle", Some(self.identity.checkpoint.size())), ("mirror", mirror)] {
             if let Some(needed) = needed.filter(|needed| given < *needed) {
                 let detail = format!("{given} entries were given, the {whose}'s checkpoint covers {needed}");
@@ -178,6 +187,9 @@ impl<'a> Audit<'a> {
     /// Looks for disclosed tags in one entry.
     fn look(&mut self, index: u64, entry: &Entry, notes: &mut Notes) {
         for (tag, column) in [(entry.tag, Column::Own), (entry.case_tag, Column::Case)] {
+            if self.search.look(index, &tag, column, notes) {
+                continue;
+            }
             let key = half(&tag);
             let at = self.tags.partition_point(|row| row.tag < key);
             let Some(row) = self.tags.get(at).filter(|row| row.tag == key) else { continue };
@@ -202,7 +214,7 @@ impl<'a> Audit<'a> {
 }
 
 /// The first half of a tag.
-fn half(tag: &Digest) -> [u8; 16] {
+pub(super) fn half(tag: &Digest) -> [u8; 16] {
     let mut half = [0; 16];
     half.copy_from_slice(&tag.as_bytes()[..16]);
     half

@@ -9,8 +9,10 @@ mod bag;
 mod entries;
 mod exhibits;
 mod identity;
+mod next;
 mod receipts;
 mod records;
+mod recoveries;
 mod statements;
 mod timestamps;
 

@@ -51,13 +51,26 @@ impl Receipts {
     }
 
     /// After all records: every receipt in scope and before the cut must have been seen.
-    pub(super) fn finish(&self, cut: u64, in_scope: impl Fn(&Checked) -> bool, notes: &mut Notes) {
+    /// Those of records that a recovery says are `lost` are what is left of them.
+    pub(super) fn finish(
+        &self,
+        cut: u64,
+        in_scope: impl Fn(&Checked) -> bool,
+        lost: impl Fn(u64) -> bool,
+        notes: &mut Notes,
+    ) {
         for held in &self.held {
             let index = held.checked.record.log_index;
             if held.covered {
                 notes.facts.receipts += 1;
             } else if index >= cut {
                 notes.find(Code::ReceiptNewer, PATH, Some(index), "made after this bundle");
+            } else if in_scope(&held.checked) && lost(index) {
+                let kind = held.checked.record.kind;
+                let detail = format!(
+                    "a receipt proves a record of kind {kind} that the vault lost: the receipt is what is left of it"
+                );
+                notes.find(Code::RecoveredGap, PATH, Some(index), detail);
             } else if in_scope(&held.checked) {
                 let kind = held.checked.record.kind;
                 let detail = format!("a receipt proves a record of kind {kind} that is not here");

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 
 use super::entries::{Column, TagRow};
 use super::exhibits::Exhibits;
+use super::next::{next_line, next_proof};
 use super::receipts::Receipts;
+use super::recoveries::Recoveries;
 use super::statements::{Group, Member, Rules};
 use super::timestamps::{TOLERANCE_MS, Timestamps};
 use super::{Bag, Identity, Notes};
@@ -15,10 +17,11 @@ use crate::bundle::lines::{
     EnvelopeMember, MAX_OPENING_LINE_BYTES, MAX_PROOF_LINE_BYTES, MAX_RECORD_LINE_BYTES, ProofLine,
     RecordLine,
 };
-use crate::bundle::read::{Files, Line, Lines, ReadError};
+use crate::bundle::read::{Files, ReadError};
 use crate::digest::Digest;
 use crate::kind::Kind;
 use crate::merkle::{ProofError, SharedPaths, leaf_hash};
+use crate::receipt::Checked;
 use crate::record::{Entry, Link, NextOpening, Record, Sequence, heads_digest, leaf_commitment, record_hash};
 use crate::statement::MAX_ITEMS;
 use crate::time::Timestamp;
@@ -30,6 +33,7 @@ pub(super) struct Replay<'a> {
     pub(super) heads: HashMap<Sequence, Head>,
     pub(super) tags: Vec<TagRow>,
     pub(super) receipts: Receipts,
+    pub(super) recoveries: Recoveries,
     pub(super) times: Timestamps,
     pub(super) rules: Rules,
     /// Whether a record is missing or unreadable: what depends on it is not judged any more.
@@ -47,6 +51,8 @@ pub(super) struct Head {
     pub(super) record: Digest,
     /// What its successor must carry; unknown where the opening is absent or wrong.
     pub(super) tag: Option<Digest>,
+    /// Its log index.
+    pub(super) index: u64,
     /// Whether the record is what the log committed to.
     sound: bool,
 }
@@ -66,6 +72,7 @@ impl<'a> Replay<'a> {
             heads: HashMap::new(),
             tags: Vec::new(),
             receipts,
+            recoveries: Recoveries::default(),
             times,
             rules: Rules::of_bundle(),
             broken: false,
@@ -172,6 +179,8 @@ impl<'a> Replay<'a> {
         let hash = record_hash(&line.record);
         let sound = self.check_entry(line, &hash, proof, notes);
         self.broken |= !sound;
+        let before = self.last.as_ref().map(|last| last.index);
+        self.recoveries.note(&record, hash, &line.envelope, before, notes);
         if line.index.checked_add(1) == Some(self.identity.manifest.cut) {
             let heads = self.heads.iter().map(|(sequence, head)| (sequence, head.seq, &head.record));
             self.heads_at_cut = Some((self.heads.len() as u64, heads_digest(heads)));
@@ -289,9 +298,16 @@ impl<'a> Replay<'a> {
                     let detail = format!("{sequence}: it follows another record than the one here");
                     notes.find(Code::Forked, RECORDS, at, detail);
                 }
-                if expected_tag.is_some_and(|expected| expected != tag) {
-                    let detail = format!("{sequence}: its log entry does not carry the tag promised before");
-                    notes.find(Code::Forked, RECORDS, at, detail);
+                if let Some(next) = expected_tag.filter(|next| *next != tag) {
+                    let promise = (&next, before.map(|head| head.index));
+                    let carried = (record.log_index, tag, column);
+                    if self.recoveries.explain(sequence, promise, carried, notes) {
+                        expected_tag = Some(tag);
+                    } else {
+                        let detail =
+                            format!("{sequence}: its log entry does not carry the tag promised before");
+                        notes.find(Code::Forked, RECORDS, at, detail);
+                    }
                 }
             }
         }
@@ -310,7 +326,8 @@ impl<'a> Replay<'a> {
             }
             _ => {}
         }
-        let head = Head { seq: link.seq, record: hash, tag: promised.map(|opening| opening.t), sound };
+        let tag = promised.map(|opening| opening.t);
+        let head = Head { seq: link.seq, record: hash, tag, index: record.log_index, sound };
         self.heads.insert(sequence, head);
     }
 
@@ -403,7 +420,8 @@ impl<'a> Replay<'a> {
         let case = Sequence::Case(identity.manifest.scope.case);
         let in_scope = |sequence: &Sequence| *sequence == case || self.heads.contains_key(sequence);
         let cut = identity.manifest.cut;
-        self.receipts.finish(cut, |held| held.record.sequences().any(|sequence| in_scope(&sequence)), notes);
+        let in_scope = |held: &Checked| held.record.sequences().any(|sequence| in_scope(&sequence));
+        self.receipts.finish(cut, in_scope, |index| self.recoveries.lost(index), notes);
     }
 
     /// The last record is `bundle.exported`, and it commits to exactly the sequences that are here.
@@ -452,45 +470,4 @@ impl<'a> Replay<'a> {
             notes.find(Code::Changed, RECORDS, at, "it commits to other last records than those here");
         }
     }
-}
-
-/// The next line; nothing at the end or where the file breaks off.
-pub(super) fn next_line(
-    files: &mut dyn Files,
-    lines: &mut Lines,
-    path: &str,
-    notes: &mut Notes,
-) -> Result<Option<Vec<u8>>, ReadError> {
-    let why = match lines.next(files) {
-        Ok(Line::Text(line)) => return Ok(Some(line.to_vec())),
-        Ok(Line::End) => return Ok(None),
-        Ok(Line::TooLong) => "a line is too long".to_owned(),
-        Ok(Line::Cut) => "the last line is cut".to_owned(),
-        Err(ReadError::Damaged(why)) => why,
-        Err(failed) => return Err(failed),
-    };
-    notes.find(Code::Changed, path, None, why);
-    Ok(None)
-}
-
-fn next_proof(
-    files: &mut dyn Files,
-    proofs: Option<&mut Lines>,
-    index: u64,
-    notes: &mut Notes,
-) -> Result<Option<ProofLine>, ReadError> {
-    let Some(proofs) = proofs else { return Ok(None) };
-    let Some(line) = next_line(files, proofs, PROOFS, notes)? else {
-        notes.find(Code::Missing, PROOFS, Some(index), "there is no proof for this record");
-        return Ok(None);
-    };
-    match ProofLine::parse(&line) {
-        Ok(proof) if proof.index == index => return Ok(Some(proof)),
-        Ok(proof) => {
-            let detail = format!("line {}: a proof of record {} stands here", proofs.number(), proof.index);
-            notes.find(Code::Changed, PROOFS, Some(index), detail);
-        }
-        Err(error) => notes.find(Code::Changed, PROOFS, Some(index), error.to_string()),
-    }
-    Ok(None)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use ed25519_dalek::VerifyingKey;
 
 use super::exhibits::Exhibits;
-use super::records::next_line;
+use super::next::next_line;
 use super::{Identity, Notes};
 use crate::act::{Act, BundleExported, KeyCheck, PublicKey};
 use crate::bundle::closure;
