@@ -2,11 +2,16 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program whose output is a number")]
 
+mod bundle;
+#[path = "../../crates/custody/tests/support/mod.rs"]
+#[allow(clippy::unwrap_used, clippy::wildcard_imports, reason = "the kit of the core's own tests")]
+mod support;
 mod world;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -17,6 +22,9 @@ use world::{Failure, World};
 /// Statements signed beforehand for each submitter: signing is the person's work, not the vault's.
 const PREPARED: usize = 4_000;
 
+const USAGE: &str = "usage: custos-bench append URL SUBMITTERS SECONDS | insert FILE SECONDS | \
+                     strict THREADS SECONDS | bundle FOLDER RECORDS";
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let words: Vec<_> = std::env::args().skip(1).collect();
@@ -24,11 +32,9 @@ async fn main() -> ExitCode {
     let figure = match words.as_slice() {
         ["append", url, submitters, seconds] => append(url, submitters, seconds).await,
         ["insert", path, seconds] => insert(path, seconds).await,
-        ["strict", seconds] => strict(seconds),
-        _ => {
-            Err("usage: custos-bench append URL SUBMITTERS SECONDS | insert FILE SECONDS | strict SECONDS"
-                .into())
-        }
+        ["strict", threads, seconds] => strict(threads, seconds),
+        ["bundle", folder, records] => bundle::write(folder, records),
+        _ => Err(USAGE.into()),
     };
     match figure {
         Ok(figure) => {
@@ -96,9 +102,14 @@ async fn insert(path: &str, seconds: &str) -> Result<f64, Failure> {
     Ok(count / start.elapsed().as_secs_f64())
 }
 
-/// Ed25519 alone: strict verifications of a statement-sized message on one core.
-fn strict(seconds: &str) -> Result<f64, Failure> {
-    let time = duration(seconds)?;
+/// Ed25519 alone: strict verifications of a statement-sized message, on so many cores.
+fn strict(threads: &str, seconds: &str) -> Result<f64, Failure> {
+    let (threads, time): (usize, _) = (threads.parse()?, duration(seconds)?);
+    let running: Vec<_> = (0..threads).map(|_| thread::spawn(move || strict_alone(time))).collect();
+    running.into_iter().map(|thread| thread.join().map_err(|_| "a thread broke off")?).sum()
+}
+
+fn strict_alone(time: Duration) -> Result<f64, Failure> {
     let key = SigningKey::from_bytes(&[7; 32]);
     let message = [7; 700];
     let (signature, public) = (key.sign(&message), key.verifying_key());

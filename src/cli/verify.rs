@@ -75,6 +75,7 @@ pub(crate) fn pinned(bundle: &Path, fingerprint: Option<Digest>) -> Given {
         entries: None,
         checkpoint: None,
         receipt: Vec::new(),
+        threads: None,
         json: false,
     }
 }

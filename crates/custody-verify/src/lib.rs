@@ -3,14 +3,17 @@
 
 mod entries;
 mod folder;
+mod pool;
 mod zip;
 
 use std::fs::File;
 use std::io::{self, Read as _, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
 
 use custody::bundle::findings::Gravity;
-use custody::bundle::{Entries, Files, PublicEntries, ReadError, Report, Trust, verify};
+use custody::bundle::{Entries, Files, PublicEntries, Report, Trust, VerifyError, verify_by};
 use custody::digest::Digest;
 use custody::note::MAX_NOTE_LEN;
 use custody::policy::{MAX_POLICY_LEN, Policy};
@@ -60,6 +63,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub receipt: Vec<PathBuf>,
 
+    /// Threads that check signatures; without it as many as there are processor cores
+    #[arg(long, value_name = "COUNT")]
+    pub threads: Option<NonZeroUsize>,
+
     /// Print the report as one JSON document
     #[arg(long)]
     pub json: bool,
@@ -77,9 +84,9 @@ pub enum Failure {
         /// Why.
         source: io::Error,
     },
-    /// The bundle's medium failed while it was read.
-    #[error("cannot read the bundle: {0}")]
-    Bundle(#[from] ReadError),
+    /// The bundle's medium failed while it was read, or a thread did while it was checked.
+    #[error("cannot check the bundle: {0}")]
+    Bundle(#[from] VerifyError),
     /// The bundle, or a file given to judge it by, is not what it should be.
     #[error("{path} is not {what}: {why}")]
     Given {
@@ -105,6 +112,9 @@ impl Failure {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Read { .. } => "check the path and that you may read it",
+            Self::Bundle(VerifyError::Lost(_)) => {
+                "try again with --threads 1; if it happens again, report it: this is no verdict about the bundle"
+            }
             Self::Bundle(_) => "copy the bundle to another disk and try again; this is no verdict about it",
             Self::Given { .. } => "leave the file out, or get it again from where it came",
             Self::Write(_) => "write to another place",
@@ -131,7 +141,10 @@ pub fn run(args: &Args) -> Result<Report, Failure> {
         checkpoint: checkpoint.as_deref().or(own.as_deref()),
     });
     let mut files = open(&args.bundle)?;
-    Ok(verify(&mut *files, &trust, public, &receipts)?)
+    let threads = args.threads.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let checked =
+        pool::with_threads(threads, |checker| verify_by(checker, &mut *files, &trust, public, &receipts));
+    Ok(checked?)
 }
 
 /// Writes a report as JSON or text; `colour` marks the verdict on a terminal.

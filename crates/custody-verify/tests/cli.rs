@@ -58,10 +58,17 @@ impl Fixture {
     }
 
     fn verify(&self, args: &[&str]) -> (i32, String) {
-        let args = args.iter().map(|arg| arg.replace('@', &format!("{}/", self.dir.path().display())));
-        let output = Command::new(env!("CARGO_BIN_EXE_custody-verify")).args(args).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &err(&output);
-        (output.status.code().unwrap(), said)
+        let args: Vec<_> =
+            args.iter().map(|arg| arg.replace('@', &format!("{}/", self.dir.path().display()))).collect();
+        let with_threads = |count: &str| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_custody-verify"));
+            let output = command.args(["--threads", count]).args(&args).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout).into_owned() + &err(&output);
+            (output.status.code().unwrap(), said)
+        };
+        let alone = with_threads("1");
+        assert_eq!(with_threads("3"), alone);
+        alone
     }
 }
 
@@ -125,6 +132,9 @@ fn wrong_usage_and_missing_files_are_no_verdicts() {
     let fixture = Fixture::new();
     fixture.write("junk", b"junk");
     assert_eq!(fixture.verify(&["@folder", "--fingerprint", "zz"]).0, 2);
+    let none =
+        Command::new(env!("CARGO_BIN_EXE_custody-verify")).args(["--threads", "0", "x"]).output().unwrap();
+    assert_eq!(none.status.code(), Some(2));
     assert_eq!(fixture.verify(&["@folder", "--trust", "@junk"]).0, 2);
     assert_eq!(fixture.verify(&["@folder", "--receipt", "@junk"]).0, 2);
     assert_eq!(fixture.verify(&["@nowhere"]).0, 1);

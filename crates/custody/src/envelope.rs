@@ -4,6 +4,8 @@
 //! `"DSSEv1" SP len(type) SP type SP len(body) SP body`; `keyid` is a hint, here always H(public key) in hex.
 //! An envelope is parsed once and its bytes are stored verbatim; nothing is ever re-encoded before it is verified.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
@@ -100,18 +102,21 @@ pub enum EnvelopeError {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wire {
-    payload: String,
-    #[serde(rename = "payloadType")]
-    payload_type: String,
-    signatures: Vec<WireSignature>,
+struct Wire<'a> {
+    #[serde(borrow)]
+    payload: Cow<'a, str>,
+    #[serde(borrow, rename = "payloadType")]
+    payload_type: Cow<'a, str>,
+    #[serde(borrow)]
+    signatures: Vec<WireSignature<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireSignature {
+struct WireSignature<'a> {
     keyid: Digest,
-    sig: String,
+    #[serde(borrow)]
+    sig: Cow<'a, str>,
 }
 
 impl Envelope {
@@ -127,7 +132,9 @@ impl Envelope {
         let signatures = wire.signatures.iter().map(read_signature).collect::<Result<_, _>>()?;
         Ok(Self {
             payload_type: expected,
-            body: STANDARD.decode(&wire.payload).map_err(|_| EnvelopeError::Base64 { member: "payload" })?,
+            body: STANDARD
+                .decode(wire.payload.as_bytes())
+                .map_err(|_| EnvelopeError::Base64 { member: "payload" })?,
             signatures,
             digest: Digest::of(bytes),
         })
@@ -176,11 +183,11 @@ pub fn sign(payload_type: PayloadType, body: &[u8], keys: &[&SigningKey]) -> Vec
 /// Puts together an envelope from signatures made elsewhere (a person's own device, a co-signer).
 pub fn assemble(payload_type: PayloadType, body: &[u8], signatures: &[EnvelopeSignature]) -> Vec<u8> {
     json::emit(&Wire {
-        payload: STANDARD.encode(body),
-        payload_type: payload_type.as_str().to_owned(),
+        payload: STANDARD.encode(body).into(),
+        payload_type: payload_type.as_str().into(),
         signatures: signatures
             .iter()
-            .map(|s| WireSignature { keyid: s.key, sig: STANDARD.encode(s.signature) })
+            .map(|s| WireSignature { keyid: s.key, sig: STANDARD.encode(s.signature).into() })
             .collect(),
     })
 }
@@ -206,8 +213,8 @@ pub fn pae(payload_type: PayloadType, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn read_signature(wire: &WireSignature) -> Result<EnvelopeSignature, EnvelopeError> {
-    let bytes = STANDARD.decode(&wire.sig).map_err(|_| EnvelopeError::Base64 { member: "sig" })?;
+fn read_signature(wire: &WireSignature<'_>) -> Result<EnvelopeSignature, EnvelopeError> {
+    let bytes = STANDARD.decode(wire.sig.as_bytes()).map_err(|_| EnvelopeError::Base64 { member: "sig" })?;
     let signature = bytes.try_into().map_err(|_| EnvelopeError::SignatureForm)?;
     Ok(EnvelopeSignature { key: wire.keyid, signature })
 }

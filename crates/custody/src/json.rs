@@ -8,6 +8,7 @@
 
 use core::fmt;
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -60,7 +61,7 @@ pub enum JsonError {
 
 /// Parses `bytes` (at most `limit` of them) into a typed value; the type refuses unknown members itself
 /// (`#[serde(deny_unknown_fields)]`) and holds free-form parts as [`Value`] or [`Object`] only.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, JsonError> {
+pub fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8], limit: usize) -> Result<T, JsonError> {
     if bytes.len() > limit {
         return Err(JsonError::TooLarge { size: bytes.len(), limit });
     }
@@ -68,9 +69,28 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, JsonE
 }
 
 /// Like [`parse`], and refuses a spelling that differs from what [`emit`] writes for the parsed value.
-pub fn parse_canonical<T: DeserializeOwned + Serialize>(bytes: &[u8], limit: usize) -> Result<T, JsonError> {
+pub fn parse_canonical<'a, T: Deserialize<'a> + Serialize>(
+    bytes: &'a [u8],
+    limit: usize,
+) -> Result<T, JsonError> {
     let value: T = parse(bytes, limit)?;
-    if emit(&value) == bytes { Ok(value) } else { Err(JsonError::NotCanonical) }
+    let mut rest = Expected(bytes);
+    let same = serde_json::to_writer(&mut rest, &value).is_ok() && rest.0.is_empty();
+    if same { Ok(value) } else { Err(JsonError::NotCanonical) }
+}
+
+/// Takes the bytes that it expects, and no others.
+struct Expected<'a>(&'a [u8]);
+
+impl io::Write for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The bytes of a value: members as declared (types of this crate declare them sorted), no spaces.
@@ -281,6 +301,15 @@ mod tests {
     fn emits_sorted_members_without_spaces() {
         let value = read("{ \"b\": [1, null], \"a\": \"\\u00e9\" }").unwrap();
         assert_eq!(emit(&value), "{\"a\":\"é\",\"b\":[1,null]}".as_bytes());
-        assert!(parse_canonical::<Value>(b"{\"a\": 1}", 99).is_err());
+    }
+
+    #[test]
+    fn one_value_has_one_spelling() {
+        assert!(parse_canonical::<Value>(b"{\"a\":[1,\"\\n\"]}", 99).is_ok());
+        for other in ["{\"a\": 1}", "{\"b\":1,\"a\":1}", "{\"a\":1} ", " {\"a\":1}", "\"\\u0041\"", "\"\\/\""]
+        {
+            let parsed = parse_canonical::<Value>(other.as_bytes(), 99);
+            assert!(matches!(parsed, Err(JsonError::NotCanonical)), "{other}");
+        }
     }
 }

@@ -45,14 +45,19 @@ impl Sequence {
     /// The tag of the sequence's first record:
     /// `H("custos/genesis/v1" || vault || type || id)`. Record 0 alone carries a zero tag.
     pub fn genesis_tag(self, vault: &Digest) -> Digest {
-        let (kind, id): (u8, [u8; 16]) = match self {
+        let (kind, id) = self.parts();
+        Domain::Genesis.hash(&[vault.as_bytes(), &[kind], &id])
+    }
+
+    /// Its type and id, as they are hashed.
+    pub(crate) const fn parts(self) -> (u8, [u8; 16]) {
+        match self {
             Self::Item(id) => (1, *id.as_bytes()),
             Self::Case(id) => (2, *id.as_bytes()),
             Self::Person(id) => (3, *id.as_bytes()),
             Self::Vault => (4, [0; 16]),
             Self::Refusals => (5, [0; 16]),
-        };
-        Domain::Genesis.hash(&[vault.as_bytes(), &[kind], &id])
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The lines of `custody/records.jsonl`, `openings.jsonl` and `proofs.jsonl`, and of consistency proofs.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -68,14 +70,14 @@ impl RecordLine {
         let envelope = match wire.envelope {
             None => EnvelopeMember::Above,
             Some(None) => EnvelopeMember::Withheld,
-            Some(Some(text)) => EnvelopeMember::Here(decode("envelope", &text)?),
+            Some(Some(text)) => EnvelopeMember::Here(decode("envelope", text)?),
         };
         Ok(Self {
             index: wire.index,
-            record: decode("record", &wire.record)?,
+            record: decode("record", wire.record)?,
             envelope,
             salt: wire.salt,
-            entry: Entry::parse(&decode("entry", &wire.entry)?).map_err(|_| LineError::Base64("entry"))?,
+            entry: Entry::parse(&decode("entry", wire.entry)?).map_err(|_| LineError::Base64("entry"))?,
             own: wire.openings.own,
             case: wire.openings.case,
         })
@@ -83,16 +85,17 @@ impl RecordLine {
 
     /// The line with its newline.
     pub fn emit(&self) -> Vec<u8> {
+        let envelope = match &self.envelope {
+            EnvelopeMember::Here(bytes) => Some(Some(STANDARD.encode(bytes))),
+            EnvelopeMember::Above => None,
+            EnvelopeMember::Withheld => Some(None),
+        };
         with_newline(json::emit(&WireRecord {
-            entry: STANDARD.encode(self.entry.to_bytes()),
-            envelope: match &self.envelope {
-                EnvelopeMember::Here(bytes) => Some(Some(STANDARD.encode(bytes))),
-                EnvelopeMember::Above => None,
-                EnvelopeMember::Withheld => Some(None),
-            },
+            entry: &STANDARD.encode(self.entry.to_bytes()),
+            envelope: envelope.as_ref().map(Option::as_deref),
             index: self.index,
             openings: WireOpenings { case: self.case, own: self.own },
-            record: STANDARD.encode(&self.record),
+            record: &STANDARD.encode(&self.record),
             salt: self.salt,
         }))
     }
@@ -144,8 +147,8 @@ impl ProofLine {
     /// Reads a line without its newline.
     pub fn parse(line: &[u8]) -> Result<Self, LineError> {
         let wire: WireProof = json::parse_canonical(line, MAX_PROOF_LINE_BYTES)?;
-        let hash = |text: &String| {
-            let bytes = STANDARD.decode(text).ok()?;
+        let hash = |text: &Cow<'_, str>| {
+            let bytes = STANDARD.decode(text.as_bytes()).ok()?;
             Digest::from_slice(&bytes).ok()
         };
         let path = wire.path.iter().map(hash).collect::<Option<_>>().ok_or(LineError::Base64("path"))?;
@@ -154,7 +157,7 @@ impl ProofLine {
 
     /// The line with its newline.
     pub fn emit(&self) -> Vec<u8> {
-        let path = self.path.iter().map(|hash| STANDARD.encode(hash.as_bytes())).collect();
+        let path = self.path.iter().map(|hash| STANDARD.encode(hash.as_bytes()).into()).collect();
         with_newline(json::emit(&WireProof { index: self.index, path }))
     }
 }
@@ -189,15 +192,15 @@ fn with_newline(mut line: Vec<u8>) -> Vec<u8> {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireRecord {
-    entry: String,
+struct WireRecord<'a> {
+    entry: &'a str,
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     #[expect(clippy::option_option, reason = "absent and null mean different things here")]
-    envelope: Option<Option<String>>,
+    envelope: Option<Option<&'a str>>,
     #[serde(deserialize_with = "json::uint")]
     index: u64,
     openings: WireOpenings,
-    record: String,
+    record: &'a str,
     salt: Digest,
 }
 
@@ -212,15 +215,16 @@ struct WireOpenings {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireProof {
+struct WireProof<'a> {
     #[serde(deserialize_with = "json::uint")]
     index: u64,
-    path: Vec<String>,
+    #[serde(borrow)]
+    path: Vec<Cow<'a, str>>,
 }
 
 #[expect(clippy::option_option, reason = "absent and null mean different things here")]
-fn nullable<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(from).map(Some)
+fn nullable<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<&'de str>>, D::Error> {
+    Option::<&str>::deserialize(from).map(Some)
 }
 
 #[cfg(test)]

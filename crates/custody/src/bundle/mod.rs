@@ -6,6 +6,7 @@
 //!
 //! The verifier is not a reader of evidence: it never interprets an exhibit's bytes, it only hashes them.
 
+pub mod checks;
 pub mod closure;
 pub mod documents;
 pub mod findings;
@@ -20,4 +21,4 @@ mod verify;
 pub use manifest::BundleManifest;
 pub use read::{Entries, FileEntry, Files, Listing, ReadError};
 pub use report::Report;
-pub use verify::{PublicEntries, Trust, verify};
+pub use verify::{PublicEntries, Trust, VerifyError, verify, verify_by};

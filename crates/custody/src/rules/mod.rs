@@ -228,7 +228,7 @@ pub struct Footprint {
     pub vouchers: bool,
     /// Grants, by record hash.
     pub grants: BTreeSet<Digest>,
-    /// Records or envelopes that are named as seen.
+    /// Records or envelopes that are named as seen and may stand anywhere in the sequences concerned.
     pub seen: BTreeSet<Seen>,
     /// Sequences that get a record.
     pub sequences: BTreeSet<Sequence>,
@@ -245,7 +245,6 @@ impl Footprint {
         self.cases.extend(statement.case);
         for item in statement.item_refs() {
             self.items.insert(item.item);
-            self.seen.extend(item.seen);
         }
         self.seen.extend(statement.seen);
         for (own, case) in places(statement, act) {

@@ -72,6 +72,28 @@ fn a_thousand_random_mutations_are_all_found() {
     }
 }
 
+#[test]
+fn forged_signatures_all_over_a_long_history_are_found_in_its_order() {
+    let mut story = support::story(1);
+    let (lead, other, case) = (story.lead.clone(), story.custodian.clone(), story.case);
+    let mut forged = Vec::new();
+    for n in 0..150_u64 {
+        let by = if n % 5 == 0 {
+            forged.push(story.vault.size());
+            By::Forged(&lead, &other.key)
+        } else {
+            By::Own(&lead)
+        };
+        story.vault.view(by, case, story.items[0]);
+    }
+    let bundle = export(&mut story.vault, By::Own(&lead), case, &Options::default());
+    let report = bundle.audit(&story.vault);
+    let found = report.findings.iter().find(|finding| finding.code == Code::BadSignature).unwrap();
+    assert_eq!(found.count, forged.len() as u64);
+    let places: Vec<_> = found.places.iter().filter_map(|place| place.index).collect();
+    assert_eq!(places, forged[..places.len()]);
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(100))]
     #[test]

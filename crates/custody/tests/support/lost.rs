@@ -46,6 +46,9 @@ impl Vault {
 
     /// How a sequence goes on.
     pub fn resumption(&self, sequence: Sequence, kind: Kind) -> Option<Resumption> {
+        if self.lost.gaps.is_empty() && kind != Kind::RecoveryNoted {
+            return None;
+        }
         let head = self.heads.get(&sequence);
         let vault = self.said.first()?.records[0].hash;
         let next = head.map_or_else(|| sequence.genesis_tag(&vault), |head| head.next.t);

@@ -169,7 +169,9 @@ impl Vault {
     }
 
     pub fn size(&self) -> u64 {
-        (self.records().count() + self.lost.entries.len()) as u64
+        let last = self.said.last().and_then(|said| said.records.last());
+        let said = last.map_or(0, |last| last.record.log_index + 1);
+        self.lost.entries.last_key_value().map_or(said, |(lost, _)| said.max(lost + 1))
     }
 
     /// Says something, unless the rules refuse it; the hash of its first record.

@@ -1,5 +1,7 @@
 //! The public entries: is every record in the log exactly once, and does no sequence go on before the cut?
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::identity::{open_failure, witnessed};
 use super::records::Replay;
 use super::recoveries::Search;
@@ -64,7 +66,7 @@ pub(super) struct Audit<'a> {
     /// Sizes and roots that the log signed, sorted.
     roots: Vec<(u64, Digest)>,
     /// Successors found, by their place in `tags`.
-    continued: std::collections::BTreeSet<usize>,
+    continued: BTreeSet<usize>,
     /// Successors that may have been lost.
     search: Search,
 }
@@ -72,7 +74,9 @@ pub(super) struct Audit<'a> {
 impl<'a> Audit<'a> {
     pub(super) fn new(identity: &'a Identity, replay: &mut Replay<'_>, notes: &mut Notes) -> Self {
         let mut tags = core::mem::take(&mut replay.tags);
-        for (sequence, head) in &replay.heads {
+        // One order, so that one bundle has one report.
+        let heads: BTreeMap<_, _> = replay.heads.iter().collect();
+        for (sequence, head) in heads {
             let column = if matches!(sequence, Sequence::Case(_)) { Column::Case } else { Column::Own };
             if let Some(tag) = head.tag.filter(|_| replay.recoveries.concern(head.index)) {
                 replay.recoveries.ends(*sequence, column, tag, head.index);
@@ -90,7 +94,7 @@ impl<'a> Audit<'a> {
         roots.sort_unstable();
         roots.dedup();
         let search = replay.recoveries.search();
-        Self { identity, tags, roots, continued: std::collections::BTreeSet::new(), search }
+        Self { identity, tags, roots, continued: BTreeSet::new(), search }
     }
 
     /// Reads all entries once.

@@ -4,6 +4,7 @@
 //! checkpoint ([`identity`]); every record against chain, tags and tree ([`records`]) and every statement against its
 //! signatures and the rules ([`statements`]), both against what outsiders saw and when ([`timestamps`]); exhibits and derived files ([`exhibits`]); at last the public entries
 //! ([`entries`]). Memory is proportional to the number of records and files only by small keys.
+//! Signatures are collected and checked by whoever the caller names ([`super::checks`]).
 
 mod bag;
 mod entries;
@@ -16,6 +17,7 @@ mod recoveries;
 mod statements;
 mod timestamps;
 
+use super::checks::{Checker, Here, Lost};
 use super::findings::{Code, Findings};
 use super::read::{Entries, Files, ReadError};
 use super::report::{Facts, LIMITS, Report, verdict};
@@ -56,16 +58,38 @@ impl core::fmt::Debug for PublicEntries<'_> {
     }
 }
 
-/// Checks a bundle. An error means that the medium failed and there is no verdict; whatever the bytes are, they lead
-/// to findings and never to an error.
+/// Why there is no verdict. Whatever the bytes of a bundle are, they lead to findings and never here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The medium failed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Whoever checked the signatures went away.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+}
+
+/// Checks a bundle.
 pub fn verify(
     files: &mut dyn Files,
     trust: &Trust,
     public: Option<PublicEntries<'_>>,
     receipts: &[Receipt],
-) -> Result<Report, ReadError> {
+) -> Result<Report, VerifyError> {
+    verify_by(&mut Here, files, trust, public, receipts)
+}
+
+/// Checks a bundle, and has the signatures of its statements checked by `checker`. The report is the same to the byte.
+pub fn verify_by(
+    checker: &mut dyn Checker,
+    files: &mut dyn Files,
+    trust: &Trust,
+    public: Option<PublicEntries<'_>>,
+    receipts: &[Receipt],
+) -> Result<Report, VerifyError> {
     let mut notes = Notes::default();
-    verify_into(files, trust, public, receipts, &mut notes)?;
+    verify_into(checker, files, trust, public, receipts, &mut notes)?;
     let exit_code = notes.findings.exit_code();
     Ok(Report {
         exit_code,
@@ -103,12 +127,13 @@ impl Notes {
 }
 
 fn verify_into(
+    checker: &mut dyn Checker,
     files: &mut dyn Files,
     trust: &Trust,
     public: Option<PublicEntries<'_>>,
     receipts: &[Receipt],
     notes: &mut Notes,
-) -> Result<(), ReadError> {
+) -> Result<(), VerifyError> {
     let Some(bag) = Bag::open(files, notes)? else { return Ok(()) };
     let Some(identity) = Identity::establish(files, &bag, trust, notes)? else {
         notes.skip("records, exhibits and log: record 0, bundle.json or the checkpoint cannot be used");
@@ -117,9 +142,9 @@ fn verify_into(
     let receipts = receipts::Receipts::check(receipts, &identity, notes);
     let mut exhibits = Exhibits::default();
     let times = Timestamps::check(files, &bag, &identity, trust, notes)?;
-    let mut replay = Replay::new(&identity, receipts, times);
+    let mut replay = Replay::new(&identity, receipts, times, checker);
     replay.run(files, &bag, &mut exhibits, notes)?;
     exhibits.check(files, &bag, &identity, &replay, notes)?;
     let audit = Audit::new(&identity, &mut replay, notes);
-    audit.run(public, trust, notes)
+    audit.run(public, trust, notes).map_err(VerifyError::from)
 }

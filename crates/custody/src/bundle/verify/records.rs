@@ -1,7 +1,7 @@
 //! Every record against its place: order, chain, tags, openings, tree, time, scope.
 
 use core::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::entries::{Column, TagRow};
 use super::exhibits::Exhibits;
@@ -10,14 +10,15 @@ use super::receipts::Receipts;
 use super::recoveries::Recoveries;
 use super::statements::{Group, Member, Rules};
 use super::timestamps::{TOLERANCE_MS, Timestamps};
-use super::{Bag, Identity, Notes};
+use super::{Bag, Identity, Notes, VerifyError};
+use crate::bundle::checks::{Bad, Checker, Checks};
 use crate::bundle::findings::Code;
 use crate::bundle::layout::{OPENINGS, PROOFS, RECORDS};
 use crate::bundle::lines::{
     EnvelopeMember, MAX_OPENING_LINE_BYTES, MAX_PROOF_LINE_BYTES, MAX_RECORD_LINE_BYTES, ProofLine,
     RecordLine,
 };
-use crate::bundle::read::{Files, ReadError};
+use crate::bundle::read::Files;
 use crate::digest::Digest;
 use crate::kind::Kind;
 use crate::merkle::{ProofError, SharedPaths, leaf_hash};
@@ -38,6 +39,7 @@ pub(super) struct Replay<'a> {
     pub(super) rules: Rules,
     /// Whether a record is missing or unreadable: what depends on it is not judged any more.
     pub(super) broken: bool,
+    checks: Checks<'a>,
     paths: Option<SharedPaths>,
     last: Option<Last>,
     /// Number and digest of all heads right before `bundle.exported`.
@@ -66,7 +68,12 @@ struct Last {
 }
 
 impl<'a> Replay<'a> {
-    pub(super) fn new(identity: &'a Identity, receipts: Receipts, times: Timestamps) -> Self {
+    pub(super) fn new(
+        identity: &'a Identity,
+        receipts: Receipts,
+        times: Timestamps,
+        checker: &'a mut dyn Checker,
+    ) -> Self {
         Self {
             identity,
             heads: HashMap::new(),
@@ -75,6 +82,7 @@ impl<'a> Replay<'a> {
             recoveries: Recoveries::default(),
             times,
             rules: Rules::of_bundle(),
+            checks: Checks::new(checker),
             broken: false,
             paths: SharedPaths::new(identity.checkpoint.size(), *identity.checkpoint.root()).ok(),
             last: None,
@@ -89,7 +97,7 @@ impl<'a> Replay<'a> {
         bag: &Bag,
         exhibits: &mut Exhibits,
         notes: &mut Notes,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), VerifyError> {
         let Some(mut records) = bag.lines(RECORDS, MAX_RECORD_LINE_BYTES) else { return Ok(()) };
         let mut proofs = bag.lines(PROOFS, MAX_PROOF_LINE_BYTES);
         self.rules.openings = bag.lines(OPENINGS, MAX_OPENING_LINE_BYTES);
@@ -110,6 +118,8 @@ impl<'a> Replay<'a> {
         if let Some(group) = group.take() {
             self.settle(files, &group, exhibits, notes)?;
         }
+        let bad = self.checks.finish()?;
+        self.note_bad(&bad, notes);
         if let Some(mut proofs) = proofs
             && next_line(files, &mut proofs, PROOFS, notes)?.is_some()
         {
@@ -129,7 +139,7 @@ impl<'a> Replay<'a> {
         member: Member,
         exhibits: &mut Exhibits,
         notes: &mut Notes,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), VerifyError> {
         let envelope = match envelope {
             EnvelopeMember::Here(bytes) => Some(bytes),
             EnvelopeMember::Withheld => None,
@@ -356,23 +366,36 @@ impl<'a> Replay<'a> {
         group: &Group,
         exhibits: &mut Exhibits,
         notes: &mut Notes,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), VerifyError> {
         // Whatever was noted before this statement is known by now.
         for member in &group.members {
             self.times.see(&member.record, notes);
         }
-        self.broken |= self.rules.settle(files, group, self.identity, self.broken, exhibits, notes)?;
+        let settled = self.rules.settle(files, group, self.broken, exhibits, notes)?;
+        self.broken |= settled.breaks;
+        if let Some(check) = settled.check {
+            let bad = self.checks.push(check)?;
+            self.note_bad(&bad, notes);
+        }
         if let Some(anchor) = self.rules.take_anchor() {
             self.times.noted(&anchor);
         }
         Ok(())
     }
 
+    fn note_bad(&self, bad: &[Bad], notes: &mut Notes) {
+        for Bad { at, number, key } in bad {
+            let whose = if *key == self.identity.vault_key { "the vault" } else { "the person named" };
+            let detail = format!("signature {number} is not that of {whose}");
+            notes.find(Code::BadSignature, RECORDS, Some(*at), detail);
+        }
+    }
+
     /// What can only be said at the end: the cut, the streams that bundle.json counts, receipts.
     fn finish(&mut self, notes: &mut Notes) {
         let identity = self.identity;
         self.check_cut(notes);
-        let mut listed = std::collections::HashSet::new();
+        let mut listed = BTreeSet::new();
         for stream in &identity.manifest.streams {
             let (sequence, here) = (stream.sequence, self.heads.get(&stream.sequence));
             if !listed.insert(sequence) {
@@ -404,7 +427,8 @@ impl<'a> Replay<'a> {
                 );
             }
         }
-        for sequence in self.heads.keys().filter(|sequence| !listed.contains(*sequence)) {
+        let uncounted: BTreeSet<_> = self.heads.keys().filter(|here| !listed.contains(*here)).collect();
+        for sequence in uncounted {
             notes.find(Code::Extra, RECORDS, None, format!("{sequence}: bundle.json does not count it"));
         }
         for person in self.rules.needed() {

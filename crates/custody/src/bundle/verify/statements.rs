@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use ed25519_dalek::VerifyingKey;
-
+use super::Notes;
 use super::exhibits::Exhibits;
 use super::next::next_line;
-use super::{Identity, Notes};
 use crate::act::{Act, BundleExported, KeyCheck, PublicKey};
+use crate::bundle::checks::Check;
 use crate::bundle::closure;
 use crate::bundle::findings::Code;
 use crate::bundle::layout::{OPENINGS, RECORDS};
@@ -41,6 +40,15 @@ pub(super) struct Group {
     /// Nothing: withheld.
     pub(super) envelope: Option<Vec<u8>>,
     pub(super) members: Vec<Member>,
+}
+
+/// What became of a statement.
+#[derive(Debug)]
+pub(super) struct Settled {
+    /// Whether what follows can no longer be judged by the rules.
+    pub(super) breaks: bool,
+    /// Its signatures, which are still to be checked.
+    pub(super) check: Option<Check>,
 }
 
 /// What `bundle.exported` said.
@@ -96,34 +104,35 @@ impl Rules {
         self.needed.iter().copied()
     }
 
-    /// Judges one statement with its records. Returns whether what follows can no longer be judged by the rules.
+    /// Judges one statement with its records, but for whether its signatures hold.
     pub(super) fn settle(
         &mut self,
         files: &mut dyn Files,
         group: &Group,
-        identity: &Identity,
         broken: bool,
         exhibits: &mut Exhibits,
         notes: &mut Notes,
-    ) -> Result<bool, ReadError> {
-        let Some(first) = group.members.first() else { return Ok(false) };
+    ) -> Result<Settled, ReadError> {
+        let unsigned = |breaks| Settled { breaks, check: None };
+        let Some(first) = group.members.first() else { return Ok(unsigned(false)) };
         notes.facts.statements += 1;
         let at = first.record.log_index;
-        let Some(envelope) = &group.envelope else { return Ok(self.withheld(group, exhibits, notes)) };
+        let Some(envelope) = &group.envelope else {
+            return Ok(unsigned(self.withheld(group, exhibits, notes)));
+        };
         let (envelope, statement, act) = match read(envelope, group) {
             Ok(read) => read,
             Err((code, problem)) => {
                 notes.find(code, RECORDS, Some(at), problem);
-                return Ok(true);
+                return Ok(unsigned(true));
             }
         };
         let openings = self.take_openings(files, group, &statement, notes)?;
         let agrees = Self::agree(group, &statement, &act, notes);
         self.repeated(&statement, at, notes);
         self.needed.extend(closure::persons(&statement, &act));
-        if statement.assurance == Assurance::UserKey || !broken {
-            self.check_signatures(&envelope, &statement, &act, identity, at, notes);
-        }
+        let signed = statement.assurance == Assurance::UserKey || !broken;
+        let check = signed.then(|| self.signatures(envelope, &statement, &act, at, notes)).flatten();
         if !broken && agrees {
             self.judge(&statement, &act, at, notes);
         }
@@ -136,7 +145,7 @@ impl Rules {
                 Row { record: &member.record, hash: &member.hash, said: Some((&statement, &act)), exhibit };
             exhibits.row(&row);
         }
-        Ok(!agrees)
+        Ok(Settled { breaks: !agrees, check })
     }
 
     /// A statement whose envelope is kept back: allowed only where the rules can do without it.
@@ -199,40 +208,32 @@ impl Rules {
         }
     }
 
-    fn check_signatures(
+    /// The signatures that the statement must carry, by the records before.
+    fn signatures(
         &self,
-        envelope: &Envelope,
+        envelope: Envelope,
         statement: &Statement,
         act: &Act,
-        identity: &Identity,
         at: u64,
         notes: &mut Notes,
-    ) {
+    ) -> Option<Check> {
         let keys = match rules::signers(&self.state, statement, act) {
             Ok(keys) => keys,
             Err(Refusal::KeyNotValid) => {
                 let detail = format!("nobody vouched for key {} here", statement.actor_key);
                 notes.find(Code::UnknownSigner, RECORDS, Some(at), detail);
-                return;
+                return None;
             }
             Err(refusal) => {
                 notes.find(Code::RuleBroken, RECORDS, Some(at), format!("{}: {refusal}", refusal.code()));
-                return;
+                return None;
             }
         };
         if keys.len() != envelope.signatures().len() {
             let refusal = Refusal::Signatures(keys.len());
             notes.find(Code::RuleBroken, RECORDS, Some(at), format!("{}: {refusal}", refusal.code()));
         }
-        for (number, key) in keys.iter().enumerate() {
-            let verified = VerifyingKey::from_bytes(key.as_bytes())
-                .is_ok_and(|key| !key.is_weak() && envelope.verify(number, &key).is_ok());
-            if !verified {
-                let whose = if *key == identity.vault_key { "the vault" } else { "the person named" };
-                let detail = format!("signature {} is not that of {whose}", number + 1);
-                notes.find(Code::BadSignature, RECORDS, Some(at), detail);
-            }
-        }
+        Some(Check { at, envelope, keys })
     }
 
     /// The rules, over what the records before have made.
@@ -444,12 +445,12 @@ fn voucher(key: &rules::Key, exhibits: &Exhibits) -> String {
 
 /// The statement out of its envelope, which must be the one that the record names.
 fn read(bytes: &[u8], group: &Group) -> Result<(Envelope, Statement, Act), (Code, String)> {
-    if Digest::of(bytes) != group.stmt {
+    let parsed = Envelope::parse(bytes, PayloadType::Statement);
+    if parsed.as_ref().map_or_else(|_| Digest::of(bytes), Envelope::digest) != group.stmt {
         return Err((Code::Changed, "the envelope is not the one that the record names".to_owned()));
     }
     // From here on the vault itself has recorded these bytes: what is wrong with them, it let in.
-    let envelope = Envelope::parse(bytes, PayloadType::Statement)
-        .map_err(|error| (Code::RuleBroken, error.to_string()))?;
+    let envelope = parsed.map_err(|error| (Code::RuleBroken, error.to_string()))?;
     let statement =
         Statement::parse(envelope.body()).map_err(|error| (Code::RuleBroken, error.to_string()))?;
     let act = Act::parse(&statement).map_err(|error| (Code::RuleBroken, error.to_string()))?;
@@ -464,7 +465,12 @@ fn exhibit_of(record: &Record, state: &State) -> Option<u32> {
 }
 
 fn seen_key(seen: &Seen, sequence: &Sequence) -> [u8; 16] {
-    short(&[b"seen\0", seen.to_string().as_bytes(), sequence.to_string().as_bytes()])
+    let (form, digest) = match seen {
+        Seen::Record(digest) => (0, digest),
+        Seen::Statement(digest) => (1, digest),
+    };
+    let (kind, id) = sequence.parts();
+    short(&[b"seen\0", &[form, kind], digest.as_bytes(), &id])
 }
 
 /// 16 bytes of a hash: nobody finds two inputs for one of them.
