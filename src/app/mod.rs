@@ -16,6 +16,7 @@ mod item;
 mod people;
 mod publication;
 mod read;
+pub mod recover;
 mod refuse;
 mod say;
 mod scrub;

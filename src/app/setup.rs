@@ -12,6 +12,7 @@ use custody::keys::{KeyError, WrappedKey};
 use custody::kind::Kind;
 use custody::note::{SignatureType, VerifierKey};
 use custody::record::Sequence;
+use custody::rules::Vault;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -193,18 +194,49 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
 
 /// Opens the vault that `config` names.
 pub async fn open(config: &Config, passphrase: Option<Zeroizing<String>>) -> Result<App, SetupError> {
-    let keyring = Keyring::open(&config.data_dir().join("keys"), provider(passphrase).as_ref())?;
-    before_migration(config, SystemClock::new().now()).await.map_err(|error| match error {
-        BackupError::Store(error) => SetupError::Store(error),
-        error => SetupError::Copy(error),
-    })?;
-    let store = Store::open(config.database_url()).await?;
-    let blobs = Blobs::open(config.blobs_url())?;
+    let Parts { keyring, store, blobs } = Parts::open(config, passphrase).await?;
     let witnesses = config.witnesses().map(|policy| Witnesses::load(policy, config.witness_roots()));
     let authorities =
         Authorities::load(config.timestamps(), config.timestamp_roots(), config.timestamp_hours())?;
     let outsiders = (witnesses.transpose()?, authorities);
     App::start(store, keyring, blobs, Arc::new(SystemClock::new()), outsiders).await
+}
+
+/// What a vault is made of on this machine.
+pub(super) struct Parts {
+    pub(super) keyring: Keyring,
+    pub(super) store: Store,
+    pub(super) blobs: Blobs,
+}
+
+impl Parts {
+    /// Opens them; the database is copied before its schema is brought up to date.
+    pub(super) async fn open(
+        config: &Config,
+        passphrase: Option<Zeroizing<String>>,
+    ) -> Result<Self, SetupError> {
+        let keyring = Keyring::open(&config.data_dir().join("keys"), provider(passphrase).as_ref())?;
+        before_migration(config, SystemClock::new().now()).await.map_err(|error| match error {
+            BackupError::Store(error) => SetupError::Store(error),
+            error => SetupError::Copy(error),
+        })?;
+        let store = Store::open(config.database_url()).await?;
+        Ok(Self { keyring, store, blobs: Blobs::open(config.blobs_url())? })
+    }
+}
+
+/// The log's key, once it is shown that the keyring is that of this vault.
+pub(super) fn log_of(identity: &Vault, keyring: &Keyring) -> Result<VerifierKey, SetupError> {
+    if keyring.vault_key().verifying_key().as_bytes() != identity.key.as_bytes() {
+        return Err(SetupError::OtherKeys("vault key"));
+    }
+    let log = VerifierKey::new(
+        Origin::new(&identity.origin).map_err(|error| SetupError::Origin(error.to_string()))?.key_name(),
+        SignatureType::Ed25519,
+        keyring.log_key().verifying_key(),
+    );
+    let log = log.ok().filter(|key| key.to_string() == identity.log_vkey);
+    log.ok_or(SetupError::OtherKeys("log key"))
 }
 
 /// Where the server's certificate comes from.
@@ -222,7 +254,7 @@ fn log_origin(address: &str) -> Result<Origin, SetupError> {
     Origin::new(&format!("{host}/custos/1")).map_err(|error| SetupError::Origin(error.to_string()))
 }
 
-fn signing_keys(keyring: &Keyring) -> SigningKeys {
+pub(super) fn signing_keys(keyring: &Keyring) -> SigningKeys {
     SigningKeys { log: keyring.log_key().clone(), vault: keyring.vault_key().clone() }
 }
 
@@ -250,16 +282,7 @@ impl App {
             let first = tx.records(Sequence::Vault, 0, 1).await?.pop().ok_or(StoreError::NoVault)?;
             (identity, (first.record, first.envelope.to_vec()))
         };
-        if keyring.vault_key().verifying_key().as_bytes() != identity.key.as_bytes() {
-            return Err(SetupError::OtherKeys("vault key"));
-        }
-        let log = VerifierKey::new(
-            Origin::new(&identity.origin).map_err(|error| SetupError::Origin(error.to_string()))?.key_name(),
-            SignatureType::Ed25519,
-            keyring.log_key().verifying_key(),
-        );
-        let log = log.ok().filter(|key| key.to_string() == identity.log_vkey);
-        let log = log.ok_or(SetupError::OtherKeys("log key"))?;
+        let log = log_of(&identity, &keyring)?;
         let found = publish::find(&store, &blobs.log(), &log).await?;
         let keys = Arc::new(signing_keys(&keyring));
         let (sequencer, writer) =

@@ -7,6 +7,8 @@ use futures_util::StreamExt as _;
 use super::compose::Say;
 use super::say::With;
 use super::{App, AppError};
+use crate::blobs::Blobs;
+use crate::store::Store;
 
 const AT_ONCE: u32 = 200;
 
@@ -41,15 +43,20 @@ impl App {
     /// evidence. Nothing is deleted here: which of the two it is is for a person to decide.
     pub async fn find_orphans(&self) -> Result<usize, AppError> {
         self.blobs.remove_unfinished().await.map_err(AppError::internal("removing unfinished uploads"))?;
-        let mut listed = std::pin::pin!(self.blobs.list().chunks(500));
-        let mut orphans = 0;
-        while let Some(chunk) = listed.next().await {
-            let mut ids = Vec::with_capacity(chunk.len());
-            for object in chunk {
-                ids.push(object.map_err(AppError::internal("listing stored objects"))?.0);
-            }
-            orphans += ids.len() - self.store.read().await?.objects(&ids).await?.len();
-        }
-        Ok(orphans)
+        count_orphans(&self.store, &self.blobs).await
     }
+}
+
+/// Counts objects that no record names.
+pub(super) async fn count_orphans(store: &Store, blobs: &Blobs) -> Result<usize, AppError> {
+    let mut listed = std::pin::pin!(blobs.list().chunks(500));
+    let mut orphans = 0;
+    while let Some(chunk) = listed.next().await {
+        let mut ids = Vec::with_capacity(chunk.len());
+        for object in chunk {
+            ids.push(object.map_err(AppError::internal("listing stored objects"))?.0);
+        }
+        orphans += ids.len() - store.read().await?.objects(&ids).await?.len();
+    }
+    Ok(orphans)
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use custody::tile::TilePath;
+use futures_util::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectStore, PutMode, PutOptions};
 
@@ -79,6 +80,20 @@ impl LogObjects {
     /// Reads a full tile or bundle; nothing if it was never written.
     pub async fn tile(&self, path: TilePath) -> Result<Option<Vec<u8>>, BlobsError> {
         self.read_at(&Path::from(format!("{PREFIX}/{path}"))).await
+    }
+
+    /// A tile or bundle that reaches further than a log of `size` entries, if there is one.
+    pub async fn beyond(&self, size: u64) -> Result<Option<String>, BlobsError> {
+        let mut listed = self.store.list(Some(&Path::from(format!("{PREFIX}/tile"))));
+        while let Some(meta) = listed.try_next().await.map_err(BlobsError::store)? {
+            let path = meta.location.as_ref();
+            let tile = path.strip_prefix(PREFIX).and_then(|path| path.strip_prefix('/'));
+            let tile = tile.and_then(|path| path.parse::<TilePath>().ok());
+            if tile.is_some_and(|tile| !tile.is_within(size)) {
+                return Ok(Some(path.to_owned()));
+            }
+        }
+        Ok(None)
     }
 
     async fn read_at(&self, at: &Path) -> Result<Option<Vec<u8>>, BlobsError> {

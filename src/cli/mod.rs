@@ -23,6 +23,7 @@ mod output;
 pub(crate) mod person;
 mod progress;
 mod put;
+mod recover;
 mod restore;
 mod scrub;
 pub(crate) mod serve;
@@ -129,6 +130,8 @@ enum Command {
     Backup(backup::Args),
     /// Put a backup back to where nothing is, and check all of it
     Restore(restore::Args),
+    /// Go on after a restore that lost published records, on record: where there is no newer copy
+    Recover(recover::Args),
     /// Have the vault read and compare everything it stores, and record what it finds; for administrators
     Scrub(scrub::Args),
     /// The configuration, and where each value came from
@@ -188,6 +191,7 @@ async fn dispatch(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(global, args, out).await,
         Command::Backup(args) => backup::run(global, args, out).await,
         Command::Restore(args) => restore::run(global, args, out).await,
+        Command::Recover(args) => recover::run(global, args, out).await,
         Command::Scrub(args) => scrub::run(global, args, out).await,
         Command::Config(action) => config::run(global, action, out),
         Command::Completions(args) => Ok(completions::run(args, out)),

@@ -25,6 +25,8 @@ pub(crate) struct Read {
     pub(super) root: Digest,
     /// Records read.
     pub(super) records: u64,
+    /// Entries read: those of lost records as well.
+    pub(super) size: u64,
     /// Whether an entry is not the one that was signed, though every record is the one that its entry covers: the tags
     /// will tell which.
     pub(super) other_tag: bool,
@@ -61,12 +63,15 @@ pub(crate) async fn check(
         progress("reading records", walk.next, total);
     }
     let other_tag = head.as_ref().is_some_and(|head| walk.end(head, found));
-    Ok(Read { head, root: walk.frontier.root(), records: walk.next, other_tag })
+    let records = walk.next - walk.lost;
+    Ok(Read { head, root: walk.frontier.root(), records, size: walk.next, other_tag })
 }
 
 /// How far reading has come.
 struct Walk {
     next: u64,
+    /// Entries whose records are lost, as a recovery says.
+    lost: u64,
     frontier: Frontier,
     log: Option<VerifierKey>,
     /// Whether no record and no entry was missing or unreadable so far.
@@ -81,6 +86,7 @@ impl Default for Walk {
     fn default() -> Self {
         Self {
             next: 0,
+            lost: 0,
             frontier: Frontier::new(),
             log: None,
             whole: true,
@@ -99,6 +105,10 @@ impl Walk {
     ) -> Result<(), StoreError> {
         let mut leaves = Vec::with_capacity(page.len());
         for row in page {
+            if notes_loss(row, self.next) {
+                self.grow(tx, std::mem::take(&mut leaves), found).await?;
+                self.lost(tx, row.log_index, found).await?;
+            }
             self.missing_before(row.log_index, found);
             self.next = row.log_index + 1;
             self.record(row, found);
@@ -116,10 +126,43 @@ impl Walk {
                 }
             }
         }
+        self.grow(tx, leaves, found).await
+    }
+
+    /// The tree over more entries.
+    async fn grow(
+        &mut self,
+        tx: &mut Tx,
+        leaves: Vec<Digest>,
+        found: &mut Differences,
+    ) -> Result<(), StoreError> {
         if self.whole {
             let batch = Batch::new(&self.frontier, &leaves);
             self.check_subtrees(tx, &batch, found).await?;
             self.frontier = batch.frontier().clone();
+        }
+        Ok(())
+    }
+
+    /// Entries before `to` whose records are lost.
+    async fn lost(&mut self, tx: &mut Tx, to: u64, found: &mut Differences) -> Result<(), StoreError> {
+        while self.next < to {
+            let end = to.min(self.next + u64::from(PAGE));
+            let count = end - self.next;
+            let entries = match tx.entries(self.next..end).await {
+                Ok(entries) => entries,
+                Err(error) => {
+                    found.unreadable(error, Some("entries"))?;
+                    Vec::new()
+                }
+            };
+            if (entries.len() as u64) < count {
+                self.whole = false;
+                found.add("entries", rows(self.next, end - 1), "not all of them are there");
+            }
+            let leaves = entries.iter().map(|entry| leaf_hash(entry)).collect();
+            self.grow(tx, leaves, found).await?;
+            (self.next, self.lost) = (end, self.lost + count);
         }
         Ok(())
     }
@@ -218,6 +261,15 @@ impl Walk {
     }
 }
 
+/// Whether this record says that those from `next` up to it are lost. What it says is checked with the others.
+fn notes_loss(row: &HistoryRow, next: u64) -> bool {
+    if row.log_index == next {
+        return false;
+    }
+    let Some(Act::RecoveryNoted(noted)) = row.envelope.as_deref().and_then(act) else { return false };
+    (noted.from, noted.to) == (next, row.log_index)
+}
+
 /// One row, or several by the first and the last.
 fn rows(first: u64, last: u64) -> String {
     if first == last { first.to_string() } else { format!("{first}..{last}") }
@@ -233,10 +285,13 @@ fn opens(link: Option<Link>, opening: Option<NextOpening>) -> bool {
 
 /// The log's key, as the vault's first statement names it.
 fn log_key(envelope: &[u8]) -> Option<VerifierKey> {
-    let envelope = Envelope::parse(envelope, PayloadType::Statement).ok()?;
-    let statement = Statement::parse(envelope.body()).ok()?;
-    match Act::parse(&statement).ok()? {
+    match act(envelope)? {
         Act::VaultCreated(created) => created.log_vkey.parse().ok(),
         _ => None,
     }
+}
+
+fn act(envelope: &[u8]) -> Option<Act> {
+    let envelope = Envelope::parse(envelope, PayloadType::Statement).ok()?;
+    Act::parse(&Statement::parse(envelope.body()).ok()?).ok()
 }

@@ -13,13 +13,15 @@ use crate::sequencer::{Replay, Stop};
 use crate::store::{HistoryRow, Store, StoreError, Table, Tx, Value};
 
 /// Tables that follow from statements and records alone.
-const REBUILT: [&str; 14] = [
+const REBUILT: [&str; 16] = [
     "statements",
     "records",
     "positions",
     "entries",
     "log_nodes",
     "log_head",
+    "recoveries",
+    "lost_tags",
     "vault",
     "orgs",
     "persons",
@@ -75,13 +77,13 @@ pub async fn replay(live: &Store, folder: &Path, progress: Progress<'_>) -> Resu
     let mut tx = live.read().await.map_err(ReplayError::Live)?;
     let mut differences = Differences::default();
     let read = history::check(&mut tx, &mut differences, progress).await.map_err(ReplayError::Live)?;
-    let (records, root, other_tag) = (read.records, read.root, read.other_tag);
+    let (records, size, root, other_tag) = (read.records, read.size, read.root, read.other_tag);
     let mut report = Report { records, root, replayed: false, rows: 0, differences };
     let history_damaged = |found: &Differences| {
         found.rows.iter().any(|row| ["statements", "records", "entries"].contains(&row.table.as_str()))
     };
     if let (Some(head), false) = (read.head, history_damaged(&report.differences)) {
-        let again = decide_again(&mut tx, store.clone(), records, &mut report.differences, progress).await?;
+        let again = decide_again(&mut tx, store.clone(), size, &mut report.differences, progress).await?;
         if let Some(again) = again {
             again.end(head.checkpoint).await.map_err(scratch)?;
             let mut rebuilt = store.read().await.map_err(scratch)?;
@@ -98,7 +100,7 @@ pub async fn replay(live: &Store, folder: &Path, progress: Progress<'_>) -> Resu
         }
     }
     if other_tag && !history_damaged(&report.differences) {
-        let all = format!("0..{}", records.saturating_sub(1));
+        let all = format!("0..{}", size.saturating_sub(1));
         report.differences.add("entries", all, "one of them is not the entry that was signed");
     }
     store.close().await;
@@ -126,7 +128,7 @@ async fn decide_again(
         let whole = if ended { waiting.len() } else { waiting.partition_point(|row| Some(row.stmt) != last) };
         let rest = waiting.split_off(whole);
         let said: Vec<_> = waiting.chunk_by(|a, b| a.stmt == b.stmt).map(<[_]>::to_vec).collect();
-        match replay.page(&said).await {
+        match replay.page(live, &said).await {
             Ok(()) => {}
             Err(Stop::Store(error)) => return Err(ReplayError::Live(error)),
             Err(Stop::Broken { table, log_index, problem }) => {

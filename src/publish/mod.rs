@@ -10,6 +10,7 @@
 //! Nothing here decides, records or answers; a vault that cannot publish goes on taking evidence, and says so in its
 //! alarms ([`Status::alarms`]).
 
+mod lost;
 mod start;
 mod witness;
 pub mod witnesses;
@@ -23,6 +24,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub use lost::{Lost, LostError, lost};
 pub use start::{Found, StartError, find};
 
 use crate::blobs::{BlobsError, LogFile, LogObjects};

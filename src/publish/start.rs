@@ -7,7 +7,8 @@ use custody::digest::Digest;
 use custody::merkle::{EMPTY_ROOT, Plan};
 use custody::note::{SignedNote, VerifierKey};
 
-use super::Published;
+use super::lost::{LostError, full, tail};
+use super::{BUNDLE, Published};
 use crate::blobs::{BlobsError, LogFile, LogObjects};
 use crate::store::{Store, StoreError, Tiles};
 
@@ -49,13 +50,23 @@ pub enum StartError {
     Blobs(#[from] BlobsError),
 }
 
+impl From<LostError> for StartError {
+    fn from(error: LostError) -> Self {
+        match error {
+            LostError::Store(error) => Self::Store(error),
+            LostError::Blobs(error) => Self::Blobs(error),
+            _ => Self::OtherLog,
+        }
+    }
+}
+
 impl StartError {
     /// What to do about it.
     pub fn remedy(&self) -> String {
         match self {
-            Self::RolledBack { published, database } => format!(
-                "restore a newer copy of the database, with at least {published} entries. If there is none, what came \
-                 after entry {database} is lost: see docs/OPERATIONS.md, \"A database that was set back\""
+            Self::RolledBack { published, .. } => format!(
+                "restore a newer copy of the database, with at least {published} entries; if there is none, `custos \
+                 recover --dry-run` says what is lost: see docs/OPERATIONS.md, \"A database that was set back\""
             ),
             Self::Forked { .. } => "restore the database that the published log was made from; \
                                     docs/OPERATIONS.md, \"A database that was set back\", says what this means"
@@ -80,10 +91,36 @@ pub async fn find(store: &Store, objects: &LogObjects, log: &VerifierKey) -> Res
             found.stored = Some(Published { size, note, witnessed: false });
         }
     }
+    beyond(store, objects).await?;
     if let Some(row) = store.read().await?.newest_checkpoint().await? {
         found.witnessed = Some(Published { size: row.size, note: Arc::new(row.note), witnessed: true });
     }
     Ok(found)
+}
+
+/// Bundles and the tail are written before the checkpoint, and after the database: they are never ahead of it.
+async fn beyond(store: &Store, objects: &LogObjects) -> Result<(), StartError> {
+    let tail = tail(objects).await?;
+    let database = store.read().await?.log_head().await?.ok_or(StoreError::NoVault)?.size();
+    let next = database / BUNDLE;
+    if objects.tile(full(next)?).await?.is_some() {
+        let (published, now) = ((next + 1) * BUNDLE, store.read().await?.log_head().await?);
+        // Another process may have filled and published it in between.
+        if now.is_none_or(|head| head.size() < published) {
+            return Err(StartError::RolledBack { published, database });
+        }
+    }
+    let Some((start, entries)) = tail else { return Ok(()) };
+    let mut tx = store.read().await?;
+    let published = start + entries.len() as u64;
+    if published > database {
+        return Err(StartError::RolledBack { published, database });
+    }
+    if tx.entries(start..published).await? == entries {
+        Ok(())
+    } else {
+        Err(StartError::Forked { published })
+    }
 }
 
 async fn compare(store: &Store, checkpoint: &Checkpoint) -> Result<(), StartError> {

@@ -1,6 +1,6 @@
 //! One batch: one transaction.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use custody::statement::{Actor, Assurance, Statement, Version};
 use custody::time::Timestamp;
 
 use super::keys::{KeyCache, SigningKeys, Verified};
+use super::recovery::Recoveries;
 use super::writer::{Made, Writer};
 use super::{Attachments, Draft, Job, Submission, SubmitError};
 use crate::clock::Clock;
@@ -122,6 +123,7 @@ pub(super) struct Sequencer {
     /// Wall and monotonic clock at the batch before.
     before: Option<(Timestamp, u64)>,
     kept: Kept,
+    recoveries: Recoveries,
 }
 
 /// Entities kept from one batch to the next before starting anew.
@@ -160,7 +162,17 @@ impl Sequencer {
         vault: Vault,
     ) -> Self {
         let log = LogIdentity { origin: vault.origin, vault: Some(vault.id) };
-        Self { store, keys, clock, entropy, log, vault: vault.id, before: None, kept: Kept::default() }
+        Self {
+            store,
+            keys,
+            clock,
+            entropy,
+            log,
+            vault: vault.id,
+            before: None,
+            kept: Kept::default(),
+            recoveries: Recoveries::default(),
+        }
     }
 
     /// Decides and commits these jobs together.
@@ -180,7 +192,8 @@ impl Sequencer {
         let mut view = self.lock().await.map_err(attempt)?;
         let submission = draft(&mut view).await.map_err(DraftError::Submit)?;
         let verified = keys.verify(&submission).await.map_err(DraftError::Submit)?;
-        let attempt = self.append(view, &[(&submission, &verified)]).await.map_err(DraftError::Attempt)?;
+        let attempt = Box::pin(self.append(view, &[(&submission, &verified)])).await;
+        let attempt = attempt.map_err(DraftError::Attempt)?;
         Ok((submission, attempt))
     }
 
@@ -205,12 +218,16 @@ impl Sequencer {
 
         let new = jobs.iter().map(|(submission, _)| *submission).filter(|s| !known.contains_key(&act_of(s)));
         let kept = self.kept.take(head.size());
-        let Known { before, state, heads } = Known::load(&mut tx, kept, fault.iter().chain(new)).await?;
+        let known_before = Known::load(&mut tx, kept, fault.iter().chain(new)).await?;
+        let Known { before, state, heads, sequences } = known_before;
         let objects: Vec<_> = jobs.iter().filter_map(|(s, _)| s.attachments().object.as_ref()).collect();
         let buried = tx.buried(&objects.iter().map(|object| object.object).collect::<Vec<_>>()).await?;
 
+        let resuming = self.recoveries.resuming(&mut tx, &head, &self.vault, (&sequences, &heads)).await?;
+
         let received = now.max(head.last_received);
         let mut writer = Writer::new(self.log.clone(), &head.frontier, received, state, heads);
+        writer.resume(resuming);
         if let Some(fault) = &fault {
             writer.record(fault, &mut *self.entropy);
             // Only here may time go back: the fault says by how much, and why.
@@ -270,6 +287,7 @@ impl Sequencer {
             }
             error => AttemptError::Commit(error),
         })?;
+        self.recoveries.grown_to(head.size());
         self.kept.keep(head.size(), state);
         Ok((made, head.size()))
     }
@@ -295,6 +313,8 @@ pub(super) struct Known {
     pub(super) state: State,
     /// The newest records of the sequences that go on.
     pub(super) heads: HashMap<Sequence, HeadRow>,
+    /// These, and those that begin.
+    pub(super) sequences: BTreeSet<Sequence>,
 }
 
 impl Known {
@@ -311,7 +331,8 @@ impl Known {
         let before = tx.projections(&footprint, kept).await?;
         let mut state = before.clone();
         tx.seen(&footprint, &mut state).await?;
-        Ok(Self { before, state, heads: tx.heads(&footprint.sequences).await? })
+        let heads = tx.heads(&footprint.sequences).await?;
+        Ok(Self { before, state, heads, sequences: footprint.sequences })
     }
 }
 

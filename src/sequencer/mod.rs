@@ -14,6 +14,7 @@ mod batch;
 mod genesis;
 mod keys;
 mod receipts;
+mod recovery;
 mod replay;
 mod submission;
 mod writer;
@@ -36,6 +37,7 @@ use crate::store::{Store, StoreError};
 pub use batch::LockedView;
 pub use genesis::{GenesisError, create_vault};
 pub use keys::SigningKeys;
+pub use recovery::{RecoveryError, recover};
 pub(crate) use replay::{Replay, Stop};
 pub use submission::{Attachments, Submission, SubmissionError};
 

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use custody::digest::Digest;
 use custody::note::SignedNote;
 use custody::proof::TlogProof;
-use custody::receipt::{Predecessor, Receipt};
+use custody::receipt::{Predecessor, Receipt, Recovery};
 use custody::record::Sequence;
+use custody::recovery::Gap;
 
 use crate::store::{HeadRow, RecordRow, StoreError, Tiles, Tx};
 
@@ -33,6 +34,7 @@ impl Tx {
     ) -> Result<Vec<Receipt>, StoreError> {
         let before: Vec<_> = rows.iter().flat_map(predecessors).collect();
         let before = self.places(&before).await?;
+        let recoveries = self.recoveries_of(&rows, &before, size, checkpoint).await?;
         let mut tiles = Tiles::default();
         let mut receipts = Vec::with_capacity(rows.len());
         for row in rows {
@@ -41,9 +43,43 @@ impl Tx {
             let path = self.proof(&plan, &mut tiles).await?;
             let proof = TlogProof::new(row.log_index, path, checkpoint.clone())
                 .map_err(|_| StoreError::Inconsistent("a proof is longer than any can be"))?;
-            receipts.push(receipt(row, &before, proof)?);
+            receipts.push(receipt(row, &before, &recoveries, proof)?);
         }
         Ok(receipts)
+    }
+
+    /// The recoveries after which sequences of these records go on, by record hash of the records.
+    async fn recoveries_of(
+        &mut self,
+        rows: &[RecordRow],
+        before: &HashMap<(Sequence, u64), HeadRow>,
+        size: u64,
+        checkpoint: &SignedNote,
+    ) -> Result<HashMap<Digest, Vec<Recovery>>, StoreError> {
+        let gaps = self.recoveries().await?;
+        if gaps.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let vault = self.vault().await?.ok_or(StoreError::NoVault)?.id;
+        let resumed = |row: &RecordRow, gap: &&Gap| {
+            gap.record != row.hash
+                && [(row.own, row.entry.tag), (row.case, row.entry.case_tag)].into_iter().any(
+                    |(place, tag)| {
+                        place.is_some_and(|place| {
+                            let promised = before.get(&(place.sequence, place.seq.saturating_sub(1)));
+                            let next = promised
+                                .map_or_else(|| place.sequence.genesis_tag(&vault), |row| row.head.next.t);
+                            gap.resume(&next) == tag
+                        })
+                    },
+                )
+        };
+        let mut found = HashMap::new();
+        for row in rows {
+            let needed: Vec<_> = gaps.iter().filter(|gap| resumed(row, gap)).copied().collect();
+            found.insert(row.hash, self.recoveries_noted(&needed, size, checkpoint).await?);
+        }
+        Ok(found)
     }
 }
 
@@ -55,6 +91,7 @@ fn predecessors(row: &RecordRow) -> impl Iterator<Item = (Sequence, u64)> + use<
 fn receipt(
     row: RecordRow,
     before: &HashMap<(Sequence, u64), HeadRow>,
+    recoveries: &HashMap<Digest, Vec<Recovery>>,
     proof: TlogProof,
 ) -> Result<Receipt, StoreError> {
     let predecessors = predecessors(&row)
@@ -63,8 +100,9 @@ fn receipt(
             Ok(predecessor(place.0, found))
         })
         .collect::<Result<_, StoreError>>()?;
+    let recoveries = recoveries.get(&row.hash).cloned().unwrap_or_default();
     let RecordRow { record, envelope, salt, entry, .. } = row;
-    Ok(Receipt { record, envelope, salt, entry, predecessors, proof, recoveries: Vec::new() })
+    Ok(Receipt { record, envelope, salt, entry, predecessors, proof, recoveries })
 }
 
 /// A record as the one before in `sequence`.

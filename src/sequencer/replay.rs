@@ -3,19 +3,24 @@
 //! Randomness is played back: salts and openings are the ones that the log has, so that every record and every entry
 //! must come out as the same bytes.
 
-use custody::act::Act;
+use custody::act::{Act, RecoveryNoted};
 use custody::digest::Digest;
 use custody::entropy::Entropy;
 use custody::kind::Kind;
 use custody::merkle::Frontier;
 use custody::record::{Entry, LogIdentity, NextOpening, Record};
+use custody::recovery::Gap;
 use custody::time::Timestamp;
 
 use super::Submission;
 use super::batch::{Known, act_of};
 use super::keys::Verified;
+use super::recovery::{Resuming, resumed, resumed_here};
 use super::writer::Writer;
 use crate::store::{HistoryRow, LogHead, Store, StoreError, Tx};
+
+/// Entries without records that are read at a time.
+const LOST_PAGE: u64 = 4_096;
 
 /// Why a replay cannot go on.
 #[derive(Debug)]
@@ -46,17 +51,19 @@ pub(crate) struct Replay {
     log: LogIdentity,
     frontier: Frontier,
     last: Option<(Timestamp, Kind)>,
+    gaps: Vec<Gap>,
 }
 
 impl Replay {
     /// Begins in an empty database.
     pub(crate) const fn new(store: Store) -> Self {
         let log = LogIdentity { origin: String::new(), vault: None };
-        Self { store, log, frontier: Frontier::new(), last: None }
+        Self { store, log, frontier: Frontier::new(), last: None, gaps: Vec::new() }
     }
 
-    /// Decides and records statements once more, each with all its records; those of one log in order.
-    pub(crate) async fn page(&mut self, mut said: &[Vec<HistoryRow>]) -> Result<(), Stop> {
+    /// Decides and records statements once more, each with all its records; those of one log in order. Where records are
+    /// lost, their entries are those of the log `live`.
+    pub(crate) async fn page(&mut self, live: &mut Tx, mut said: &[Vec<HistoryRow>]) -> Result<(), Stop> {
         if self.log.vault.is_none()
             && let Some((first, rest)) = said.split_first()
         {
@@ -70,7 +77,48 @@ impl Replay {
             said = rest;
         }
         let submissions = said.iter().map(|rows| read(rows)).collect::<Result<Vec<_>, _>>()?;
-        self.record(said, &submissions).await
+        let mut submissions = submissions.as_slice();
+        while let Some(at) = submissions.iter().position(|said| noted(said).is_some()) {
+            self.record(&said[..at], &submissions[..at]).await?;
+            self.recover(live, &said[at], &submissions[at]).await?;
+            (said, submissions) = (&said[at + 1..], &submissions[at + 1..]);
+        }
+        self.record(said, submissions).await
+    }
+
+    /// Entries without records, and the statement that says so.
+    async fn recover(
+        &mut self,
+        live: &mut Tx,
+        rows: &Vec<HistoryRow>,
+        said: &Submission,
+    ) -> Result<(), Stop> {
+        let (Some(noted), [row]) = (noted(said), &rows[..]) else {
+            return Err(broken(rows, "it notes no recovery"));
+        };
+        if (noted.from, noted.to) != (self.frontier.size(), row.log_index) {
+            return Err(broken(
+                rows,
+                "the records that it says are lost are others than those that are missing",
+            ));
+        }
+        let mut tx = self.store.write().await?;
+        while self.frontier.size() < noted.to {
+            let end = noted.to.min(self.frontier.size() + LOST_PAGE);
+            let lost = live.entries(self.frontier.size()..end).await?;
+            if lost.is_empty() {
+                return Err(broken(rows, "the entries of the records that it says are lost are missing"));
+            }
+            self.frontier = tx.insert_lost(&self.frontier, &lost).await?;
+        }
+        tx.commit().await?;
+        self.record(std::slice::from_ref(rows), std::slice::from_ref(said)).await?;
+        let gap = Gap { from: noted.from, to: noted.to, record: row.hash };
+        let mut tx = self.store.write().await?;
+        tx.insert_recovery(&gap).await?;
+        tx.commit().await?;
+        self.gaps.push(gap);
+        Ok(())
     }
 
     /// Ends with the log's head, whose checkpoint only the log itself can sign.
@@ -88,10 +136,16 @@ impl Replay {
         }
         let mut tx = self.store.write().await?;
         self.refuse_repeated(&mut tx, said, submissions).await?;
-        let Known { before, state, heads } =
+        let Known { before, state, heads, sequences } =
             Known::load(&mut tx, custody::rules::State::default(), submissions.iter()).await?;
+        let resuming = match (submissions.first().and_then(noted), self.log.vault, &self.gaps[..]) {
+            (Some(noted), ..) => resumed_here(&mut tx, noted.from, &heads).await?,
+            (None, Some(vault), [_, ..]) => resumed(&mut tx, &vault, &self.gaps, &sequences, &heads).await?,
+            _ => Resuming::default(),
+        };
         let begin = self.last.map_or_else(|| received(&said[0]), |(last, _)| Ok(last))?;
         let mut writer = Writer::new(self.log.clone(), &self.frontier, begin, state, heads);
+        writer.resume(resuming);
         for (rows, submission) in said.iter().zip(submissions) {
             self.follow(&mut writer, rows, submission)?;
         }
@@ -151,6 +205,13 @@ impl Replay {
             }
         }
         Ok(())
+    }
+}
+
+fn noted(said: &Submission) -> Option<&RecoveryNoted> {
+    match said.act() {
+        Act::RecoveryNoted(noted) => Some(noted),
+        _ => None,
     }
 }
 

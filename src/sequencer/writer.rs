@@ -11,15 +11,23 @@ use custody::id::OrgId;
 use custody::merkle::{Batch, Frontier, leaf_hash};
 use custody::note::SignedNote;
 use custody::proof::TlogProof;
-use custody::receipt::{Predecessor, Receipt};
-use custody::record::{Built, LogIdentity, NextOpening, Nonces, Place, Sequence, build};
+use custody::receipt::{Predecessor, Receipt, Recovery};
+use custody::record::{Built, LogIdentity, NextOpening, Nonces, Place, Resumption, Sequence, build};
 use custody::rules::{self, Admitted, Refusal, State};
 use custody::time::Timestamp;
 
 use super::keys::Verified;
 use super::receipts::predecessor;
+use super::recovery::Resuming;
 use super::{Submission, SubmitError};
 use crate::store::{Appended, HeadRow, LogHead, ObjectRow, StoreError, SubjectKey, Tx};
+
+/// A record with what its receipt shows beside it.
+pub(super) struct Recorded {
+    built: Built,
+    predecessors: Vec<Predecessor>,
+    recoveries: Vec<Recovery>,
+}
 
 /// Collects what a batch makes.
 pub(super) struct Writer {
@@ -28,7 +36,8 @@ pub(super) struct Writer {
     received: Timestamp,
     state: State,
     heads: HashMap<Sequence, HeadRow>,
-    records: Vec<(Built, Vec<Predecessor>)>,
+    resuming: Resuming,
+    records: Vec<Recorded>,
     appended: Appended,
     orgs: HashMap<OrgId, Digest>,
     subject_keys: Vec<SubjectKey>,
@@ -49,6 +58,7 @@ impl Writer {
             received,
             state,
             heads,
+            resuming: Resuming::default(),
             records: Vec::new(),
             appended: Appended::new(),
             orgs: HashMap::new(),
@@ -70,7 +80,7 @@ impl Writer {
 
     /// What was made of a statement: its records in `range`.
     pub(super) fn built(&self, range: Range<usize>) -> impl Iterator<Item = &Built> {
-        self.records[range].iter().map(|(built, _)| built)
+        self.records[range].iter().map(|record| &record.built)
     }
 
     /// Records a statement that was decided; which of the batch's records are its.
@@ -81,7 +91,7 @@ impl Writer {
         for places in rules::places(statement, act) {
             self.append(submission, places, entropy);
         }
-        let hashes: Vec<_> = self.records[first..].iter().map(|(built, _)| built.hash).collect();
+        let hashes: Vec<_> = self.records[first..].iter().map(|record| record.built.hash).collect();
         let log_index = self.frontier.size() + first as u64;
         rules::apply(&mut self.state, statement, act, &Admitted { stmt, log_index, records: &hashes });
         if let Act::OrgRegistered(d) = act {
@@ -100,10 +110,12 @@ impl Writer {
         (own, case): (Option<Sequence>, Option<Sequence>),
         entropy: &mut dyn Entropy,
     ) {
+        let resumes = [own, case].map(|sequence| sequence.and_then(|sequence| self.resuming.take(sequence)));
+        let recoveries = self.resuming.recoveries(resumes.into_iter().flatten());
         let before =
             |sequence: Option<Sequence>| sequence.map(|sequence| (sequence, self.heads.get(&sequence)));
-        let place = |before: Option<(Sequence, Option<&HeadRow>)>| {
-            before.map(|(sequence, row)| Place { sequence, head: row.map(|row| row.head), resumes: None })
+        let place = |before: Option<(Sequence, Option<&HeadRow>)>, resumes: Option<Resumption>| {
+            before.map(|(sequence, row)| Place { sequence, head: row.map(|row| row.head), resumes })
         };
         let places = [before(own), before(case)];
         let predecessors = places.into_iter().flatten();
@@ -116,7 +128,7 @@ impl Writer {
             submission.stmt(),
             submission.statement().kind,
             self.received,
-            (place(places[0]), place(places[1])),
+            (place(places[0], resumes[0]), place(places[1], resumes[1])),
             &nonces(entropy),
         );
         for (sequence, head) in &built.heads {
@@ -124,12 +136,17 @@ impl Writer {
             self.heads.insert(*sequence, row);
         }
         self.appended.record(&built, submission.statement());
-        self.records.push((built, predecessors));
+        self.records.push(Recorded { built, predecessors, recoveries });
     }
 
     /// From the next record on, the vault's clock shows `now`.
     pub(super) const fn received_from_now_on(&mut self, now: Timestamp) {
         self.received = now;
+    }
+
+    /// Which sequences go on after lost records.
+    pub(super) fn resume(&mut self, resuming: Resuming) {
+        self.resuming = resuming;
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -156,9 +173,9 @@ impl Writer {
         self,
         tx: &mut Tx,
         before: &State,
-    ) -> Result<(Vec<(Built, Vec<Predecessor>)>, Batch, State), StoreError> {
-        let leaves: Vec<_> =
-            self.records.iter().map(|(built, _)| leaf_hash(&built.entry.to_bytes())).collect();
+    ) -> Result<(Vec<Recorded>, Batch, State), StoreError> {
+        let leaf = |record: &Recorded| leaf_hash(&record.built.entry.to_bytes());
+        let leaves: Vec<_> = self.records.iter().map(leaf).collect();
         let batch = Batch::new(&self.frontier, &leaves);
         self.appended.write(tx).await?;
         tx.insert_subtrees(&batch).await?;
@@ -171,7 +188,7 @@ impl Writer {
 
 /// What a committed batch made, to be handed out as receipts.
 pub(super) struct Made {
-    records: Vec<(Built, Vec<Predecessor>)>,
+    records: Vec<Recorded>,
     batch: Batch,
     checkpoint: SignedNote,
 }
@@ -184,7 +201,7 @@ impl Made {
     /// The receipts of the records in `range`, all of the statement in `envelope`.
     pub(super) fn receipts(&self, envelope: &[u8], range: Range<usize>) -> Vec<Receipt> {
         let envelope: Arc<[u8]> = envelope.into();
-        let receipt = |(built, predecessors): &(Built, Vec<Predecessor>)| {
+        let receipt = |Recorded { built, predecessors, recoveries }: &Recorded| {
             let index = built.record.log_index;
             let path = self.batch.inclusion_proof(index)?;
             Some(Receipt {
@@ -194,7 +211,7 @@ impl Made {
                 entry: built.entry,
                 predecessors: predecessors.clone(),
                 proof: TlogProof::new(index, path, self.checkpoint.clone()).ok()?,
-                recoveries: Vec::new(),
+                recoveries: recoveries.clone(),
             })
         };
         // Every index is in the batch and no path is too long, so that no record is left out.

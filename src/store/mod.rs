@@ -15,6 +15,7 @@ mod objects;
 mod projections;
 mod publication;
 mod records;
+mod recoveries;
 mod row;
 mod schema;
 mod sql;

@@ -193,6 +193,18 @@ impl Tx {
         rows.first().map_or(Ok(0), |row| row.uint(0))
     }
 
+    /// How many rows each of these tables has.
+    pub(crate) async fn sizes<const N: usize>(&mut self, names: [&str; N]) -> Result<[u64; N], StoreError> {
+        let tables = self.tables().await?;
+        let mut sizes = [0; N];
+        for (size, name) in sizes.iter_mut().zip(names) {
+            let table = tables.iter().find(|table| table.name == name);
+            let table = table.ok_or(StoreError::Inconsistent("a table is missing"))?;
+            *size = self.table_size(table).await?;
+        }
+        Ok(sizes)
+    }
+
     /// Adds rows.
     pub(crate) async fn table_insert(
         &mut self,

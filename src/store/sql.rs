@@ -91,11 +91,13 @@ pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../migrations/sqlite/0001_spine.sql")),
     (2, "publication", include_str!("../../migrations/sqlite/0002_publication.sql")),
     (3, "timestamps", include_str!("../../migrations/sqlite/0003_timestamps.sql")),
+    (4, "recoveries", include_str!("../../migrations/sqlite/0004_recoveries.sql")),
 ];
 pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../migrations/postgres/0001_spine.sql")),
     (2, "publication", include_str!("../../migrations/postgres/0002_publication.sql")),
     (3, "timestamps", include_str!("../../migrations/postgres/0003_timestamps.sql")),
+    (4, "recoveries", include_str!("../../migrations/postgres/0004_recoveries.sql")),
 ];
 
 // What tables there are: name, column, type, place in the primary key (0: none), in the order of the columns.
@@ -222,6 +224,8 @@ fixed {
     DECIDE_TIMESTAMPS "exports" "UPDATE exports SET timestamps = (SELECT COALESCE(MAX(id), 0) FROM timestamps) WHERE \
         export = $1 AND timestamps IS NULL";
     INDICES_OF_SEQUENCE "positions" "SELECT log_index FROM positions WHERE stream = $1 ORDER BY seq";
+
+    RECOVERIES "recoveries" "SELECT log_index, gap_from, record_hash FROM recoveries ORDER BY log_index";
 
     VAULT "vault" "SELECT id, vault, origin, log_vkey, key, orgs, persons, vouched FROM vault WHERE id = 1";
     UPDATE_VAULT "vault" "UPDATE vault SET orgs = $1, persons = $2, vouched = $3 WHERE id = 1";
@@ -350,6 +354,9 @@ keyed {
     ITEMS "items" 1 concat!("SELECT ", item_columns!(), " FROM items WHERE id IN ({list})");
     GRANTS "grants" 1 "SELECT record, item, person, expires, completed FROM grants WHERE record IN ({list})";
 
+    // Of entries with one tag, which no sound log has, the last one counts.
+    LOST_TAGS "lost_tags" 1 "SELECT tag, by_case, log_index FROM lost_tags WHERE tag IN ({list}) ORDER BY log_index";
+
     SUBJECT_KEYS "subject_keys" 1 "SELECT scope, wrapped, kek FROM subject_keys WHERE scope IN ({list})";
     OBJECTS "objects" 1 "SELECT object, item, manifest, wrapped, kek, size, state FROM objects WHERE \
         object IN ({list})";
@@ -361,6 +368,8 @@ inserts {
     ] "";
     INSERT_ENTRIES "entries" ["log_index BIGINT" "entry BYTEA"] "";
     INSERT_NODES "log_nodes" ["level BIGINT" "idx BIGINT" "hash BYTEA"] "";
+    INSERT_RECOVERIES "recoveries" ["log_index BIGINT" "gap_from BIGINT" "record_hash BYTEA"] "";
+    INSERT_LOST_TAGS "lost_tags" ["tag BYTEA" "by_case BOOLEAN" "log_index BIGINT"] "";
     INSERT_STATEMENTS "statements" ["stmt BYTEA" "actor TEXT" "op_id TEXT" "envelope BYTEA"] "";
     INSERT_RECORDS "records" [
         "log_index BIGINT" "record_hash BYTEA" "stmt BYTEA" "record BYTEA" "salt BYTEA" "kind TEXT"

@@ -13,7 +13,7 @@ use custos::ops::backup::{BackupError, Made, Restored, backup, restore};
 use zeroize::Zeroizing;
 
 use crate::api::spine::two_custodians;
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, named};
 use crate::support::client::Caller;
 use crate::support::postgres;
 use crate::support::world::{Engine, noon};
@@ -29,17 +29,17 @@ fn rounds() -> u64 {
     std::env::var("CUSTOS_TEST_RESTORES").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3)
 }
 
-async fn backed_up(config: &Config, to: &Path, round: u64) -> Made {
+pub(super) async fn backed_up(config: &Config, to: &Path, round: u64) -> Made {
     let now = custody::time::Timestamp::from_millis(noon().millis() + i64::try_from(round).unwrap()).unwrap();
     backup(config, &FileProvider, passphrase(), to, now, &mut |_, _, _| {}).await.unwrap()
 }
 
-async fn restored(config: &Config, from: &Path) -> Result<Restored, BackupError> {
+pub(super) async fn restored(config: &Config, from: &Path) -> Result<Restored, BackupError> {
     restore(config, from, passphrase(), &std::env::temp_dir(), &mut |_, _, _| {}).await
 }
 
 /// A place where nothing is.
-async fn elsewhere(engine: Engine, root: &Path, name: &str) -> Config {
+pub(super) async fn elsewhere(engine: Engine, root: &Path, name: &str, more: &[(&str, &Path)]) -> Config {
     let flags = Flags {
         listen: Some("127.0.0.1:0".to_owned()),
         data_dir: Some(root.join(name)),
@@ -49,7 +49,7 @@ async fn elsewhere(engine: Engine, root: &Path, name: &str) -> Config {
         },
         ..Flags::default()
     };
-    Config::load(&flags, &|_| None).unwrap()
+    Config::load(&flags, &named(more)).unwrap()
 }
 
 /// A vault with one case, something in it, and a bundle of it.
@@ -94,7 +94,7 @@ async fn round_trip(from: Engine, to: Engine) {
             made.copied < made.objects.count
         });
 
-        let place = elsewhere(to, &app.root(), &format!("restored-{round}")).await;
+        let place = elsewhere(to, &app.root(), &format!("restored-{round}"), &[]).await;
         let found = restored(&place, &repository).await.unwrap();
         assert!(found.is_whole(), "{found:?}");
         assert_eq!((found.log_size, found.log_root), (made.log_size, made.log_root));
@@ -146,7 +146,7 @@ async fn a_damaged_backup_says_what_is_damaged_and_a_vault_is_never_overwritten(
     let (app, ..) = vault(Engine::Sqlite).await;
     let repository = app.root().join("backups");
     let made = backed_up(&app.config, &repository, 0).await;
-    let place = elsewhere(Engine::Sqlite, &app.root(), "restored").await;
+    let place = elsewhere(Engine::Sqlite, &app.root(), "restored", &[]).await;
 
     for part in ["database", "keyring"] {
         let path = made.folder.join(part);
@@ -180,7 +180,7 @@ async fn a_damaged_backup_says_what_is_damaged_and_a_vault_is_never_overwritten(
         assert!(found.damaged.rows.iter().any(|row| row.row == name), "{:?}", found.damaged);
     }
 
-    let other = elsewhere(Engine::Sqlite, &app.root(), "restored-2").await;
+    let other = elsewhere(Engine::Sqlite, &app.root(), "restored-2", &[]).await;
     cut(&made.folder.join("database"));
     let error = restored(&other, &made.folder).await.unwrap_err();
     assert_eq!(error.to_string(), "the backup's part database is damaged: it was cut short");

@@ -2,5 +2,7 @@
 
 mod backup;
 mod commands;
+mod recover;
 mod replay;
 mod scrub;
+mod upgrade;

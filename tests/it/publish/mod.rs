@@ -2,7 +2,7 @@
 
 mod oracles;
 mod real;
-mod service;
+pub(crate) mod service;
 mod set_back;
 mod store;
 mod witnesses;

@@ -22,7 +22,7 @@ crate::on_both_engines! {
     an_office_without_its_witnesses_works_on_says_so_and_catches_up
 }
 
-async fn witnessed(engine: Engine, witnesses: &[&Witness], quorum: usize) -> TestApp {
+pub(crate) async fn witnessed(engine: Engine, witnesses: &[&Witness], quorum: usize) -> TestApp {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("witnesses");
     std::fs::write(&file, policy(quorum, witnesses, None)).unwrap();
@@ -39,7 +39,7 @@ async fn witnessed(engine: Engine, witnesses: &[&Witness], quorum: usize) -> Tes
     app
 }
 
-fn trusted(app: &TestApp, witnesses: &[&Witness], quorum: usize) -> Policy {
+pub(crate) fn trusted(app: &TestApp, witnesses: &[&Witness], quorum: usize) -> Policy {
     Policy::parse(policy(quorum, witnesses, Some(&app.shared.log)).as_bytes()).unwrap()
 }
 

@@ -5,6 +5,7 @@ use std::io::Read as _;
 
 use custody::bundle::findings::{Code, Gravity};
 use custody::bundle::{Entries, FileEntry, Files, Listing, PublicEntries, ReadError, Report, Trust, verify};
+use custody::receipt::Receipt;
 use custody::record::ENTRY_BYTES;
 
 use super::client::Caller;
@@ -63,6 +64,11 @@ impl<I: Iterator<Item = [u8; ENTRY_BYTES]>> Entries for Public<I> {
 
 /// The verdict of somebody who has the fingerprint on paper and the public entries from the vault's own log.
 pub(crate) async fn judged(caller: &Caller, archive: &[u8]) -> Report {
+    judged_with(caller, archive, &[]).await
+}
+
+/// The same, with receipts.
+pub(crate) async fn judged_with(caller: &Caller, archive: &[u8], receipts: &[Receipt]) -> Report {
     let bytes = caller.entries(0, 65_536).await;
     let checkpoint = caller.checkpoint().await;
     let (entries, rest) = bytes.as_chunks::<ENTRY_BYTES>();
@@ -70,7 +76,7 @@ pub(crate) async fn judged(caller: &Caller, archive: &[u8]) -> Report {
     let mut entries = Public(entries.iter().copied());
     let public = PublicEntries { entries: &mut entries, checkpoint: Some(checkpoint.as_bytes()) };
     let trust = Trust { fingerprint: Some(caller.shared.vault), ..Trust::default() };
-    verify(&mut Unzipped::new(archive), &trust, Some(public), &[]).unwrap()
+    verify(&mut Unzipped::new(archive), &trust, Some(public), receipts).unwrap()
 }
 
 /// Everything holds; only witnesses and time stamps are not there yet.

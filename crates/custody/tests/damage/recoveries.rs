@@ -197,6 +197,19 @@ pub(crate) const RECOVERIES: &[Row] = &[
         with_tags(&mut story, |next| resume_tag(next, &noted));
         audited(&mut story)
     }),
+    ("recovered-with-another-tag-unaudited", || {
+        let (mut story, _) = losing(view_by_lead_only);
+        with_tags(&mut story, |next| resume_tag(next, &Digest::of(b"another")));
+        unaudited(&mut story)
+    }),
+    ("recovered-before-the-promise-unaudited", || {
+        // What was promised after the loss cannot have been lost in it.
+        let (mut story, _) = losing(view_by_lead_only);
+        let noted = story.vault.lost.gaps[0].record;
+        view_by_lead(&mut story);
+        with_tags(&mut story, |next| resume_tag(next, &noted));
+        unaudited(&mut story)
+    }),
     ("recovered-without-a-note", || {
         let mut story = story(1);
         let newer = forget(&mut story, view_by_lead_only);

@@ -1,0 +1,62 @@
+//! Databases that older programs made.
+
+use std::path::{Path, PathBuf};
+
+use custody::kind::Kind;
+use custody::record::{ENTRY_BYTES, Sequence};
+use custos::clock::ManualClock;
+use custos::engine::OsEntropy;
+use custos::ops::backup::restore_rows;
+use custos::ops::replay::replay;
+use custos::sequencer::recover;
+use custos::store::{Store, StoreError};
+
+use crate::support::app::place;
+use crate::support::world::{Engine, noon, signing_keys};
+
+crate::on_both_engines! {
+    a_database_of_every_older_schema_is_brought_up_to_date_and_goes_on
+}
+
+/// Copies of a vault's rows, each with the tables of that schema.
+fn copies() -> Vec<(i64, PathBuf)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/ops/copies");
+    [3].map(|schema| (schema, folder.join(format!("schema-{schema}.rows")))).into()
+}
+
+async fn assert_replays(store: &Store, records: u64) {
+    let report = replay(store, &std::env::temp_dir(), &mut |_, _, _| {}).await.unwrap();
+    assert!(report.replayed && report.differences.is_empty(), "{report:?}");
+    assert_eq!(report.records, records);
+}
+
+async fn a_database_of_every_older_schema_is_brought_up_to_date_and_goes_on(engine: Engine) {
+    for (schema, copy) in copies() {
+        let root = tempfile::tempdir().unwrap();
+        let place = place(engine, root.path()).await;
+        std::fs::create_dir(place.data_dir()).unwrap();
+        // Made by the migrations of that time, and filled.
+        let url = place.database_url();
+        assert_eq!(restore_rows(url, &copy, &mut |_, _, _| {}).await.unwrap(), schema);
+        let refused = Store::attach(url).await;
+        assert!(matches!(refused, Err(StoreError::OlderSchema { found, .. }) if found == schema));
+
+        let store = Store::open(url).await.unwrap();
+        let size = store.read().await.unwrap().log_head().await.unwrap().unwrap().size();
+        assert_replays(&store, size).await;
+        // What is new there works: a loss is noted, and what went on before goes on.
+        let clock = ManualClock::new(noon());
+        let lost = [7, 8].map(|byte| {
+            let mut entry = [byte; ENTRY_BYTES];
+            entry[0] = 1;
+            entry
+        });
+        recover(&store, &signing_keys(), &clock, &mut OsEntropy, size, &lost).await.unwrap();
+        assert_replays(&store, size + 1).await;
+        let gaps = store.read().await.unwrap().recoveries().await.unwrap();
+        assert_eq!((gaps.len(), gaps[0].from, gaps[0].to), (1, size, size + 2));
+        let records = store.read().await.unwrap().records(Sequence::Vault, 0, 100).await.unwrap();
+        assert_eq!(records.last().map(|row| row.kind), Some(Kind::RecoveryNoted));
+        store.close().await;
+    }
+}
