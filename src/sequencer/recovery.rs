@@ -79,6 +79,9 @@ impl Recoveries {
             return Ok(Resuming::default());
         }
         let resumed = resumed(tx, vault, &self.gaps, sequences, heads).await?;
+        if resumed.sequences.is_empty() {
+            return Ok(resumed);
+        }
         let recoveries = self.gaps.iter().zip(&self.noted).map(|(gap, noted)| (gap.record, noted.clone()));
         Ok(Resuming { recoveries: recoveries.collect(), ..resumed })
     }

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use custody::digest::Digest;
 use custody::kind::Kind;
-use custody::record::{ENTRY_BYTES, Sequence};
+use custody::record::{ENTRY_BYTES, Entry, Sequence};
 use custos::clock::ManualClock;
 use custos::engine::OsEntropy;
 use custos::ops::backup::restore_rows;
@@ -12,6 +13,7 @@ use custos::sequencer::recover;
 use custos::store::{Store, StoreError};
 
 use crate::support::app::place;
+use crate::support::raw::change;
 use crate::support::world::{Engine, noon, signing_keys};
 
 crate::on_both_engines! {
@@ -46,17 +48,39 @@ async fn a_database_of_every_older_schema_is_brought_up_to_date_and_goes_on(engi
         assert_replays(&store, size).await;
         // What is new there works: a loss is noted, and what went on before goes on.
         let clock = ManualClock::new(noon());
-        let lost = [7, 8].map(|byte| {
-            let mut entry = [byte; ENTRY_BYTES];
-            entry[0] = 1;
-            entry
-        });
+        let lost: Vec<_> = (0..600).map(entry).collect();
         recover(&store, &signing_keys(), &clock, &mut OsEntropy, size, &lost).await.unwrap();
         assert_replays(&store, size + 1).await;
         let gaps = store.read().await.unwrap().recoveries().await.unwrap();
-        assert_eq!((gaps.len(), gaps[0].from, gaps[0].to), (1, size, size + 2));
+        assert_eq!((gaps.len(), gaps[0].from, gaps[0].to), (1, size, size + 600));
         let records = store.read().await.unwrap().records(Sequence::Vault, 0, 100).await.unwrap();
         assert_eq!(records.last().map(|row| row.kind), Some(Kind::RecoveryNoted));
+
+        // What is damaged of a gap is named.
+        for (sql, rows, table, row) in [
+            (format!("DELETE FROM entries WHERE log_index = {}", size + 9), 1, "entries", size..size + 511),
+            ("UPDATE recoveries SET gap_from = gap_from - 1".to_owned(), 1, "recoveries", 0..0),
+            ("DELETE FROM lost_tags WHERE by_case".to_owned(), 600, "lost_tags", 0..0),
+        ] {
+            let kept = store.read().await.unwrap().entries(size + 9..size + 10).await.unwrap();
+            change(url, &sql, rows).await;
+            let found = replay(&store, &std::env::temp_dir(), &mut |_, _, _| {}).await.unwrap().differences;
+            assert_eq!(found.rows[0].table, table, "{found:?}");
+            if let (false, [entry]) = (row.is_empty(), &kept[..]) {
+                assert_eq!(found.rows[0].row, format!("{}..{}", row.start, row.end));
+                let entry = match engine {
+                    Engine::Sqlite => format!("X'{}'", hex::encode(entry)),
+                    Engine::Postgres => format!("'\\x{}'", hex::encode(entry)),
+                };
+                change(url, &format!("INSERT INTO entries VALUES ({}, {entry})", size + 9), 1).await;
+            }
+        }
         store.close().await;
     }
+}
+
+/// An entry that is lost, another one for each number.
+fn entry(number: u64) -> [u8; ENTRY_BYTES] {
+    let part = |name: &str| Digest::of(format!("{name} {number}").as_bytes());
+    Entry { tag: part("tag"), case_tag: part("case tag"), commitment: part("commitment") }.to_bytes()
 }
