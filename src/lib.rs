@@ -13,6 +13,7 @@ mod demo;
 pub mod engine;
 pub mod http;
 pub mod keyring;
+pub mod kit;
 pub mod ops;
 mod outside;
 pub mod publish;

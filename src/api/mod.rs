@@ -93,6 +93,9 @@ wire! {
         vault_key: String,
         /// Version of the server.
         version: String,
+        /// Whether it takes sample data only, for ever: nothing in it is evidence.
+        #[serde(default)]
+        samples_only: bool,
         /// Record 0: its hash is the fingerprint, so that whoever holds that on paper can check everything above.
         founding_record: Bytes64,
         /// The envelope of record 0, which names the origin and both keys.

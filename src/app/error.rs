@@ -65,6 +65,9 @@ pub enum AppError {
     /// Nothing of the log is published yet.
     #[error("nothing is published yet")]
     NotPublished,
+    /// Nobody has shown yet that the vault's keys can be brought back.
+    #[error("no evidence is taken in before the recovery kit was checked")]
+    RecoveryUnchecked,
     /// The disk is full; nothing was lost.
     #[error("the vault's storage is full")]
     DiskFull,
@@ -121,6 +124,7 @@ impl AppError {
             Self::NoGrant => "access-grant-needed",
             Self::Invitation => "invitation-invalid",
             Self::NotPublished => "not-published",
+            Self::RecoveryUnchecked => "recovery-unchecked",
             Self::DiskFull => "storage-full",
             Self::Busy => "busy",
             Self::TooMany(_) => "too-many-requests",

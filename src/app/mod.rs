@@ -13,6 +13,7 @@ mod error;
 mod export;
 mod fields;
 mod item;
+mod kit;
 mod people;
 mod publication;
 mod read;
@@ -78,6 +79,7 @@ pub struct App {
     scrubbing: scrub::Scrubbing,
     publication: publication::Publication,
     timestamping: timestamps::Timestamping,
+    intake: kit::Intake,
 }
 
 /// Who is signed in.
@@ -109,6 +111,7 @@ impl App {
             log_vkey: self.identity.log_vkey.clone(),
             vault_key: self.identity.key.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            samples_only: self.intake.samples_only,
             founding_record: api::Bytes64(self.founding.0.clone()),
             founding_envelope: api::Bytes64(self.founding.1.clone()),
         }

@@ -181,6 +181,7 @@ impl App {
         with: With,
     ) -> Result<Submission, AppError> {
         let act = Act::parse(statement)?;
+        self.require_kit(statement.kind).await?;
         // The rules know the author's clock only; here is the vault's.
         if let Act::AccessGranted(_, _, d) = &act
             && !(self.clock.now()..=self.clock.now().saturating_add_millis(MAX_GRANT_MS)).contains(&d.expires)

@@ -44,6 +44,8 @@ pub struct InitOptions {
     pub admin_name: String,
     /// Protects the key files; without one the files protect themselves by their permissions alone.
     pub passphrase: Option<Zeroizing<String>>,
+    /// It takes sample data only, for ever, and asks for no recovery kit.
+    pub samples_only: bool,
 }
 
 /// What a new vault says once.
@@ -177,6 +179,9 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
     let keyring = Keyring::create(&data.join("keys"), provider.as_ref(), &mut OsEntropy)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     sequencer::create_vault(&store, &signing_keys(&keyring), &origin, clock.as_ref(), &mut OsEntropy).await?;
+    if options.samples_only {
+        store.mark_samples_only().await?;
+    }
     let app = App::start(store, keyring, blobs, clock, (None, None)).await?;
     let (admin_person, token) =
         app.found(options.org_name, options.admin_name).await.map_err(SetupError::First)?;
@@ -295,8 +300,10 @@ impl App {
             found,
             witnesses,
         );
+        let intake = super::kit::Intake::of(&store).await?;
         let app = Self {
             vault: identity.id,
+            intake,
             store,
             sequencer,
             writer: Mutex::new(Some(writer)),

@@ -15,7 +15,8 @@ use crate::app::setup::{self, SetupError};
 use crate::app::{AppError, Readiness};
 use crate::client::now;
 use crate::config::Config;
-use crate::keyring::{KeyProvider, Keyring, provider};
+use crate::keyring::{KeyProvider, Keyring, held, list, provider};
+use crate::kit::{KitError, Standing, standing};
 use crate::ops::Difference;
 use crate::ops::replay::replay;
 use crate::store::Store;
@@ -59,11 +60,13 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         return replayed(&config, args, out).await;
     }
     let passphrase = keys_passphrase(args.passphrase_file.as_deref(), config.data_dir())?;
-    let keyring = keyring(&config, provider(passphrase.clone()).as_ref());
+    let keys = provider(passphrase.clone());
+    let keyring = keyring(&config, keys.as_ref());
     let database = database(&config).await;
     let together = keyring.ok && database.ok;
     let mut findings = vec![clock(), data_dir(&config), keyring, database, blobs(&config)];
     if together {
+        findings.push(recovery_kit(&config, keys.as_ref()).await);
         match setup::open(&config, passphrase).await {
             Ok(app) => {
                 findings.push(good("keys of this database", "they open what the database holds"));
@@ -211,6 +214,35 @@ fn blobs(config: &Config) -> Finding {
     match tempfile::tempfile_in(folder) {
         Ok(_) => good("object store", &format!("{} can be written", folder.display())),
         Err(error) => bad("object store", &error, format!("mkdir -p -m 0700 {}", folder.display())),
+    }
+}
+
+/// Whether a recovery kit would bring back the keys that are here.
+async fn recovery_kit(config: &Config, provider: &dyn KeyProvider) -> Finding {
+    const CHECK: &str = "recovery kit";
+    let standing = async {
+        let live = list(&held(&config.data_dir().join("keys"), provider)?);
+        let store = Store::attach(config.database_url()).await?;
+        let standing = standing(&store, &live).await?;
+        store.close().await;
+        Ok::<_, KitError>(standing)
+    };
+    let wrong =
+        |detail: String, mend: &str| Finding { check: CHECK, ok: false, detail, mend: Some(mend.to_owned()) };
+    match standing.await {
+        Ok(Standing::SamplesOnly) => good(CHECK, "none is needed: the vault takes sample data only"),
+        Ok(Standing::Checked(kit, at)) => good(CHECK, &format!("kit {kit}, checked {at}, holds every key")),
+        Ok(Standing::None) => {
+            wrong("none was made; no evidence is taken".to_owned(), "custos key recovery-sheet")
+        }
+        Ok(Standing::Unchecked(kit)) => {
+            wrong(format!("kit {kit} was never checked; no evidence is taken"), "custos key check-recovery")
+        }
+        Ok(Standing::Outdated(kit, missing)) => wrong(
+            format!("kit {kit}, the newest that was checked, does not hold {}", missing.join(", ")),
+            "custos key recovery-sheet; then custos key check-recovery",
+        ),
+        Err(error) => bad(CHECK, &error, error.remedy()),
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn new_passphrase(question: &str) -> Result<Zeroizing<String>, Failur
     if *first == *prompt("the same again: ")? { Ok(first) } else { Err(Failure::usage("the two differ")) }
 }
 
-fn prompt(question: &str) -> Result<Zeroizing<String>, Failure> {
+pub(super) fn prompt(question: &str) -> Result<Zeroizing<String>, Failure> {
     let answer = rpassword::prompt_password(question);
     let answer = answer.map_err(|error| Failure::new("cannot ask on this terminal").because(&error))?;
     if answer.is_empty() { Err(Failure::usage("nothing was entered")) } else { Ok(Zeroizing::new(answer)) }

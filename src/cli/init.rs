@@ -9,9 +9,12 @@ use zeroize::Zeroizing;
 use super::args::Server;
 use super::failure::{Exit, Failure};
 use super::files::{new_passphrase, secret_from};
-use super::{Global, Out};
+use super::{Global, Out, kit};
 use crate::app::setup::{self, InitOptions};
-use crate::client::secret;
+use crate::client::{now, secret};
+use crate::config::Config;
+use crate::keyring::{KeyProvider, provider};
+use crate::kit::{Made, make};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -28,6 +31,9 @@ pub(super) struct Args {
     /// File with the passphrase of the keys (mode 0600), or - for stdin; implies `--keys passphrase`
     #[arg(long, value_name = "FILE", env = "CUSTOS_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
+    /// Take sample data only, for ever: everybody can see so, and no recovery kit is asked for
+    #[arg(long)]
+    samples_only: bool,
     #[command(flatten)]
     server: Server,
 }
@@ -43,13 +49,18 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         org_name: answer(args.org.as_ref(), "--org", "name of the organisation that runs the vault")?,
         admin_name: answer(args.admin.as_ref(), "--admin", "name of the first administrator")?,
         passphrase: passphrase(args)?,
+        samples_only: args.samples_only,
     };
+    let keys = provider(options.passphrase.clone());
     let report = setup::init(&config, options).await?;
     secret::write(&token_file, &report.token)?;
+    let (made, recovery) = recovery_kit(&config, args, keys.as_ref()).await;
     let shown = json!({
         "fingerprint": report.fingerprint, "tls_fingerprint": report.tls_fingerprint,
         "log_vkey": report.log_vkey, "log_origin": report.origin, "origin": config.origin(),
         "admin_person": report.admin_person, "token_file": token_file, "data_dir": config.data_dir(),
+        "samples_only": args.samples_only, "recovery_file": made.as_ref().map(|made| &made.file),
+        "recovery_sheet": made.as_ref().map(|made| &made.sheet),
     });
     out.result(&shown, |_| {
         format!(
@@ -59,7 +70,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     });
     out.say(&format!(
         "\nWrite both fingerprints on paper: whoever checks a bundle, or signs in, compares them.\n\
-         Back up {} apart from the database: without the keys nothing can be opened.\n\nNext:\n  \
+         Back up {} apart from the database: without the keys nothing can be opened.\n\n{recovery}\n\nNext:\n  \
          custos serve --data-dir {}\n  custos login {} --fingerprint {} \\\n    --vault-fingerprint {} \\\n    \
          --token-file {}\n  custos key enroll --checked in-person\n\nThe last line is your word that you saw the \
          administrator make the key; leave --checked away if nobody looked.",
@@ -71,6 +82,21 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         token_file.display(),
     ));
     Ok(Exit::Valid)
+}
+
+/// The kit of a new vault, and what to say about it. The vault is there whether a kit could be made or not, and what it
+/// says once must be said.
+async fn recovery_kit(config: &Config, args: &Args, keys: &dyn KeyProvider) -> (Option<Made>, String) {
+    if args.samples_only {
+        return (None, "This vault takes sample data only, for ever.".to_owned());
+    }
+    match make(config, keys, config.data_dir(), now()).await {
+        Ok(made) => {
+            let next = kit::next(&made);
+            (Some(made), next)
+        }
+        Err(error) => (None, format!("No recovery kit was made: {error}; {}", error.remedy())),
+    }
 }
 
 fn passphrase(args: &Args) -> Result<Option<Zeroizing<String>>, Failure> {

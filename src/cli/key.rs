@@ -9,7 +9,7 @@ use serde_json::json;
 use super::failure::{Exit, Failure};
 use super::files::{new_passphrase, secret_from};
 use super::table::table;
-use super::{Global, Out, session};
+use super::{Global, Out, kit, session};
 use crate::api;
 use crate::client::key;
 
@@ -54,6 +54,13 @@ pub(super) enum Action {
         /// The enrolment's id
         enrolment: Option<String>,
     },
+    /// Make a recovery kit of the vault on this machine: a sheet to print, and a file; together they bring its keys back
+    RecoverySheet(kit::Sheet),
+    /// Show that a printed recovery sheet opens its kit and that it holds the vault's keys; until then the vault takes no
+    /// evidence
+    CheckRecovery(kit::Check),
+    /// Make the keys of a vault again from a recovery kit, where they are lost
+    RecoverKeys(kit::Recover),
 }
 
 pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Exit, Failure> {
@@ -88,6 +95,9 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             out.result(&json!({ "revoked": key }), |_| String::new());
         }
         Action::Approve { enrolment } => approve(global, enrolment.as_deref(), out).await?,
+        Action::RecoverySheet(args) => kit::sheet(global, args, out).await?,
+        Action::CheckRecovery(args) => kit::check(global, args, out).await?,
+        Action::RecoverKeys(args) => kit::recover(global, args, out)?,
     }
     Ok(Exit::Valid)
 }

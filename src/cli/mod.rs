@@ -16,6 +16,7 @@ mod init;
 mod invite;
 mod item;
 mod key;
+mod kit;
 pub(crate) mod log;
 pub(crate) mod login;
 mod org;

@@ -200,6 +200,7 @@ impl Demo {
             org_name: "Sample Vault Operator".to_owned(),
             admin_name: "Sample Administrator".to_owned(),
             passphrase: None,
+            samples_only: true,
         };
         Ok(setup::init(&self.config(PORT)?, options).await?)
     }

@@ -87,6 +87,13 @@ pub const TABLE: &[Row] = &[
         "ask again in a second; if it stays so, `GET /readyz` says why",
     ),
     (
+        "recovery-unchecked",
+        409,
+        "The recovery kit was not checked",
+        "whoever runs the vault prints the recovery sheet (custos key recovery-sheet) and checks it (custos key \
+         check-recovery)",
+    ),
+    (
         "storage-full",
         507,
         "Storage is full",

@@ -6,6 +6,7 @@
 
 mod error;
 mod file;
+mod held;
 mod provider;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use ed25519_dalek::SigningKey;
 
 pub use error::KeyringError;
 pub use file::Fields;
+pub use held::{HeldKey, KeyList, held, list, rebuild};
 pub use provider::{Cost, FileProvider, KeyProvider, PassphraseProvider, ProviderError, provider};
 
 pub(crate) use file::{KeyFile, create_dir};
@@ -153,6 +155,17 @@ enum KeyName {
 }
 
 impl KeyName {
+    /// Reads what [`text`](Self::text) writes.
+    fn parse(text: &str) -> Option<Self> {
+        let name = match text.split_once('/') {
+            Some(("kek", version)) => Self::Kek(version.parse().ok()?),
+            _ if text == "log" => Self::Log,
+            _ if text == "vault" => Self::Vault,
+            _ => return None,
+        };
+        (name.text() == text).then_some(name)
+    }
+
     /// As key files and wrapped keys say it.
     fn text(self) -> String {
         match self {

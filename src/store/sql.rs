@@ -92,12 +92,14 @@ pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (2, "publication", include_str!("../../migrations/sqlite/0002_publication.sql")),
     (3, "timestamps", include_str!("../../migrations/sqlite/0003_timestamps.sql")),
     (4, "recoveries", include_str!("../../migrations/sqlite/0004_recoveries.sql")),
+    (5, "recovery_kits", include_str!("../../migrations/sqlite/0005_recovery_kits.sql")),
 ];
 pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../migrations/postgres/0001_spine.sql")),
     (2, "publication", include_str!("../../migrations/postgres/0002_publication.sql")),
     (3, "timestamps", include_str!("../../migrations/postgres/0003_timestamps.sql")),
     (4, "recoveries", include_str!("../../migrations/postgres/0004_recoveries.sql")),
+    (5, "recovery_kits", include_str!("../../migrations/postgres/0005_recovery_kits.sql")),
 ];
 
 // What tables there are: name, column, type, place in the primary key (0: none), in the order of the columns.
@@ -223,6 +225,12 @@ fixed {
     TIMESTAMPS_FOR "exports" "SELECT export, timestamps FROM exports WHERE export = $1";
     DECIDE_TIMESTAMPS "exports" "UPDATE exports SET timestamps = (SELECT COALESCE(MAX(id), 0) FROM timestamps) WHERE \
         export = $1 AND timestamps IS NULL";
+    RECOVERY_KITS "recovery_kits" "SELECT kit, made, keys, checked FROM recovery_kits ORDER BY kit";
+    KEEP_KIT "recovery_kits" "INSERT INTO recovery_kits (kit, made, keys, checked) VALUES ($1, $2, $3, $4) ON CONFLICT (kit) \
+        DO UPDATE SET made = EXCLUDED.made, keys = EXCLUDED.keys, checked = EXCLUDED.checked";
+    SAMPLES_ONLY "samples_only" "SELECT id FROM samples_only WHERE id = 1";
+    MARK_SAMPLES_ONLY "samples_only" "INSERT INTO samples_only (id) VALUES (1) ON CONFLICT (id) DO NOTHING";
+
     INDICES_OF_SEQUENCE "positions" "SELECT log_index FROM positions WHERE stream = $1 ORDER BY seq";
 
     RECOVERIES "recoveries" "SELECT log_index, gap_from, record_hash FROM recoveries ORDER BY log_index";

@@ -26,8 +26,10 @@ impl Vault {
         let home = tempfile::tempdir().unwrap();
         let data = home.path().join("vault");
         let data = data.to_str().unwrap();
-        let init =
-            run(home.path(), &["--json", "init", "--org", "Org", "--admin", "Admin", "--data-dir", data]);
+        let init = run(
+            home.path(),
+            &["--json", "init", "--org", "Org", "--admin", "Admin", "--samples-only", "--data-dir", data],
+        );
         assert_eq!(init.status.code(), Some(0), "{init:?}");
         let init = json(&init);
         let mut server = command(home.path())

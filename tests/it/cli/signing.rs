@@ -212,6 +212,7 @@ async fn a_vault_whose_first_record_is_not_the_one_on_paper_is_refused() {
         log_vkey: fake::trust().1.log().to_string(),
         vault_key: String::new(),
         version: String::new(),
+        samples_only: false,
         founding_record: api::Bytes64(b"{}".to_vec()),
         founding_envelope: api::Bytes64(b"{}".to_vec()),
     };

@@ -37,7 +37,7 @@ fn backup_replay_and_restore_as_the_page_for_operators_has_them() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
     secret(&home.join("pass"), "a passphrase\n");
-    let init = custos(home, "--json init --org Unit --admin Ada --data-dir vault");
+    let init = custos(home, "--json init --org Unit --admin Ada --samples-only --data-dir vault");
     let fingerprint = said(&init)["fingerprint"].as_str().unwrap().to_owned();
 
     let replayed = custos(home, "doctor --replay --data-dir vault");

@@ -2,6 +2,7 @@
 
 mod backup;
 mod commands;
+mod kit;
 mod recover;
 mod replay;
 mod scrub;

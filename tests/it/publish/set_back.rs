@@ -95,7 +95,12 @@ async fn a_database_with_another_history_is_not_served(engine: Engine) {
 async fn a_vault_that_is_only_opened_publishes_nothing(engine: Engine) {
     let directory = tempfile::tempdir().unwrap();
     let config = place(engine, directory.path()).await;
-    let options = || InitOptions { org_name: "Unit".into(), admin_name: "Ada".into(), passphrase: None };
+    let options = || InitOptions {
+        org_name: "Unit".into(),
+        admin_name: "Ada".into(),
+        passphrase: None,
+        samples_only: true,
+    };
     setup::init(&config, options()).await.unwrap();
     let app = setup::open(&config, None).await.unwrap();
     assert_eq!(app.checkpoint().unwrap_err().code(), "not-published");

@@ -80,9 +80,25 @@ impl TestApp {
         Self::init(config, directory, org, admin).await
     }
 
+    /// A vault that takes evidence, once its recovery kit was checked.
+    pub(crate) async fn for_evidence(engine: Engine) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = place(engine, directory.path()).await;
+        Self::begin(config, directory, ("Unit", "Ada Admin"), false).await
+    }
+
     pub(crate) async fn init(config: Config, directory: tempfile::TempDir, org: &str, admin: &str) -> Self {
-        let options =
-            InitOptions { org_name: org.to_owned(), admin_name: admin.to_owned(), passphrase: None };
+        Self::begin(config, directory, (org, admin), true).await
+    }
+
+    async fn begin(
+        config: Config,
+        directory: tempfile::TempDir,
+        (org, admin): (&str, &str),
+        samples_only: bool,
+    ) -> Self {
+        let (org_name, admin_name) = (org.to_owned(), admin.to_owned());
+        let options = InitOptions { org_name, admin_name, passphrase: None, samples_only };
         let report = setup::init(&config, options).await.unwrap();
         let shared = Arc::new(Shared {
             base: Mutex::new(String::new()),

@@ -1,0 +1,230 @@
+//! The recovery kit: nothing comes in before it was checked, and what came in is opened after all keys are lost.
+
+use std::fs;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use custos::api;
+use custos::engine::OsEntropy;
+use custos::keyring::{FileProvider, Keyring};
+use serde_json::{Value, json};
+
+use crate::support::app::TestApp;
+use crate::support::client::{Caller, draft, fields, item, op_id};
+use crate::support::world::Engine;
+
+crate::on_both_engines! {
+    no_evidence_comes_in_before_the_kit_was_checked
+    a_vault_for_samples_says_so_and_asks_for_no_kit
+    all_keys_are_lost_and_come_back_from_sheet_and_file
+    a_kit_that_lacks_a_key_or_is_of_another_vault_does_not_count
+}
+
+/// A vault that is to take evidence, and what its operator types.
+struct Office {
+    app: TestApp,
+}
+
+impl Office {
+    async fn open(engine: Engine) -> Self {
+        Self { app: TestApp::for_evidence(engine).await }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.app.root().join(name)
+    }
+
+    fn custos(&self, line: &str) -> Output {
+        self.custos_in(self.app.config.data_dir(), line)
+    }
+
+    fn custos_in(&self, data_dir: &Path, line: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_custos"));
+        command.arg("--json").args(line.split(' ')).arg("--data-dir").arg(data_dir);
+        command.env_clear().env("CUSTOS_HOME", self.app.root()).current_dir(self.app.root());
+        command.env("CUSTOS_DATABASE_URL", self.app.config.database_url());
+        command.output().unwrap()
+    }
+
+    /// Makes a kit and copies the secret from the sheet, as whoever types it does. Nothing but the sheet says it.
+    fn make_kit(&self) -> (Value, PathBuf) {
+        let output = self.custos("key recovery-sheet");
+        let made = said(&output);
+        let sheet = PathBuf::from(made["sheet"].as_str().unwrap());
+        let file = PathBuf::from(made["file"].as_str().unwrap());
+        for path in [&sheet, &file] {
+            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        let page = fs::read_to_string(&sheet).unwrap();
+        let rows = page.split("<li>").skip(1).map(|row| row.split("</li>").next().unwrap()).take(4);
+        let rows: Vec<_> = rows.collect();
+        let told = [&output.stdout[..], &output.stderr, &fs::read(&file).unwrap()].concat();
+        let told = String::from_utf8(told).unwrap();
+        assert!(rows.iter().all(|row| row.len() == 17 && !told.contains(row)), "{rows:?}");
+        let secret = self.at(&format!("secret-{}", made["kit"]));
+        write_secret(&secret, &rows.join(" ").to_lowercase());
+        (made, secret)
+    }
+
+    fn check_kit(&self, file: &Value, secret: &Path) -> Output {
+        let file = file.as_str().unwrap();
+        self.custos(&format!("key check-recovery --file {file} --secret-file {}", secret.display()))
+    }
+
+    /// What the doctor says of the kit.
+    fn doctor(&self) -> (bool, String) {
+        let output = self.custos("doctor");
+        let findings: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        let found = findings.as_array().unwrap().iter().find(|f| f["check"] == "recovery kit").unwrap();
+        assert_eq!(found["ok"], found["mend"].is_null());
+        (found["ok"] == true, format!("{}; {}", found["detail"], found["mend"]))
+    }
+}
+
+fn write_secret(path: &Path, text: &str) {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
+    std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+}
+
+#[track_caller]
+fn said(output: &Output) -> Value {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {output:?}"))
+}
+
+#[track_caller]
+fn refused(output: &Output, code: i32, because: &str) {
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains(because) && text.contains("hint: "), "{text}");
+}
+
+fn new_case() -> Value {
+    json!({ "case_type": "other", "jurisdiction": "xx", "title": "The quarry", "fields": {} })
+}
+
+async fn refused_case(caller: &Caller) {
+    caller.post_as(&op_id(), "/api/v1/cases", &new_case()).await.problem("recovery-unchecked");
+    let case = uuid::Uuid::now_v7().to_string();
+    let data = json!({ "case_type": "other", "jurisdiction": "xx" });
+    let more = json!({ "case": case, "data": data, "fields": fields([("title", "The quarry")]) });
+    let prepared: api::Prepared = caller.prepare(&draft("case.opened", &more)).await.ok();
+    caller.submit(&prepared).await.problem("recovery-unchecked");
+}
+
+async fn no_evidence_comes_in_before_the_kit_was_checked(engine: Engine) {
+    let mut office = Office::open(engine).await;
+    let asha = office.app.enrol("Asha", &["investigator"]).await;
+    let info: api::VaultInfo = asha.get("/api/v1/vault").await.ok();
+    assert!(!info.samples_only);
+    refused_case(&asha).await;
+    refused(&office.custos("key check-recovery"), 1, "no recovery kit was made");
+
+    let (made, secret) = office.make_kit();
+    refused_case(&asha).await;
+    // A mistake in the third row is named, and changes nothing.
+    let typed = fs::read_to_string(&secret).unwrap();
+    let at = typed.rfind(' ').unwrap() - 1;
+    let other = if &typed[at..=at] == "a" { "b" } else { "a" };
+    let mistyped = office.at("mistyped");
+    write_secret(&mistyped, &[&typed[..at], other, &typed[at + 1..]].concat());
+    refused(&office.check_kit(&made["file"], &mistyped), 1, "row 3");
+    refused_case(&asha).await;
+
+    // While the service runs, and without another start.
+    let checked = said(&office.check_kit(&made["file"], &secret));
+    assert_eq!(checked["vault"], office.app.shared.vault.to_hex());
+    let case = asha.open_case("The quarry").await;
+    asha.put(&case, "photo.jpg", b"a photograph").await;
+    office.app.stop().await;
+    let (well, detail) = office.doctor();
+    assert!(well && detail.contains("kit 1, checked"), "{detail}");
+    office.app.start().await;
+    asha.open_case("Another").await;
+}
+
+async fn a_vault_for_samples_says_so_and_asks_for_no_kit(engine: Engine) {
+    let office = Office { app: TestApp::new(engine).await };
+    let asha = office.app.enrol("Asha", &["investigator"]).await;
+    let info: api::VaultInfo = asha.get("/api/v1/vault").await.ok();
+    assert!(info.samples_only);
+    asha.open_case("Samples").await;
+    refused(&office.custos("key recovery-sheet"), 1, "takes sample data only");
+}
+
+async fn all_keys_are_lost_and_come_back_from_sheet_and_file(engine: Engine) {
+    let mut office = Office::open(engine).await;
+    let (made, secret) = office.make_kit();
+    said(&office.check_kit(&made["file"], &secret));
+    let asha = office.app.enrol("Asha", &["investigator"]).await;
+    let case = asha.open_case("The quarry").await;
+    asha.put(&case, "photo.jpg", b"a photograph").await;
+    let export: api::Export = asha.export(&case).await.made();
+    let bundle = asha.bundle(&export.id).await.body;
+    office.app.stop().await;
+
+    let keys = office.app.config.data_dir().join("keys");
+    let file = office.at("kept.custos");
+    fs::copy(made["file"].as_str().unwrap(), &file).unwrap();
+    let recover = format!("key recover-keys --file {} --secret-file {}", file.display(), secret.display());
+    refused(&office.custos(&recover), 1, "is not empty");
+    fs::remove_dir_all(&keys).unwrap();
+    let recovered = said(&office.custos(&recover));
+    assert_eq!(recovered["vault"], office.app.shared.vault.to_hex());
+    assert_eq!(recovered["keys"], made["keys"]);
+    assert_eq!(fs::metadata(&keys).unwrap().permissions().mode() & 0o777, 0o700);
+
+    office.app.start().await;
+    assert_eq!(asha.bundle(&export.id).await.body, bundle);
+    let item = asha.put(&case, "later.txt", b"work goes on").await;
+    assert_eq!(asha.item(&item).await.ok::<api::Item>().exhibit, 2);
+    office.app.stop().await;
+
+    // Elsewhere, under a passphrase that the keys did not have before.
+    let (elsewhere, passphrase) = (office.at("elsewhere"), office.at("passphrase"));
+    write_secret(&passphrase, "a new passphrase");
+    let protected = format!("{recover} --passphrase-file {}", passphrase.display());
+    said(&office.custos_in(&elsewhere, &protected));
+    let vault_key = fs::read_to_string(elsewhere.join("keys/vault.key")).unwrap();
+    assert!(vault_key.contains("provider: passphrase"), "{vault_key}");
+}
+
+async fn a_kit_that_lacks_a_key_or_is_of_another_vault_does_not_count(engine: Engine) {
+    let mut office = Office::open(engine).await;
+    let stranger = Office::open(engine).await;
+    let asha = office.app.enrol("Asha", &["investigator"]).await;
+    let (made, secret) = office.make_kit();
+    let (other, others_secret) = stranger.make_kit();
+    refused(&office.check_kit(&made["file"], &others_secret), 3, "does not open this file");
+    refused(&office.check_kit(&other["file"], &others_secret), 3, "not those of the vault");
+    // A label that claims another vault's kit for this one is no longer what was sealed.
+    let text = fs::read_to_string(other["file"].as_str().unwrap()).unwrap();
+    let relabelled = text.replace(&stranger.app.shared.vault.to_hex(), &office.app.shared.vault.to_hex());
+    fs::write(office.at("relabelled"), relabelled).unwrap();
+    let relabelled = json!(office.at("relabelled"));
+    refused(&office.check_kit(&relabelled, &others_secret), 3, "does not open this file");
+    fs::write(office.at("cut"), &text[..text.len() / 2]).unwrap();
+    refused(&office.check_kit(&json!(office.at("cut")), &others_secret), 1, "not the file of a recovery kit");
+    refused_case(&asha).await;
+
+    office.app.stop().await;
+    let (well, detail) = office.doctor();
+    assert!(!well && detail.contains("kit 1 was never checked"), "{detail}");
+    let keys = office.app.config.data_dir().join("keys");
+    Keyring::open(&keys, &FileProvider).unwrap().add_kek(&FileProvider, &mut OsEntropy).unwrap();
+    refused(&office.check_kit(&made["file"], &secret), 3, "does not hold kek/2");
+    let (newer, newer_secret) = office.make_kit();
+    assert_eq!((&newer["kit"], newer["keys"][1].as_str()), (&json!(2), Some("kek/2")));
+    said(&office.check_kit(&newer["file"], &newer_secret));
+    assert!(office.doctor().0);
+    Keyring::open(&keys, &FileProvider).unwrap().add_kek(&FileProvider, &mut OsEntropy).unwrap();
+    let (well, detail) = office.doctor();
+    assert!(!well && detail.contains("kit 2") && detail.contains("kek/3"), "{detail}");
+    // What was checked once stays open: work is not stopped for a kit that is to be made anew.
+    office.app.start().await;
+    let case = asha.open_case("The quarry").await;
+    let new = item("open", "photo.jpg", None);
+    asha.register(&case, &new).await.made::<api::Created>();
+    office.app.stop().await;
+}
