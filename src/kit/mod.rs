@@ -8,9 +8,9 @@ mod file;
 mod secret;
 mod sheet;
 
-use std::fs::OpenOptions;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use custody::id::KeyHash;
@@ -172,7 +172,7 @@ pub fn recover(
     provider: &dyn KeyProvider,
 ) -> Result<Label, KitError> {
     let (label, keys) = open(&read(file)?, secret)?;
-    std::fs::create_dir_all(data_dir).map_err(io(data_dir))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(io(data_dir))?;
     rebuild(&data_dir.join("keys"), &keys, provider, &mut OsEntropy)?;
     Ok(label)
 }

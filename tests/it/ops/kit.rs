@@ -186,6 +186,7 @@ async fn all_keys_are_lost_and_come_back_from_sheet_and_file(engine: Engine) {
     write_secret(&passphrase, "a new passphrase");
     let protected = format!("{recover} --passphrase-file {}", passphrase.display());
     said(&office.custos_in(&elsewhere, &protected));
+    assert_eq!(fs::metadata(&elsewhere).unwrap().permissions().mode() & 0o777, 0o700);
     let vault_key = fs::read_to_string(elsewhere.join("keys/vault.key")).unwrap();
     assert!(vault_key.contains("provider: passphrase"), "{vault_key}");
 }

@@ -99,7 +99,7 @@ impl TestApp {
     ) -> Self {
         let (org_name, admin_name) = (org.to_owned(), admin.to_owned());
         let options = InitOptions { org_name, admin_name, passphrase: None, samples_only };
-        let report = setup::init(&config, options).await.unwrap();
+        let report = Box::pin(setup::init(&config, options)).await.unwrap();
         let shared = Arc::new(Shared {
             base: Mutex::new(String::new()),
             http: pinned(&config),
