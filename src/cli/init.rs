@@ -92,7 +92,7 @@ async fn recovery_kit(config: &Config, args: &Args, keys: &dyn KeyProvider) -> (
     }
     match make(config, keys, config.data_dir(), now()).await {
         Ok(made) => {
-            let next = kit::next(&made);
+            let next = kit::next(&made, config.data_dir());
             (Some(made), next)
         }
         Err(error) => (None, format!("No recovery kit was made: {error}; {}", error.remedy())),

@@ -81,17 +81,18 @@ pub(super) async fn sheet(global: &Global, args: &Sheet, out: Out) -> Result<(),
     out.result(&shown(&made.label, &made.file, Some(&made.sheet)), |_| {
         format!("{}\n{}", made.file.display(), made.sheet.display())
     });
-    out.say(&next(&made));
+    out.say(&next(&made, config.data_dir()));
     Ok(())
 }
 
 /// What to do with a kit that was made.
-pub(super) fn next(made: &Made) -> String {
+pub(super) fn next(made: &Made, data_dir: &Path) -> String {
     format!(
         "Print {} twice, for two places, and delete it. Keep {} with the backups.\n\
-         Evidence is taken in once this was answered from paper:\n  custos key check-recovery --file {}",
+         Evidence is taken in once this was answered from paper:\n  custos key check-recovery --data-dir {} --file {}",
         made.sheet.display(),
         made.file.display(),
+        data_dir.display(),
         made.file.display()
     )
 }
