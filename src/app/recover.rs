@@ -98,6 +98,9 @@ impl RecoverError {
             Self::Unconfirmed { lost, .. } => {
                 format!("read again what is lost, and confirm just that: --confirm-lost {lost}")
             }
+            Self::Record(RecoveryError::TooMany) => {
+                "begin a new vault (custos init), and keep this one as it is".to_owned()
+            }
             Self::Record(RecoveryError::Moved { .. }) => "stop the service, and look again".to_owned(),
             Self::Record(_) | Self::Count(_) => {
                 "nothing was changed; check database and object store, and run it again".to_owned()

@@ -12,7 +12,7 @@ use custody::note::SignedNote;
 use custody::proof::TlogProof;
 use custody::receipt::{Receipt, Recovery};
 use custody::record::{ENTRY_BYTES, LogIdentity, Resumption, Sequence};
-use custody::recovery::Gap;
+use custody::recovery::{Gap, MAX_RECOVERIES};
 use custody::rules::State;
 use custody::statement::Statement;
 
@@ -131,6 +131,9 @@ pub enum RecoveryError {
         /// Entries then.
         expected: u64,
     },
+    /// A log has only so many.
+    #[error("a log has at most {MAX_RECOVERIES} recoveries")]
+    TooMany,
     /// The rules refuse the vault's own statement: a mistake of this program.
     #[error("the vault cannot record what it says itself")]
     Refused(#[source] SubmitError),
@@ -153,6 +156,9 @@ pub async fn recover(
     let head = tx.lock_log().await?.ok_or(StoreError::NoVault)?;
     if head.size() != from {
         return Err(RecoveryError::Moved { database: head.size(), expected: from });
+    }
+    if tx.recoveries().await?.len() >= MAX_RECOVERIES {
+        return Err(RecoveryError::TooMany);
     }
     let vault = tx.vault().await?.ok_or(StoreError::NoVault)?;
     let frontier = tx.insert_lost(&head.frontier, lost).await?;

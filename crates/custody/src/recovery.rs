@@ -7,6 +7,9 @@
 
 use crate::digest::{Digest, Domain};
 
+/// Most recoveries of one log: each is a tag more that a verifier must look for in every sequence.
+pub const MAX_RECOVERIES: usize = 32;
+
 /// Entries whose records are lost, as a `recovery.noted` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {

@@ -54,6 +54,10 @@ impl Gaps {
         vault: &Digest,
         log: &VerifierKey,
     ) -> Result<Self, ReceiptError> {
+        // One for each of its sequences at the most.
+        if receipt.recoveries.len() > 2 {
+            return Err(ReceiptError::Recovery("there are more of them than the record has sequences"));
+        }
         let gaps =
             receipt.recoveries.iter().map(|recovery| recovery.check(vault, log).map(|gap| (gap, false)));
         let mut gaps = gaps.collect::<Result<Vec<_>, _>>()?;

@@ -6,7 +6,7 @@ use custody::digest::Digest;
 use custody::id::{ItemId, OrgId};
 use custody::kind::Kind;
 use custody::record::Sequence;
-use custody::recovery::resume_tag;
+use custody::recovery::{MAX_RECOVERIES, resume_tag};
 
 use crate::rows::{Row, add_reader, revoke, view_by_lead};
 use crate::support::bundle::{Exported, Options};
@@ -216,6 +216,13 @@ pub(crate) const RECOVERIES: &[Row] = &[
         // The entries stay, and nothing says why nobody can open them.
         story.vault.lost.entries = skipped(&newer, story.vault.size());
         with_tags(&mut story, |next| resume_tag(next, &Digest::of(b"nothing")));
+        audited(&mut story)
+    }),
+    ("recovered-too-often", || {
+        let mut story = story(1);
+        for _ in 0..=MAX_RECOVERIES {
+            lose(&mut story, something_else);
+        }
         audited(&mut story)
     }),
     ("recovered-further-than-noted", || noted_as(|noted| noted.to -= 1)),

@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::envelope::{Envelope, PayloadType};
 use crate::kind::Kind;
 use crate::record::{Record, Sequence};
-use crate::recovery::{Gap, onward};
+use crate::recovery::{Gap, MAX_RECOVERIES, onward};
 use crate::statement::Statement;
 
 /// The gaps noted so far, and the sequences that went on after one.
@@ -54,6 +54,11 @@ impl Recoveries {
         let at = Some(record.log_index);
         if to != record.log_index {
             let detail = "it does not stand right after the entries that it says are lost";
+            notes.find(Code::RuleBroken, RECORDS, at, detail);
+            return;
+        }
+        if self.gaps.len() >= MAX_RECOVERIES {
+            let detail = format!("a log has at most {MAX_RECOVERIES} recoveries");
             notes.find(Code::RuleBroken, RECORDS, at, detail);
             return;
         }
