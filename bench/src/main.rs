@@ -52,7 +52,7 @@ async fn main() -> ExitCode {
 async fn append(url: &str, submitters: &str, seconds: &str) -> Result<f64, Failure> {
     let (submitters, time): (usize, _) = (submitters.parse()?, duration(seconds)?);
     let world = Arc::new(World::new(url).await?);
-    let prepared: Vec<_> = (0..submitters).map(|_| world.prepare(PREPARED)).collect();
+    let prepared = world.prepare(submitters, PREPARED);
     let done = Arc::new(AtomicU64::new(0));
     let start = Instant::now();
     let tasks: Vec<_> = prepared

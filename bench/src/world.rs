@@ -48,17 +48,17 @@ impl World {
             clock,
             vault: record_hash(&first.record),
             keys,
-            person: PersonId::new(Uuid::new_v4()),
+            person: PersonId::new(Uuid::now_v7()),
             key: key(3),
-            case: CaseId::new(Uuid::new_v4()),
+            case: CaseId::new(Uuid::now_v7()),
         };
         world.found().await?;
         Ok(world)
     }
 
     async fn found(&self) -> Result<(), Failure> {
-        let org = OrgId::new(Uuid::new_v4());
-        let admin = PersonId::new(Uuid::new_v4());
+        let org = OrgId::new(Uuid::now_v7());
+        let admin = PersonId::new(Uuid::now_v7());
         let admin_key = SigningKey::from_bytes(&[4; 32]);
         let role = |role| RoleChange { role }.to_data();
         let enrol = |key: &SigningKey| {
@@ -87,18 +87,22 @@ impl World {
         self.record(&opened, &[&self.key]).await
     }
 
-    /// Signed registrations of items, ready to submit.
-    pub(crate) fn prepare(&self, count: usize) -> Vec<Vec<u8>> {
+    /// Signed registrations of items, `count` for each submitter, made in the order in which they will be said: names
+    /// grow with time.
+    pub(crate) fn prepare(&self, submitters: usize, count: usize) -> Vec<Vec<Vec<u8>>> {
         let data = ItemRegistered { class: Class::Open, route: self.route() }.to_data();
-        let one = |_| {
-            let statement = Statement {
-                case: Some(self.case),
-                item: Some(ItemId::new(Uuid::new_v4())),
-                ..self.own(Kind::ItemRegistered, data.clone())
-            };
-            sign(PayloadType::Statement, &statement.to_bytes(), &[&self.key])
-        };
-        (0..count).map(one).collect()
+        let mut prepared = vec![Vec::with_capacity(count); submitters];
+        for _ in 0..count {
+            for statements in &mut prepared {
+                let statement = Statement {
+                    case: Some(self.case),
+                    item: Some(ItemId::new(Uuid::now_v7())),
+                    ..self.own(Kind::ItemRegistered, data.clone())
+                };
+                statements.push(sign(PayloadType::Statement, &statement.to_bytes(), &[&self.key]));
+            }
+        }
+        prepared
     }
 
     #[expect(clippy::expect_used, clippy::unused_self, reason = "a constant of this program")]
@@ -140,7 +144,7 @@ impl World {
             item: None,
             items: None,
             kind,
-            op_id: OpId::new(*Uuid::new_v4().as_bytes()),
+            op_id: OpId::new(*Uuid::now_v7().as_bytes()),
             person,
             purpose: None,
             seen: None,

@@ -11,6 +11,7 @@ use custody::rules::{Footprint, Refusal, Right};
 use custody::statement::{
     Actor, Assurance, CheckedBy, Content, DigestAlg, ItemRef, Seen, Statement, Version,
 };
+use uuid::Uuid;
 
 use super::refuse::Place;
 use super::{App, AppError};
@@ -197,7 +198,7 @@ impl App {
             Signer::Session(person) => (Actor::Person(person), self.vault_key_hash(), Assurance::Session),
             Signer::System => (Actor::System, self.vault_key_hash(), Assurance::System),
         };
-        let op_id = say.op_id.unwrap_or_else(|| OpId::new(self.random()));
+        let op_id = say.op_id.unwrap_or_else(|| OpId::new(Uuid::now_v7().into_bytes()));
         let openings: Vec<_> = say
             .fields
             .into_iter()

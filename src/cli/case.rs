@@ -71,7 +71,7 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             fields.insert(code("title"), title.clone());
             let data = CaseOpened { case_type: case_type.clone(), jurisdiction: jurisdiction.clone() };
             let case = new_case_id();
-            let ask = Ask::new(Kind::CaseOpened, new_op_id()?).case(case).data(data.to_data()).fields(fields);
+            let ask = Ask::new(Kind::CaseOpened, new_op_id()).case(case).data(data.to_data()).fields(fields);
             session::client(global)?.say(&ask).await?;
             out.result(&json!({ "case": case }), |_| case.to_string());
         }
@@ -123,7 +123,7 @@ async fn change(
     member: PersonId,
     role: CaseRole,
 ) -> Result<(), Failure> {
-    let ask = Ask::new(kind, new_op_id()?).case(case).data(MemberChange { member, role }.to_data());
+    let ask = Ask::new(kind, new_op_id()).case(case).data(MemberChange { member, role }.to_data());
     client.say(&ask).await?;
     Ok(())
 }

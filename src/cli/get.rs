@@ -99,7 +99,7 @@ pub(crate) async fn grant(
     let id = item.id.parse().map_err(|_| ClientError::Protocol("an item's id is a UUID"))?;
     let expires = Timestamp::from_millis(now().millis() + GRANT_MS)
         .map_err(|_| ClientError::Input("this device's clock is wrong".into()))?;
-    let ask = Ask::new(Kind::AccessGranted, new_op_id()?)
+    let ask = Ask::new(Kind::AccessGranted, new_op_id())
         .case(case_of(item)?)
         .item(id)
         .purpose(purpose.clone())

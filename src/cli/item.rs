@@ -51,7 +51,7 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
         Action::Classify { item, class } => {
             let client = session::client(global)?;
             let found = client.item(*item).await?;
-            let ask = Ask::new(Kind::ItemClassified, new_op_id()?)
+            let ask = Ask::new(Kind::ItemClassified, new_op_id())
                 .case(case_of(&found)?)
                 .item(*item)
                 .seen(head(&found)?)

@@ -28,7 +28,7 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
         Action::Add { name } => {
             let client = session::client(global)?;
             let org = OrgId::new(uuid::Uuid::now_v7());
-            let ask = Ask::new(Kind::OrgRegistered, new_op_id()?)
+            let ask = Ask::new(Kind::OrgRegistered, new_op_id())
                 .data(OrgRegistered { org }.to_data())
                 .fields([(code("name"), name.clone())].into());
             client.say(&ask).await?;

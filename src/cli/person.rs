@@ -81,7 +81,7 @@ pub(crate) async fn add(
     roles: &[VaultRole],
 ) -> Result<PersonId, Failure> {
     let person = PersonId::new(uuid::Uuid::now_v7());
-    let ask = Ask::new(Kind::PersonRegistered, new_op_id()?)
+    let ask = Ask::new(Kind::PersonRegistered, new_op_id())
         .person(person)
         .data(PersonRegistered { org }.to_data())
         .fields([(code("name"), name.to_owned())].into());
@@ -93,7 +93,7 @@ pub(crate) async fn add(
 }
 
 async fn change(client: &Client, kind: Kind, person: PersonId, role: VaultRole) -> Result<(), Failure> {
-    let ask = Ask::new(kind, new_op_id()?).person(person).data(RoleChange { role }.to_data());
+    let ask = Ask::new(kind, new_op_id()).person(person).data(RoleChange { role }.to_data());
     client.say(&ask).await?;
     Ok(())
 }

@@ -110,7 +110,7 @@ pub(crate) async fn offer(
     own_key(client)?;
     for part in items.chunks(ITEMS_A_STATEMENT) {
         let refs = part.iter().map(|item| item_ref(item, None)).collect::<Result<_, _>>()?;
-        let ask = Ask::new(Kind::TransferOffered, new_op_id()?)
+        let ask = Ask::new(Kind::TransferOffered, new_op_id())
             .case(case)
             .purpose(purpose.clone())
             .data(TransferOffered { to }.to_data())
@@ -140,7 +140,7 @@ pub(crate) async fn answer(
             let refs =
                 part.iter().map(|item| item_ref(item, Some(offer_of(item)?))).collect::<Result<_, _>>()?;
             let Some(first) = part.first() else { continue };
-            let ask = Ask::new(kind, new_op_id()?).case(case_of(first)?).items(refs);
+            let ask = Ask::new(kind, new_op_id()).case(case_of(first)?).items(refs);
             client.say(&ask).await?;
         }
     }

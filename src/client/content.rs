@@ -84,7 +84,7 @@ impl Client {
         (digest, size): (Digest, u64),
         progress: impl Fn(u64) + Send + Sync + Clone + 'static,
     ) -> Result<Sent, ClientError> {
-        let op_id = new_op_id()?;
+        let op_id = new_op_id();
         let (mut attempt, mut turned_away) = (0, 0);
         let stored = loop {
             match self.put_once(item, path, (digest, size), op_id, progress.clone()).await {
@@ -174,7 +174,7 @@ impl Client {
 
     /// `POST /api/v1/items/{id}/access/{grant}/complete`: reading is over.
     pub async fn complete_access(&self, item: ItemId, grant: Digest) -> Result<Vec<Kept>, ClientError> {
-        let call = write(format!("/api/v1/items/{item}/access/{grant}/complete"), new_op_id()?);
+        let call = write(format!("/api/v1/items/{item}/access/{grant}/complete"), new_op_id());
         let recorded: api::Recorded = self.http.fetch(call).await?;
         let asked = |said: &Statement| {
             let act = Act::parse(said);

@@ -138,7 +138,7 @@ impl Client {
         let signature = sign_detached(PayloadType::Statement, &bytes.0, key).signature;
         let body = api::Approve { signature: api::Bytes64(signature.to_vec()) };
         let path = format!("/api/v1/enrolments/{}/approve", segment(&enrolment.id)?);
-        let recorded: api::Recorded = self.http.fetch(write(path, new_op_id()?).json(&body)?).await?;
+        let recorded: api::Recorded = self.http.fetch(write(path, new_op_id()).json(&body)?).await?;
         self.keep(&recorded.receipts, Of::Composed(&|said: &Statement| *said == statement))
     }
 }

@@ -161,7 +161,7 @@ impl Client {
 
     /// `POST /api/v1/keys/{hash}/revoke`
     pub async fn revoke_key(&self, key: Digest) -> Result<Vec<Kept>, ClientError> {
-        let op_id = new_op_id()?;
+        let op_id = new_op_id();
         let recorded: api::Recorded =
             self.http.fetch(write(format!("/api/v1/keys/{key}/revoke"), op_id)).await?;
         let asked = |said: &Statement| {
@@ -187,12 +187,12 @@ impl Client {
     /// `DELETE /api/v1/tokens/{id}`
     pub async fn revoke_token(&self, id: &str) -> Result<(), ClientError> {
         let path = format!("/api/v1/tokens/{}", segment(id)?);
-        self.http.send(Call::write(Method::DELETE, path, new_op_id()?)).await.map(drop)
+        self.http.send(Call::write(Method::DELETE, path, new_op_id())).await.map(drop)
     }
 
     /// `POST /api/v1/cases/{id}/exports`
     pub async fn export(&self, case: CaseId, new: &api::NewExport) -> Result<api::Export, ClientError> {
-        let op_id = new_op_id()?;
+        let op_id = new_op_id();
         let call = write(format!("/api/v1/cases/{case}/exports"), op_id).json(new)?;
         let export: api::Export = self.http.fetch(call).await?;
         if export.fingerprint != self.trust.fingerprint().to_hex() {

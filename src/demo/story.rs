@@ -241,7 +241,7 @@ impl Demo {
         narrator
             .done("administrator", "The administrator signs in and enrols a key; the vault vouches once.");
         let org = OrgId::new(uuid::Uuid::now_v7());
-        let ask = Ask::new(Kind::OrgRegistered, new_op_id()?)
+        let ask = Ask::new(Kind::OrgRegistered, new_op_id())
             .data(OrgRegistered { org }.to_data())
             .fields([(code("name")?, "Sample Field Office".to_owned())].into());
         administrator.say(&ask).await?;
@@ -347,7 +347,7 @@ async fn serve(config: Config) -> Result<(String, Running), ServeError> {
 async fn open_case(people: &Cast) -> Result<CaseId, Failure> {
     let case = new_case_id();
     let data = CaseOpened { case_type: code("sample")?, jurisdiction: code("xx")? };
-    let ask = Ask::new(Kind::CaseOpened, new_op_id()?)
+    let ask = Ask::new(Kind::CaseOpened, new_op_id())
         .case(case)
         .data(data.to_data())
         .fields([(code("title")?, "Sample case".to_owned())].into());
@@ -357,9 +357,8 @@ async fn open_case(people: &Cast) -> Result<CaseId, Failure> {
         (people.prosecutor.person(), CaseRole::Prosecutor),
     ];
     for (member, role) in members {
-        let ask = Ask::new(Kind::MemberAdded, new_op_id()?)
-            .case(case)
-            .data(MemberChange { member, role }.to_data());
+        let ask =
+            Ask::new(Kind::MemberAdded, new_op_id()).case(case).data(MemberChange { member, role }.to_data());
         people.investigator.say(&ask).await?;
     }
     Ok(case)

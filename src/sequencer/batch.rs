@@ -29,14 +29,16 @@ const MAX_DRIFT_MS: i64 = 5_000;
 /// What became of each statement of a batch that was committed.
 pub(super) struct Attempt {
     pub(super) verdicts: Vec<Verdict>,
+    /// What receipts are made of.
+    pub(super) made: Arc<Made>,
     /// Size of the log now.
     pub(super) size: u64,
 }
 
 /// What became of one statement.
 pub(super) enum Verdict {
-    /// In the log now, with one receipt a record.
-    Recorded(Vec<custody::receipt::Receipt>),
+    /// In the log now, as these of the records that were made.
+    Recorded(std::ops::Range<usize>),
     /// Not in the log.
     Refused(SubmitError),
     /// In the log already, as this statement.
@@ -233,37 +235,32 @@ impl Sequencer {
             // Only here may time go back: the fault says by how much, and why.
             writer.received_from_now_on(now);
         }
-        let mut outcomes = Vec::with_capacity(jobs.len());
+        let mut verdicts = Vec::with_capacity(jobs.len());
         for (submission, verified) in jobs {
             if let Some(stmt) = known.get(&act_of(submission)) {
-                outcomes.push(if *stmt == submission.stmt() {
-                    Outcome::Known(*stmt)
+                verdicts.push(if *stmt == submission.stmt() {
+                    Verdict::Known(*stmt)
                 } else {
-                    Outcome::Refused(SubmitError::OpIdReused)
+                    Verdict::Refused(SubmitError::OpIdReused)
                 });
                 continue;
             }
             let gone = submission.attachments().object.as_ref().is_some_and(|o| buried.contains(&o.object));
             let decided = writer.decide(submission, verified);
-            outcomes.push(match decided {
-                Err(error) => Outcome::Refused(error),
+            verdicts.push(match decided {
+                Err(error) => Verdict::Refused(error),
                 Ok(()) if gone || !tx.changes(&submission.attachments().changes).await? => {
-                    Outcome::Refused(SubmitError::TooLate)
+                    Verdict::Refused(SubmitError::TooLate)
                 }
                 Ok(()) => {
                     known.insert(act_of(submission), submission.stmt());
-                    Outcome::Made(writer.record(submission, &mut *self.entropy))
+                    Verdict::Recorded(writer.record(submission, &mut *self.entropy))
                 }
             });
         }
         let (made, size) = self.write(tx, writer, &before, head).await?;
         self.before = Some((now, monotonic_ms));
-        let verdicts = jobs.iter().zip(outcomes).map(|((submission, _), outcome)| match outcome {
-            Outcome::Made(range) => Verdict::Recorded(made.receipts(submission.bytes(), range)),
-            Outcome::Refused(error) => Verdict::Refused(error),
-            Outcome::Known(stmt) => Verdict::Known(stmt),
-        });
-        Ok(Attempt { verdicts: verdicts.collect(), size })
+        Ok(Attempt { verdicts, made: Arc::new(made), size })
     }
 
     /// Writes what was made and commits; if nothing was made there is nothing to write.
@@ -279,7 +276,6 @@ impl Sequencer {
             return Ok((Made::nothing(head.checkpoint), old_size));
         }
         let (made, head, state) = writer.write(&mut tx, before, &self.keys.log).await?;
-        tx.update_log_head(&head, old_size).await?;
         tx.commit().await.map_err(|error| match error {
             // A constraint checked at commit, or a conflict: the database says that it rolled back.
             StoreError::Constraint(_) | StoreError::Retriable(_) | StoreError::Full(_) => {
@@ -334,13 +330,6 @@ impl Known {
         let heads = tx.heads(&footprint.sequences).await?;
         Ok(Self { before, state, heads, sequences: footprint.sequences })
     }
-}
-
-/// How one statement of a batch fared, before the commit.
-enum Outcome {
-    Made(std::ops::Range<usize>),
-    Refused(SubmitError),
-    Known(Digest),
 }
 
 pub(super) fn act_of(submission: &Submission) -> (Actor, OpId) {

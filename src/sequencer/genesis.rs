@@ -63,8 +63,7 @@ pub async fn create_vault(
     if tx.lock_log().await?.is_some() {
         return Err(StoreError::VaultExists.into());
     }
-    let (made, head, _) = writer.write(&mut tx, &empty, &keys.log).await.map_err(exists)?;
-    tx.insert_log_head(&head).await.map_err(exists)?;
+    let (made, ..) = writer.write(&mut tx, &empty, &keys.log).await.map_err(exists)?;
     tx.commit().await.map_err(exists)?;
     made.receipts(submission.bytes(), range).pop().ok_or(GenesisError::Malformed)
 }

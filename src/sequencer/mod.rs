@@ -21,6 +21,7 @@ mod writer;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ pub use submission::{Attachments, Submission, SubmissionError};
 
 use batch::{Attempt, AttemptError, Sequencer};
 use keys::{KeyCache, Verified};
+use writer::Made;
 
 /// Most statements in one transaction.
 pub const MAX_BATCH: usize = 1_024;
@@ -99,16 +101,23 @@ pub type Draft =
 
 type Answer = Result<Vec<Receipt>, SubmitError>;
 
+/// What a waiting statement is answered with. Its receipts are made where it waits, while the next batch is under way.
+enum Reply {
+    Recorded { made: Arc<Made>, range: Range<usize>, envelope: Vec<u8> },
+    Known(Digest),
+    Refused(SubmitError),
+}
+
 /// A waiting statement.
 struct Job {
     submission: Submission,
     verified: Verified,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<Reply>,
 }
 
 enum Request {
     Submit(Box<Job>),
-    Draft(Draft, oneshot::Sender<Answer>),
+    Draft(Draft, oneshot::Sender<Reply>),
     /// Nothing after this is taken.
     End,
 }
@@ -117,6 +126,7 @@ enum Request {
 /// is gone, and everything that waits was answered.
 #[derive(Clone)]
 pub struct Handle {
+    store: Store,
     queue: mpsc::Sender<Request>,
     keys: Arc<KeyCache>,
     size: watch::Receiver<u64>,
@@ -135,15 +145,15 @@ impl Handle {
     /// The statement counts or not whether or not the caller stays for the answer.
     pub async fn submit(&self, submission: Submission) -> Result<Vec<Receipt>, SubmitError> {
         let verified = self.keys.verify(&submission).await?;
-        let (answer, receipts) = oneshot::channel();
+        let (answer, reply) = oneshot::channel();
         let job = Box::new(Job { submission, verified, answer });
-        self.send(Request::Submit(job), receipts).await
+        self.send(Request::Submit(job), reply).await
     }
 
     /// Builds a statement under the log's lock and submits it, alone in its transaction.
     pub async fn draft(&self, draft: Draft) -> Result<Vec<Receipt>, SubmitError> {
-        let (answer, receipts) = oneshot::channel();
-        self.send(Request::Draft(draft, answer), receipts).await
+        let (answer, reply) = oneshot::channel();
+        self.send(Request::Draft(draft, answer), reply).await
     }
 
     /// Takes no more statements, whoever else holds a handle. The task ends when what came before is answered.
@@ -157,9 +167,14 @@ impl Handle {
         self.size.clone()
     }
 
-    async fn send(&self, request: Request, receipts: oneshot::Receiver<Answer>) -> Answer {
+    async fn send(&self, request: Request, reply: oneshot::Receiver<Reply>) -> Answer {
         self.queue.send(request).await.map_err(|_| SubmitError::Stopped)?;
-        receipts.await.unwrap_or(Err(SubmitError::Stopped))
+        match reply.await.map_err(|_| SubmitError::Stopped)? {
+            Reply::Recorded { made, range, envelope } => Ok(made.receipts(&envelope, range)),
+            // Known before, or said twice in one batch: proven anew, from what is committed now.
+            Reply::Known(stmt) => Ok(self.store.read().await?.receipts(stmt).await?),
+            Reply::Refused(error) => Err(error),
+        }
     }
 }
 
@@ -177,10 +192,10 @@ pub async fn start(
     let cache = Arc::new(KeyCache::new(store.clone(), &keys));
     let (queue, requests) = mpsc::channel(QUEUE);
     let (announce, size) = watch::channel(head.size());
-    let sequencer = Sequencer::new(store, keys, clock, entropy, vault);
+    let sequencer = Sequencer::new(store.clone(), keys, clock, entropy, vault);
     let waiting = VecDeque::new();
     let worker = Worker { sequencer, requests, cache: Arc::clone(&cache), waiting, last: 1, announce };
-    Ok((Handle { queue, keys: cache, size }, tokio::spawn(worker.run())))
+    Ok((Handle { store, queue, keys: cache, size }, tokio::spawn(worker.run())))
 }
 
 struct Worker {
@@ -268,7 +283,7 @@ impl Worker {
         while let Some((mut jobs, tries)) = parts.pop() {
             let error = match self.sequencer.attempt(&jobs).await {
                 Ok(attempt) => {
-                    self.answer(jobs, attempt).await;
+                    self.answer(jobs, attempt);
                     continue;
                 }
                 Err(error) => error,
@@ -289,7 +304,7 @@ impl Worker {
                     tracing::error!(error = ?error, statements = jobs.len(), "a batch failed");
                     let answer = SubmitError::from(error);
                     for job in jobs {
-                        drop(job.answer.send(Err(answer.clone())));
+                        drop(job.answer.send(Reply::Refused(answer.clone())));
                     }
                     if failed {
                         return false;
@@ -300,43 +315,41 @@ impl Worker {
         true
     }
 
-    async fn commit_draft(&mut self, draft: Draft, answer: oneshot::Sender<Answer>) -> bool {
+    async fn commit_draft(&mut self, draft: Draft, answer: oneshot::Sender<Reply>) -> bool {
         match self.sequencer.attempt_draft(draft, &self.cache).await {
             Ok((submission, attempt)) => {
                 let job = Job { submission, verified: Verified::default(), answer };
-                self.answer(vec![job], attempt).await;
+                self.answer(vec![job], attempt);
                 true
             }
             Err(batch::DraftError::Submit(error)) => {
-                drop(answer.send(Err(error)));
+                drop(answer.send(Reply::Refused(error)));
                 true
             }
             Err(batch::DraftError::Attempt(error)) => {
                 let failed = error.is_disk();
                 tracing::error!(error = ?error, "a drafted statement failed");
-                drop(answer.send(Err(error.into())));
+                drop(answer.send(Reply::Refused(error.into())));
                 !failed
             }
         }
     }
 
-    async fn answer(&mut self, jobs: Vec<Job>, attempt: Attempt) {
+    fn answer(&mut self, jobs: Vec<Job>, attempt: Attempt) {
         self.announce.send_if_modified(|size| std::mem::replace(size, attempt.size) != attempt.size);
         for (job, verdict) in jobs.into_iter().zip(attempt.verdicts) {
-            let answer = match verdict {
-                batch::Verdict::Recorded(receipts) => Ok(receipts),
-                batch::Verdict::Refused(error) => Err(error),
-                // Known before, or said twice in this batch: proven anew, from what is committed now.
-                batch::Verdict::Known(stmt) => receipts_of(&self.sequencer.store.clone(), stmt).await,
+            let reply = match verdict {
+                batch::Verdict::Recorded(range) => {
+                    let (made, envelope) = (Arc::clone(&attempt.made), job.submission.into_bytes());
+                    Reply::Recorded { made, range, envelope }
+                }
+                batch::Verdict::Refused(error) => Reply::Refused(error),
+                batch::Verdict::Known(stmt) => Reply::Known(stmt),
             };
             // Whoever left does not need to know.
-            drop(job.answer.send(answer));
+            drop(job.answer.send(reply));
         }
     }
-}
-
-async fn receipts_of(store: &Store, stmt: Digest) -> Answer {
-    Ok(store.read().await?.receipts(stmt).await?)
 }
 
 impl From<AttemptError> for SubmitError {

@@ -185,9 +185,8 @@ pub async fn recover(
     let range = writer.record(&submission, entropy);
     let record = writer.built(range.clone()).next().map(|built| built.hash);
     let record = record.ok_or(StoreError::Inconsistent("a statement made no record"))?;
-    let (made, new_head, _) = writer.write(&mut tx, &before, &keys.log).await?;
+    let (made, ..) = writer.write(&mut tx, &before, &keys.log).await?;
     tx.insert_recovery(&Gap { from: noted.from, to: noted.to, record }).await?;
-    tx.update_log_head(&new_head, from).await?;
     tx.commit().await?;
     let receipt = made.receipts(submission.bytes(), range).pop();
     Ok(receipt.ok_or(StoreError::Inconsistent("a statement made no record"))?)

@@ -125,7 +125,8 @@ impl Replay {
     pub(crate) async fn end(self, checkpoint: custody::note::SignedNote) -> Result<Store, StoreError> {
         let Some((last_received, _)) = self.last else { return Ok(self.store) };
         let mut tx = self.store.write().await?;
-        tx.insert_log_head(&LogHead { frontier: self.frontier, checkpoint, last_received }).await?;
+        let head = LogHead { frontier: self.frontier, checkpoint, last_received };
+        tx.insert_all(vec![head.row()]).await?;
         tx.commit().await?;
         Ok(self.store)
     }
@@ -149,7 +150,7 @@ impl Replay {
         for (rows, submission) in said.iter().zip(submissions) {
             self.follow(&mut writer, rows, submission)?;
         }
-        let (_, batch, _) = writer.write_rows(&mut tx, &before).await?;
+        let batch = writer.write_unsigned(&mut tx, &before).await?;
         tx.commit().await?;
         self.frontier = batch.frontier().clone();
         Ok(())

@@ -72,6 +72,11 @@ impl Submission {
         &self.bytes
     }
 
+    /// The envelope's bytes, and nothing else.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// The envelope.
     pub const fn envelope(&self) -> &Envelope {
         &self.envelope

@@ -20,7 +20,10 @@ use super::keys::Verified;
 use super::receipts::predecessor;
 use super::recovery::Resuming;
 use super::{Submission, SubmitError};
-use crate::store::{Appended, HeadRow, LogHead, ObjectRow, StoreError, SubjectKey, Tx};
+use crate::store::{
+    Appended, HeadRow, LogHead, ObjectRow, Rows, StoreError, SubjectKey, Tx, changes, finished_subtrees,
+    new_objects, new_subject_keys,
+};
 
 /// A record with what its receipt shows beside it.
 pub(super) struct Recorded {
@@ -87,12 +90,12 @@ impl Writer {
     pub(super) fn record(&mut self, submission: &Submission, entropy: &mut dyn Entropy) -> Range<usize> {
         let (statement, act, stmt) = (submission.statement(), submission.act(), submission.stmt());
         let first = self.records.len();
-        self.appended.statement(&stmt, statement, submission.bytes());
         for places in rules::places(statement, act) {
             self.append(submission, places, entropy);
         }
         let hashes: Vec<_> = self.records[first..].iter().map(|record| record.built.hash).collect();
         let log_index = self.frontier.size() + first as u64;
+        self.appended.statement(submission, log_index, hashes.len());
         rules::apply(&mut self.state, statement, act, &Admitted { stmt, log_index, records: &hashes });
         if let Act::OrgRegistered(d) = act {
             self.orgs.insert(d.org, stmt);
@@ -153,7 +156,7 @@ impl Writer {
         self.records.is_empty()
     }
 
-    /// Writes all rows but the log's head, which is returned with what was made and the state after it.
+    /// Writes all rows; what was made, the log's head and the state after it.
     pub(super) async fn write(
         self,
         tx: &mut Tx,
@@ -161,29 +164,40 @@ impl Writer {
         key: &ed25519_dalek::SigningKey,
     ) -> Result<(Made, LogHead, State), StoreError> {
         let (origin, last_received) = (self.log.origin.clone(), self.received);
-        let (records, batch, state) = self.write_rows(tx, before).await?;
+        let Finished { mut rows, records, batch, state } = self.finish(before)?;
         let checkpoint = super::batch::checkpoint(&origin, batch.size(), batch.root(), key)?;
         let frontier = batch.frontier().clone();
         let head = LogHead { frontier, checkpoint: checkpoint.clone(), last_received };
+        rows.push(head.row());
+        tx.insert_all(rows).await?;
         Ok((Made { records, batch, checkpoint }, head, state))
     }
 
-    /// Writes all rows but the log's head; the tree with them, and the state.
-    pub(super) async fn write_rows(
-        self,
-        tx: &mut Tx,
-        before: &State,
-    ) -> Result<(Vec<Recorded>, Batch, State), StoreError> {
+    /// Writes all rows but the log's head, which only the log itself can sign; the tree with them.
+    pub(super) async fn write_unsigned(self, tx: &mut Tx, before: &State) -> Result<Batch, StoreError> {
+        let Finished { rows, batch, .. } = self.finish(before)?;
+        tx.insert_all(rows).await?;
+        Ok(batch)
+    }
+
+    fn finish(self, before: &State) -> Result<Finished, StoreError> {
         let leaf = |record: &Recorded| leaf_hash(&record.built.entry.to_bytes());
         let leaves: Vec<_> = self.records.iter().map(leaf).collect();
         let batch = Batch::new(&self.frontier, &leaves);
-        self.appended.write(tx).await?;
-        tx.insert_subtrees(&batch).await?;
-        tx.write_changes(before, &self.state, &self.orgs).await?;
-        tx.insert_subject_keys(&self.subject_keys).await?;
-        tx.insert_objects(&self.objects).await?;
-        Ok((self.records, batch, self.state))
+        let mut rows: Vec<_> = self.appended.rows().into();
+        rows.push(finished_subtrees(&batch));
+        rows.extend(changes(before, &self.state, &self.orgs)?);
+        rows.extend([new_subject_keys(&self.subject_keys), new_objects(&self.objects)]);
+        Ok(Finished { rows, records: self.records, batch, state: self.state })
     }
+}
+
+/// A batch, to be written.
+struct Finished {
+    rows: Vec<Rows<'static>>,
+    records: Vec<Recorded>,
+    batch: Batch,
+    state: State,
 }
 
 /// What a committed batch made, to be handed out as receipts.

@@ -272,8 +272,8 @@ fn rewrapped(wrapped: &[u8], kek: u32, name: Value, old_kek: u32) -> Vec<Value> 
     vec![Value::blob(wrapped), Value::uint(kek.into()), name, Value::uint(old_kek.into())]
 }
 
-fn token_values(token: &ApiToken) -> Vec<Value> {
-    vec![
+fn token_values(token: &ApiToken) -> [Value; 7] {
+    [
         Value::text(token.id),
         Value::digest(&token.hash),
         Value::text(token.person),
@@ -296,8 +296,8 @@ fn token(row: &Row) -> Result<ApiToken, StoreError> {
     })
 }
 
-fn invitation_values(invitation: &Invitation) -> Vec<Value> {
-    vec![
+fn invitation_values(invitation: &Invitation) -> [Value; 7] {
+    [
         Value::digest(&invitation.hash),
         Value::text(invitation.person),
         Value::text(invitation.invited_by),
@@ -320,8 +320,8 @@ fn invitation(row: &Row) -> Result<Invitation, StoreError> {
     })
 }
 
-fn enrolment_values(enrolment: &PendingEnrolment) -> Vec<Value> {
-    vec![
+fn enrolment_values(enrolment: &PendingEnrolment) -> [Value; 8] {
+    [
         Value::text(enrolment.id),
         Value::text(enrolment.person),
         Value::text(enrolment.voucher),

@@ -16,7 +16,7 @@ use sqlx::{
 
 use super::error::StoreError;
 use super::row::{Row, Value};
-use super::sql::{self, Dialect, Insert, Sql, SqlIn};
+use super::sql::{self, Dialect, Sql, SqlIn};
 
 /// Connections that read beside the writer.
 const READERS: u32 = 4;
@@ -59,7 +59,6 @@ impl Db {
             .create_if_missing(false)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
             .busy_timeout(PATIENCE)
             .statement_cache_capacity(PREPARED)
             .disable_statement_logging();
@@ -68,12 +67,15 @@ impl Db {
         }
         let pool =
             || SqlitePoolOptions::new().acquire_timeout(PATIENCE).max_lifetime(None).idle_timeout(None);
-        // The writer comes first: WAL mode stays with the file.
+        // The writer comes first: WAL mode stays with the file. Pages that several batches change are written back once.
+        let writing = options.clone().pragma("cache_size", "-16000").pragma("wal_autocheckpoint", "4000");
         let writer = pool()
             .max_connections(1)
+            // A file does not hang up.
+            .test_before_acquire(false)
             // SQLite ends a transaction by itself when the disk is full; the connection does not learn of it.
             .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
-            .connect_with(options.clone())
+            .connect_with(writing)
             .await
             .map_err(unreachable)?;
         let readers = options.pragma("query_only", "on");
@@ -214,50 +216,6 @@ impl Tx {
         Ok(rows)
     }
 
-    /// Inserts rows, given one after the other as flat values.
-    pub(super) async fn insert(&mut self, insert: Insert, values: Vec<Value>) -> Result<(), StoreError> {
-        self.insert_as(insert.columns.len(), values, |dialect, rows| insert.text_for(dialect, rows)).await
-    }
-
-    /// Inserts rows of `width` values each, by the statement that `text` makes for a number of rows.
-    pub(super) async fn insert_as(
-        &mut self,
-        width: usize,
-        values: Vec<Value>,
-        text: impl Fn(Dialect, usize) -> String,
-    ) -> Result<(), StoreError> {
-        let most = self.max_rows(width);
-        let mut values = values.into_iter();
-        while values.len() > 0 {
-            let rows = (values.len() / width).min(most);
-            let params: Vec<_> = values.by_ref().take(rows * width).collect();
-            let written = match self {
-                Self::Sqlite(_) => {
-                    let padded = rows.next_power_of_two();
-                    let nothing = std::iter::repeat_n(Value::Int(None), (padded - rows) * width);
-                    let text = AssertSqlSafe(text(Dialect::Sqlite, padded)).into_sql_str();
-                    self.execute(text, params.into_iter().chain(nothing).collect()).await?
-                }
-                Self::Postgres(tx) => {
-                    let mut query = sqlx::query(AssertSqlSafe(text(Dialect::Postgres, rows)).into_sql_str());
-                    for column in columns(width, params)? {
-                        query = match column {
-                            Column::Text(values) => query.bind(values),
-                            Column::Int(values) => query.bind(values),
-                            Column::Bool(values) => query.bind(values),
-                            Column::Blob(values) => query.bind(values),
-                        };
-                    }
-                    query.execute(&mut **tx).await?.rows_affected()
-                }
-            };
-            if written != rows as u64 {
-                return Err(StoreError::Inconsistent("an insert wrote fewer rows than it was given"));
-            }
-        }
-        Ok(())
-    }
-
     /// Makes it durable. Whoever gets an error here does not know whether it is.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self {
@@ -302,7 +260,11 @@ impl Tx {
         })
     }
 
-    async fn execute(&mut self, text: sqlx::SqlStr, params: Vec<Value>) -> Result<u64, StoreError> {
+    pub(super) async fn execute(
+        &mut self,
+        text: sqlx::SqlStr,
+        params: Vec<Value>,
+    ) -> Result<u64, StoreError> {
         Ok(match self {
             Self::Sqlite(tx) => query!(text, params).execute(&mut **tx).await?.rows_affected(),
             Self::Postgres(tx) => query!(text, params).execute(&mut **tx).await?.rows_affected(),
@@ -316,56 +278,13 @@ impl Tx {
         }
     }
 
-    /// Both engines allow twice as many and more.
-    const fn max_params(&self) -> usize {
-        match self {
-            Self::Sqlite(_) => 4_096,
-            Self::Postgres(_) => 16_384,
-        }
-    }
-
+    /// Both engines allow several times as many.
     const fn max_keys(&self) -> usize {
         match self {
             Self::Sqlite(_) => 2_048,
             Self::Postgres(_) => 4_096,
         }
     }
-
-    /// Rows of so many columns that one insert takes; a power of two.
-    fn max_rows(&self, width: usize) -> usize {
-        1 << (self.max_params() / width).max(1).ilog2()
-    }
-}
-
-/// One column of several rows.
-enum Column {
-    Text(Vec<Option<String>>),
-    Int(Vec<Option<i64>>),
-    Bool(Vec<bool>),
-    Blob(Vec<Option<Vec<u8>>>),
-}
-
-/// Rows turned into columns.
-fn columns(width: usize, values: Vec<Value>) -> Result<Vec<Column>, StoreError> {
-    let mut columns: Vec<Column> = Vec::with_capacity(width);
-    for (at, value) in values.into_iter().enumerate() {
-        match (columns.get_mut(at % width), value) {
-            (None, Value::Text(value)) => columns.push(Column::Text(vec![value])),
-            (None, Value::Int(value)) => columns.push(Column::Int(vec![value])),
-            (None, Value::Bool(value)) => columns.push(Column::Bool(vec![value])),
-            (None, Value::Blob(value)) => columns.push(Column::Blob(vec![value])),
-            (Some(Column::Text(column)), Value::Text(value)) => column.push(value),
-            (Some(Column::Int(column)), Value::Int(value)) => column.push(value),
-            (Some(Column::Bool(column)), Value::Bool(value)) => column.push(value),
-            (Some(Column::Blob(column)), Value::Blob(value)) => column.push(value),
-            _ => {
-                return Err(StoreError::Inconsistent(
-                    "the rows of an insert have columns of different types",
-                ));
-            }
-        }
-    }
-    Ok(columns)
 }
 
 /// Makes an empty file, which is an empty database, for its owner alone; SQLite gives its other files the same mode.

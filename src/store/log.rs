@@ -12,7 +12,7 @@ use custody::time::Timestamp;
 
 use super::db::Tx;
 use super::error::StoreError;
-use super::projections::Rows;
+use super::insert::Rows;
 use super::row::{Row, Value};
 use super::sql;
 
@@ -32,12 +32,34 @@ impl LogHead {
     pub const fn size(&self) -> u64 {
         self.frontier.size()
     }
+
+    /// Takes the place of the head before.
+    pub(crate) fn row(&self) -> Rows<'static> {
+        let mut rows = Rows::new(sql::UPSERT_HEAD);
+        rows.push([
+            Value::Int(Some(1)),
+            Value::uint(self.size()),
+            Value::blob(self.frontier.to_bytes()),
+            Value::text(&self.checkpoint),
+            Value::time(self.last_received),
+        ]);
+        rows
+    }
 }
 
 /// Hashes of one tile: 256 neighbours on a level that is a multiple of 8.
 const TILE: u64 = 256;
 /// Tiles kept by [`Tiles`] before it starts anew: 8 KiB each.
 const MAX_TILES: usize = 2_048;
+
+/// The complete subtrees that a batch finished.
+pub(crate) fn finished_subtrees(batch: &Batch) -> Rows<'static> {
+    let mut rows = Rows::new(sql::INSERT_NODES);
+    for (node, hash) in batch.finished_subtrees() {
+        rows.push([Value::uint(node.level().into()), Value::uint(node.index()), Value::digest(&hash)]);
+    }
+    rows
+}
 
 /// Complete subtrees read so far, for proofs that share them.
 #[derive(Debug, Default)]
@@ -58,31 +80,6 @@ impl Tx {
             Self::Postgres(_) => sql::LOCK_HEAD_POSTGRES,
         };
         self.one(statement, Vec::new()).await?.as_ref().map(head).transpose()
-    }
-
-    /// The first head of a log.
-    pub(crate) async fn insert_log_head(&mut self, head: &LogHead) -> Result<(), StoreError> {
-        let [size, frontier, checkpoint, received] = head_values(head);
-        self.insert(sql::INSERT_HEAD, vec![Value::Int(Some(1)), size, frontier, checkpoint, received]).await
-    }
-
-    /// Moves the head on from `old_size`.
-    pub(crate) async fn update_log_head(&mut self, head: &LogHead, old_size: u64) -> Result<(), StoreError> {
-        let [size, frontier, checkpoint, received] = head_values(head);
-        let params = vec![size, frontier, checkpoint, received, Value::uint(old_size)];
-        match self.run(sql::UPDATE_HEAD, params).await? {
-            1 => Ok(()),
-            _ => Err(StoreError::Inconsistent("the log's head moved under its lock")),
-        }
-    }
-
-    /// Keeps the complete subtrees that a batch finished.
-    pub(crate) async fn insert_subtrees(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let mut rows = Rows::new(sql::INSERT_NODES);
-        for (node, hash) in batch.finished_subtrees() {
-            rows.push([Value::uint(node.level().into()), Value::uint(node.index()), Value::digest(&hash)]);
-        }
-        rows.write(self).await
     }
 
     /// The entries with these indices, in order; as many of them as there are.
@@ -188,15 +185,6 @@ fn tile_of(node: Node) -> (u8, u64) {
 
 fn beyond(_: ProofError) -> StoreError {
     StoreError::Inconsistent("a proof was asked for beyond the end of the log")
-}
-
-fn head_values(head: &LogHead) -> [Value; 4] {
-    [
-        Value::uint(head.size()),
-        Value::blob(head.frontier.to_bytes()),
-        Value::text(&head.checkpoint),
-        Value::time(head.last_received),
-    ]
 }
 
 fn head(row: &Row) -> Result<LogHead, StoreError> {

@@ -9,6 +9,7 @@ mod access;
 mod db;
 mod error;
 mod history;
+mod insert;
 mod kits;
 mod lists;
 mod log;
@@ -37,6 +38,10 @@ pub use sql::texts;
 pub use timestamps::TimestampRow;
 
 pub(crate) use history::HistoryRow;
+pub(crate) use insert::Rows;
+pub(crate) use log::finished_subtrees;
+pub(crate) use objects::{new_objects, new_subject_keys};
+pub(crate) use projections::changes;
 pub(crate) use records::Appended;
 pub(crate) use row::Value;
 pub(crate) use schema::{Table, Type};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::db::Tx;
 use super::error::StoreError;
-use super::projections::Rows;
+use super::insert::Rows;
 use super::row::{Row, Value};
 use super::sql;
 
@@ -98,32 +98,32 @@ impl Tx {
         object: ObjectId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.insert(sql::INSERT_TOMBSTONES, vec![Value::blob(object.as_bytes()), Value::time(now)]).await
+        self.insert(sql::INSERT_TOMBSTONES, [Value::blob(object.as_bytes()), Value::time(now)]).await
     }
+}
 
-    pub(crate) async fn insert_objects(&mut self, objects: &[ObjectRow]) -> Result<(), StoreError> {
-        let mut rows = Rows::new(sql::INSERT_OBJECTS);
-        for object in objects {
-            rows.push([
-                Value::blob(object.object.as_bytes()),
-                Value::text(object.item),
-                Value::blob(&object.manifest),
-                Value::blob(&object.wrapped),
-                Value::uint(object.kek.into()),
-                Value::uint(object.size),
-                Value::code(&object.state),
-            ]);
-        }
-        rows.write(self).await
+pub(crate) fn new_objects(objects: &[ObjectRow]) -> Rows<'static> {
+    let mut rows = Rows::new(sql::INSERT_OBJECTS);
+    for object in objects {
+        rows.push([
+            Value::blob(object.object.as_bytes()),
+            Value::text(object.item),
+            Value::blob(&object.manifest),
+            Value::blob(&object.wrapped),
+            Value::uint(object.kek.into()),
+            Value::uint(object.size),
+            Value::code(&object.state),
+        ]);
     }
+    rows
+}
 
-    pub(crate) async fn insert_subject_keys(&mut self, keys: &[SubjectKey]) -> Result<(), StoreError> {
-        let mut rows = Rows::new(sql::INSERT_SUBJECT_KEYS);
-        for key in keys {
-            rows.push([Value::text(&key.scope), Value::blob(&key.wrapped), Value::uint(key.kek.into())]);
-        }
-        rows.write(self).await
+pub(crate) fn new_subject_keys(keys: &[SubjectKey]) -> Rows<'static> {
+    let mut rows = Rows::new(sql::INSERT_SUBJECT_KEYS);
+    for key in keys {
+        rows.push([Value::text(&key.scope), Value::blob(&key.wrapped), Value::uint(key.kek.into())]);
     }
+    rows
 }
 
 fn names(objects: &[ObjectId]) -> Vec<Value> {

@@ -8,82 +8,39 @@ use custody::id::{CaseId, ItemId, OrgId, PersonId};
 use custody::rules::{Case, Grant, Item, Key, Person, State, Vault};
 use custody::statement::Content;
 
-use super::db::Tx;
 use super::error::StoreError;
+use super::insert::Rows;
 use super::row::{Value, code};
 use super::sql::{self, Insert};
 use super::state::write_voucher;
 
-/// Rows for one insert, collected while a batch is decided.
-#[derive(Debug)]
-pub(crate) struct Rows {
-    insert: Insert,
-    values: Vec<Value>,
-}
-
-impl Rows {
-    pub(super) const fn new(insert: Insert) -> Self {
-        Self { insert, values: Vec::new() }
+/// Every entity that differs between the two states. `orgs` says which statement entered each new one.
+pub(crate) fn changes(
+    before: &State,
+    after: &State,
+    orgs: &HashMap<OrgId, Digest>,
+) -> Result<Vec<Rows<'static>>, StoreError> {
+    let mut vault = Rows::new(sql::UPSERT_VAULT);
+    if let (Some(after), true) = (&after.vault, before.vault != after.vault) {
+        vault.push(vault_row(after));
     }
-
-    pub(super) fn push<const N: usize>(&mut self, row: [Value; N]) {
-        debug_assert_eq!(N, self.insert.columns.len());
-        self.values.extend(row);
+    let mut new = Rows::new(sql::INSERT_ORGS);
+    for org in after.orgs.difference(&before.orgs) {
+        let stmt = orgs.get(org).ok_or(StoreError::Inconsistent("an organisation nobody entered"))?;
+        new.push([Value::text(org), Value::digest(stmt)]);
     }
-
-    pub(super) async fn write(self, tx: &mut Tx) -> Result<(), StoreError> {
-        tx.insert(self.insert, self.values).await
-    }
-}
-
-impl Tx {
-    /// Writes every entity that differs between the two states. `orgs` says which statement entered each new one.
-    pub(crate) async fn write_changes(
-        &mut self,
-        before: &State,
-        after: &State,
-        orgs: &HashMap<OrgId, Digest>,
-    ) -> Result<(), StoreError> {
-        if let (Some(vault), true) = (&after.vault, before.vault != after.vault) {
-            self.write_vault(vault, before.vault.is_none()).await?;
-        }
-        let mut rows = Rows::new(sql::INSERT_ORGS);
-        for org in after.orgs.difference(&before.orgs) {
-            let stmt = orgs.get(org).ok_or(StoreError::Inconsistent("an organisation nobody entered"))?;
-            rows.push([Value::text(org), Value::digest(stmt)]);
-        }
-        rows.write(self).await?;
-        changed(&before.persons, &after.persons, sql::UPSERT_PERSONS, person).write(self).await?;
-        changed(&before.keys, &after.keys, sql::UPSERT_KEYS, key).write(self).await?;
-        changed(&before.cases, &after.cases, sql::UPSERT_CASES, case).write(self).await?;
+    Ok(vec![
+        vault,
+        new,
+        changed(&before.persons, &after.persons, sql::UPSERT_PERSONS, person),
+        changed(&before.keys, &after.keys, sql::UPSERT_KEYS, key),
+        changed(&before.cases, &after.cases, sql::UPSERT_CASES, case),
         changed(&before.members, &after.members, sql::UPSERT_MEMBERS, |(case, person), roles| {
             [Value::text(case), Value::text(person), codes(roles)]
-        })
-        .write(self)
-        .await?;
-        changed(&before.items, &after.items, sql::UPSERT_ITEMS, item).write(self).await?;
-        changed(&before.grants, &after.grants, sql::UPSERT_GRANTS, grant).write(self).await
-    }
-
-    async fn write_vault(&mut self, vault: &Vault, new: bool) -> Result<(), StoreError> {
-        let (orgs, persons) = (Value::uint(vault.orgs), Value::uint(vault.persons));
-        if !new {
-            let written =
-                self.run(sql::UPDATE_VAULT, vec![orgs, persons, Value::Bool(vault.vouched)]).await?;
-            return if written == 1 { Ok(()) } else { Err(StoreError::NoVault) };
-        }
-        let row = vec![
-            Value::Int(Some(1)),
-            Value::digest(&vault.id),
-            Value::text(&vault.origin),
-            Value::text(&vault.log_vkey),
-            Value::blob(vault.key.as_bytes()),
-            orgs,
-            persons,
-            Value::Bool(vault.vouched),
-        ];
-        self.insert(sql::INSERT_VAULT, row).await
-    }
+        }),
+        changed(&before.items, &after.items, sql::UPSERT_ITEMS, item),
+        changed(&before.grants, &after.grants, sql::UPSERT_GRANTS, grant),
+    ])
 }
 
 /// The rows of all entities that are new or different, in the order of their keys: two processes that write the
@@ -91,9 +48,9 @@ impl Tx {
 fn changed<K: Ord + Hash, V: PartialEq, const N: usize>(
     before: &HashMap<K, V>,
     after: &HashMap<K, V>,
-    insert: Insert,
+    insert: Insert<'static>,
     row: impl Fn(&K, &V) -> [Value; N],
-) -> Rows {
+) -> Rows<'static> {
     let mut dirty: Vec<_> = after.iter().filter(|(key, value)| before.get(key) != Some(value)).collect();
     dirty.sort_unstable_by_key(|(key, _)| *key);
     let mut rows = Rows::new(insert);
@@ -101,6 +58,19 @@ fn changed<K: Ord + Hash, V: PartialEq, const N: usize>(
         rows.push(row(key, value));
     }
     rows
+}
+
+fn vault_row(vault: &Vault) -> [Value; 8] {
+    [
+        Value::Int(Some(1)),
+        Value::digest(&vault.id),
+        Value::text(&vault.origin),
+        Value::text(&vault.log_vkey),
+        Value::blob(vault.key.as_bytes()),
+        Value::uint(vault.orgs),
+        Value::uint(vault.persons),
+        Value::Bool(vault.vouched),
+    ]
 }
 
 fn person(id: &PersonId, person: &Person) -> [Value; 5] {

@@ -12,9 +12,10 @@ use custody::time::Timestamp;
 
 use super::db::Tx;
 use super::error::StoreError;
-use super::projections::Rows;
+use super::insert::Rows;
 use super::row::{Row, Value};
 use super::sql;
+use crate::sequencer::Submission;
 
 /// A record with everything that belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,11 +202,11 @@ impl Tx {
 /// Rows of what a batch appends, collected while it is decided.
 #[derive(Debug)]
 pub(crate) struct Appended {
-    statements: Rows,
-    records: Rows,
-    positions: Rows,
-    entries: Rows,
-    openings: Rows,
+    statements: Rows<'static>,
+    records: Rows<'static>,
+    positions: Rows<'static>,
+    entries: Rows<'static>,
+    openings: Rows<'static>,
 }
 
 impl Appended {
@@ -219,9 +220,13 @@ impl Appended {
         }
     }
 
-    pub(crate) fn statement(&mut self, stmt: &Digest, statement: &Statement, envelope: &[u8]) {
+    /// A statement with the records, `count` of them from `log_index` on, that it becomes.
+    pub(crate) fn statement(&mut self, submission: &Submission, log_index: u64, count: usize) {
+        let statement = submission.statement();
         let (actor, op) = (Value::text(statement.actor), Value::text(statement.op_id));
-        self.statements.push([Value::digest(stmt), actor, op, Value::blob(envelope)]);
+        let (first, records) = (Value::uint(log_index), Value::uint(count as u64));
+        let envelope = Value::blob(submission.bytes());
+        self.statements.push([Value::digest(&submission.stmt()), actor, op, first, records, envelope]);
     }
 
     pub(crate) fn openings(&mut self, stmt: &Digest, openings: &[SealedOpening]) {
@@ -261,12 +266,8 @@ impl Appended {
         ]);
     }
 
-    pub(crate) async fn write(self, tx: &mut Tx) -> Result<(), StoreError> {
-        self.statements.write(tx).await?;
-        self.records.write(tx).await?;
-        self.positions.write(tx).await?;
-        self.entries.write(tx).await?;
-        self.openings.write(tx).await
+    pub(crate) fn rows(self) -> [Rows<'static>; 5] {
+        [self.statements, self.records, self.positions, self.entries, self.openings]
     }
 }
 

@@ -9,7 +9,8 @@ use custody::recovery::{Gap, onward};
 
 use super::db::Tx;
 use super::error::StoreError;
-use super::projections::Rows;
+use super::insert::Rows;
+use super::log::finished_subtrees;
 use super::records::HeadRow;
 use super::row::{Row, Value};
 use super::sql;
@@ -28,7 +29,7 @@ impl Tx {
     pub(crate) async fn insert_recovery(&mut self, gap: &Gap) -> Result<(), StoreError> {
         let mut rows = Rows::new(sql::INSERT_RECOVERIES);
         rows.push([Value::uint(gap.to), Value::uint(gap.from), Value::digest(&gap.record)]);
-        rows.write(self).await
+        self.insert_all(vec![rows]).await
     }
 
     /// Writes entries whose records are lost behind `before`; the tree with them.
@@ -50,9 +51,7 @@ impl Tx {
                     tags.push([Value::digest(&tag), Value::Bool(by_case), Value::uint(index)]);
                 }
             }
-            entries.write(self).await?;
-            tags.write(self).await?;
-            self.insert_subtrees(&batch).await?;
+            self.insert_all(vec![entries, tags, finished_subtrees(&batch)]).await?;
             frontier = batch.frontier().clone();
         }
         Ok(frontier)

@@ -5,20 +5,19 @@ use std::fmt;
 
 use super::db::Tx;
 use super::error::StoreError;
+use super::insert::Rows;
 use super::row::{Row, Value};
-use super::sql::{self, placeholders};
+use super::sql::{self, Insert, placeholders};
 
 /// Keys looked up in one statement.
 const KEYS: usize = 256;
-/// Tables that others point to come first, so that they are filled first.
-const FIRST: [&str; 2] = ["statements", "records"];
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Type {
     /// TEXT.
     Text,
-    /// BIGINT.
+    /// BIGINT; INTEGER where it names a row of `SQLite`.
     Int,
     /// BOOLEAN.
     Bool,
@@ -50,7 +49,7 @@ impl Type {
     fn of(declared: &str) -> Result<Self, StoreError> {
         match declared.to_ascii_lowercase().as_str() {
             "text" => Ok(Self::Text),
-            "bigint" => Ok(Self::Int),
+            "bigint" | "integer" => Ok(Self::Int),
             "boolean" => Ok(Self::Bool),
             "blob" | "bytea" => Ok(Self::Blob),
             _ => Err(StoreError::Inconsistent("a column has a type that this program does not use")),
@@ -110,7 +109,7 @@ impl fmt::Display for Value {
 }
 
 impl Tx {
-    /// All tables, those that others point to first.
+    /// All tables, by name.
     pub(crate) async fn tables(&mut self) -> Result<Vec<Table>, StoreError> {
         let statement = match self {
             Self::Sqlite(_) => sql::TABLES_SQLITE,
@@ -139,8 +138,6 @@ impl Tx {
                 return Err(StoreError::Inconsistent("a table has no primary key"));
             }
         }
-        let rank = |name: &str| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
-        tables.sort_by(|a, b| rank(&a.name).cmp(&rank(&b.name)).then_with(|| a.name.cmp(&b.name)));
         Ok(tables)
     }
 
@@ -213,7 +210,10 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let columns: Vec<_> = table.columns.iter().map(|(name, of)| format!("{name} {}", of.sql())).collect();
         let columns: Vec<_> = columns.iter().map(String::as_str).collect();
-        let text = |dialect, rows| sql::insert_text(dialect, &table.name, &columns, rows);
-        self.insert_as(columns.len(), rows.concat(), text).await
+        let mut inserted = Rows::new(Insert { table: &table.name, columns: &columns, conflict: "" });
+        for row in rows {
+            inserted.push(row);
+        }
+        self.insert_all(vec![inserted]).await
     }
 }

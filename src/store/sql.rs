@@ -28,15 +28,15 @@ pub(super) struct SqlIn {
     text: &'static str,
 }
 
-/// An insert of any number of rows. One text serves many sizes of batch, so that a batch costs one statement a table and
-/// few statements are prepared: PostgreSQL takes an array a column, SQLite a number of rows that is a power of two, of
-/// which those without a key are left out.
+/// An insert of any number of rows. One text serves many sizes of batch, so that few statements are prepared: PostgreSQL
+/// takes an array a column, SQLite a number of rows that is a power of two, of which those without a key are left out.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Insert {
-    table: &'static str,
+pub(super) struct Insert<'a> {
+    pub(super) table: &'a str,
     /// Names, each with its type on PostgreSQL. The first is a key: never null.
-    pub(super) columns: &'static [&'static str],
-    conflict: &'static str,
+    pub(super) columns: &'a [&'a str],
+    /// What to do about rows that are there already.
+    pub(super) conflict: &'a str,
 }
 
 impl SqlIn {
@@ -50,41 +50,53 @@ impl SqlIn {
     }
 }
 
-impl Insert {
-    /// The text: for `rows` rows on SQLite, for any number on PostgreSQL.
-    pub(super) fn text_for(&self, dialect: Dialect, rows: usize) -> String {
-        format!("{} {}", insert_text(dialect, self.table, self.columns, rows), self.conflict)
+impl Insert<'_> {
+    /// The text: for `rows` rows on SQLite; for any number on PostgreSQL, where its first parameter is `$first`.
+    pub(super) fn text_for(&self, dialect: Dialect, rows: usize, first: usize) -> String {
+        let split =
+            |column: &&'_ str| column.split_once(' ').map(|(name, of)| (name.to_owned(), of.to_owned()));
+        let (names, types): (Vec<_>, Vec<_>) = self.columns.iter().filter_map(split).unzip();
+        let source = match dialect {
+            Dialect::Sqlite => {
+                format!("(VALUES {}) WHERE column1 IS NOT NULL", tuples(dialect, self.columns.len(), rows))
+            }
+            Dialect::Postgres => {
+                let arrays = types.iter().enumerate().map(|(at, of)| format!("${}::{of}[]", first + at));
+                format!("UNNEST({})", arrays.collect::<Vec<_>>().join(", "))
+            }
+        };
+        let (table, names, conflict) = (self.table, names.join(", "), self.conflict);
+        format!("INSERT INTO {table} ({names}) SELECT * FROM {source} {conflict}")
     }
 }
 
-/// An insert of `rows` rows on SQLite, of any number on PostgreSQL. Columns have their type on PostgreSQL after the name.
-pub(super) fn insert_text(dialect: Dialect, table: &str, columns: &[&str], rows: usize) -> String {
-    let split = |column: &&str| column.split_once(' ').map(|(name, of)| (name.to_owned(), of.to_owned()));
-    let (names, types): (Vec<_>, Vec<_>) = columns.iter().filter_map(split).unzip();
-    let names = names.join(", ");
-    let source = match dialect {
-        Dialect::Sqlite => {
-            format!("(VALUES {}) WHERE column1 IS NOT NULL", tuples(dialect, columns.len(), rows))
-        }
-        Dialect::Postgres => {
-            let arrays = types.iter().enumerate().map(|(at, of)| format!("${}::{of}[]", at + 1));
-            format!("UNNEST({})", arrays.collect::<Vec<_>>().join(", "))
-        }
-    };
-    format!("INSERT INTO {table} ({names}) SELECT * FROM {source}")
+/// Several inserts as one text. On PostgreSQL, whose statements stand alone, all but the last are part of the last.
+pub(super) fn together(dialect: Dialect, mut inserts: Vec<String>) -> String {
+    if dialect == Dialect::Sqlite {
+        return inserts.join("; ");
+    }
+    let last = inserts.pop().unwrap_or_default();
+    if inserts.is_empty() {
+        return last;
+    }
+    let named = inserts.iter().enumerate().map(|(at, insert)| format!("i{at} AS ({insert})"));
+    format!("WITH {} {last}", named.collect::<Vec<_>>().join(", "))
 }
 
 fn tuples(dialect: Dialect, width: usize, count: usize) -> String {
+    if dialect == Dialect::Sqlite {
+        let tuple = format!("({}), ", placeholders(dialect, 1, width));
+        return tuple.repeat(count).trim_end_matches([',', ' ']).to_owned();
+    }
     let tuple = |row: usize| format!("({})", placeholders(dialect, 1 + row * width, width));
     (0..count).map(tuple).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn placeholders(dialect: Dialect, first: usize, count: usize) -> String {
-    let placeholder = |n| match dialect {
-        Dialect::Sqlite => "?".to_owned(),
-        Dialect::Postgres => format!("${n}"),
-    };
-    (first..first + count).map(placeholder).collect::<Vec<_>>().join(", ")
+    if dialect == Dialect::Sqlite {
+        return "?, ".repeat(count).trim_end_matches([',', ' ']).to_owned();
+    }
+    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
@@ -93,6 +105,7 @@ pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (3, "timestamps", include_str!("../../migrations/sqlite/0003_timestamps.sql")),
     (4, "recoveries", include_str!("../../migrations/sqlite/0004_recoveries.sql")),
     (5, "recovery_kits", include_str!("../../migrations/sqlite/0005_recovery_kits.sql")),
+    (6, "append", include_str!("../../migrations/sqlite/0006_append.sql")),
 ];
 pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../migrations/postgres/0001_spine.sql")),
@@ -100,6 +113,7 @@ pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (3, "timestamps", include_str!("../../migrations/postgres/0003_timestamps.sql")),
     (4, "recoveries", include_str!("../../migrations/postgres/0004_recoveries.sql")),
     (5, "recovery_kits", include_str!("../../migrations/postgres/0005_recovery_kits.sql")),
+    (6, "append", include_str!("../../migrations/postgres/0006_append.sql")),
 ];
 
 // What tables there are: name, column, type, place in the primary key (0: none), in the order of the columns.
@@ -174,7 +188,7 @@ macro_rules! statements {
         $(pub(super) const $sql: Sql = Sql { table: $sql_table, text: $sql_text };)*
         $(pub(super) const $keyed: SqlIn =
             SqlIn { table: $keyed_table, width: $width, text: $keyed_text };)*
-        $(pub(super) const $insert: Insert =
+        $(pub(super) const $insert: Insert<'static> =
             Insert { table: $into, columns: &[$($column),*], conflict: $conflict };)*
 
         /// Every statement as the engine named sees it, for one and for several keys or rows.
@@ -183,7 +197,7 @@ macro_rules! statements {
             let dialect = if postgres { Dialect::Postgres } else { Dialect::Sqlite };
             let mut texts = vec![$((stringify!($sql), $sql.text.to_owned())),*];
             $(texts.extend([1, 4].map(|n| (stringify!($keyed), $keyed.text_for(dialect, n))));)*
-            $(texts.extend([1, 4].map(|n| (stringify!($insert), $insert.text_for(dialect, n))));)*
+            $(texts.extend([1, 4].map(|n| (stringify!($insert), $insert.text_for(dialect, n, 1))));)*
             let other = if postgres { "LOCK_HEAD_SQLITE" } else { "LOCK_HEAD_POSTGRES" };
             texts.retain(|(name, _)| *name != other);
             texts
@@ -198,8 +212,6 @@ fixed {
     LOCK_HEAD_POSTGRES "log_head" "SELECT id, size, frontier, checkpoint, last_received FROM log_head WHERE id = 1 \
         FOR UPDATE";
     HEAD "log_head" "SELECT id, size, frontier, checkpoint, last_received FROM log_head WHERE id = 1";
-    UPDATE_HEAD "log_head" "UPDATE log_head SET size = $1, frontier = $2, checkpoint = $3, last_received = \
-        $4 WHERE id = 1 AND size = $5";
     ENTRIES "entries" "SELECT log_index, entry FROM entries WHERE log_index >= $1 AND log_index < $2 \
         ORDER BY log_index";
     NODES "log_nodes" "SELECT idx, hash FROM log_nodes WHERE level = $1 AND idx >= $2 AND idx < $3 \
@@ -236,7 +248,6 @@ fixed {
     RECOVERIES "recoveries" "SELECT log_index, gap_from, record_hash FROM recoveries ORDER BY log_index";
 
     VAULT "vault" "SELECT id, vault, origin, log_vkey, key, orgs, persons, vouched FROM vault WHERE id = 1";
-    UPDATE_VAULT "vault" "UPDATE vault SET orgs = $1, persons = $2, vouched = $3 WHERE id = 1";
 
     RECORDS_OF_SEQUENCE "records" concat!("SELECT ", record_columns!(), " FROM positions p JOIN records r ON r.log_index = p.log_index JOIN \
         entries e ON e.log_index = p.log_index WHERE p.stream = $1 AND p.seq > $2 ORDER BY p.seq LIMIT $3");
@@ -320,9 +331,9 @@ keyed {
     STATEMENTS_BY_OP "statements" 2 "SELECT actor, op_id, stmt FROM statements WHERE (actor, op_id) IN (VALUES \
         {rows})";
     ENVELOPES "statements" 1 "SELECT stmt, envelope FROM statements WHERE stmt IN ({list})";
-    RECORDS_BY_STMT "records" 1 concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index \
-        WHERE r.stmt IN ({list}) ORDER BY \
-        r.log_index");
+    RECORDS_BY_STMT "records" 1 concat!("SELECT ", record_columns!(), " FROM statements s JOIN records r ON r.log_index >= \
+        s.log_index AND r.log_index < s.log_index + s.records JOIN entries e ON e.log_index = r.log_index WHERE s.stmt IN \
+        ({list}) ORDER BY r.log_index");
     RECORDS_BY_HASH "records" 1 concat!("SELECT ", record_columns!(), " FROM records r JOIN entries e ON e.log_index = r.log_index \
         WHERE r.record_hash IN ({list}) \
         ORDER BY r.log_index");
@@ -342,7 +353,8 @@ keyed {
         p.log_index WHERE p.seq = 1 AND p.stream IN ({list})";
     SEEN_RECORDS "records" 1 "SELECT record_hash, stream, case_stream FROM records WHERE record_hash IN \
         ({list})";
-    SEEN_STATEMENTS "records" 1 "SELECT stmt, stream, case_stream FROM records WHERE stmt IN ({list})";
+    SEEN_STATEMENTS "records" 1 "SELECT s.stmt, r.stream, r.case_stream FROM statements s JOIN records r ON r.log_index >= \
+        s.log_index AND r.log_index < s.log_index + s.records WHERE s.stmt IN ({list})";
     OPENINGS "openings" 1 "SELECT stmt, name, scope, sealed FROM openings WHERE stmt IN ({list}) ORDER BY \
         stmt, name";
 
@@ -371,14 +383,17 @@ keyed {
     TOMBSTONES "object_tombstones" 1 "SELECT object, made FROM object_tombstones WHERE object IN ({list})";
 }
 inserts {
-    INSERT_HEAD "log_head" [
+    UPSERT_HEAD "log_head" [
         "id BIGINT" "size BIGINT" "frontier BYTEA" "checkpoint TEXT" "last_received BIGINT"
-    ] "";
+    ] "ON CONFLICT (id) DO UPDATE SET size = excluded.size, frontier = excluded.frontier, checkpoint = \
+        excluded.checkpoint, last_received = excluded.last_received";
     INSERT_ENTRIES "entries" ["log_index BIGINT" "entry BYTEA"] "";
     INSERT_NODES "log_nodes" ["level BIGINT" "idx BIGINT" "hash BYTEA"] "";
     INSERT_RECOVERIES "recoveries" ["log_index BIGINT" "gap_from BIGINT" "record_hash BYTEA"] "";
     INSERT_LOST_TAGS "lost_tags" ["tag BYTEA" "by_case BOOLEAN" "log_index BIGINT"] "";
-    INSERT_STATEMENTS "statements" ["stmt BYTEA" "actor TEXT" "op_id TEXT" "envelope BYTEA"] "";
+    INSERT_STATEMENTS "statements" [
+        "stmt BYTEA" "actor TEXT" "op_id TEXT" "log_index BIGINT" "records BIGINT" "envelope BYTEA"
+    ] "";
     INSERT_RECORDS "records" [
         "log_index BIGINT" "record_hash BYTEA" "stmt BYTEA" "record BYTEA" "salt BYTEA" "kind TEXT"
         "actor TEXT" "actor_key BYTEA" "received BIGINT" "stream TEXT" "seq BIGINT" "s BYTEA" "t BYTEA"
@@ -387,10 +402,10 @@ inserts {
     INSERT_POSITIONS "positions" ["stream TEXT" "seq BIGINT" "log_index BIGINT"] "";
     INSERT_OPENINGS "openings" ["stmt BYTEA" "name TEXT" "scope TEXT" "sealed BYTEA"] "";
 
-    INSERT_VAULT "vault" [
+    UPSERT_VAULT "vault" [
         "id BIGINT" "vault BYTEA" "origin TEXT" "log_vkey TEXT" "key BYTEA" "orgs BIGINT" "persons BIGINT"
         "vouched BOOLEAN"
-    ] "";
+    ] "ON CONFLICT (id) DO UPDATE SET orgs = excluded.orgs, persons = excluded.persons, vouched = excluded.vouched";
     INSERT_ORGS "orgs" ["id TEXT" "stmt BYTEA"] "";
     UPSERT_PERSONS "persons" [
         "id TEXT" "org TEXT" "roles TEXT" "memberships BIGINT" "keys BIGINT"
