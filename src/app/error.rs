@@ -68,6 +68,12 @@ pub enum AppError {
     /// Nobody has shown yet that the vault's keys can be brought back.
     #[error("no evidence is taken in before the recovery kit was checked")]
     RecoveryUnchecked,
+    /// Another process has replaced the log's key. Nothing was recorded.
+    #[error("the log has another key now, which this process does not have")]
+    LogKeyReplaced,
+    /// The key that signed the log when this export was made is no longer in the keyring.
+    #[error("the log's key of that time is no longer kept")]
+    LogKeyGone,
     /// The disk is full; nothing was lost.
     #[error("the vault's storage is full")]
     DiskFull,
@@ -125,6 +131,8 @@ impl AppError {
             Self::Invitation => "invitation-invalid",
             Self::NotPublished => "not-published",
             Self::RecoveryUnchecked => "recovery-unchecked",
+            Self::LogKeyReplaced => "log-key-replaced",
+            Self::LogKeyGone => "log-key-gone",
             Self::DiskFull => "storage-full",
             Self::Busy => "busy",
             Self::TooMany(_) => "too-many-requests",

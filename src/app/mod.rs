@@ -14,6 +14,8 @@ mod export;
 mod fields;
 mod item;
 mod kit;
+mod log_continued;
+mod log_key;
 mod people;
 mod publication;
 mod read;
@@ -34,6 +36,7 @@ use custody::digest::Digest;
 use custody::entropy::Entropy as _;
 use custody::id::{KeyHash, PersonId};
 use custody::keys::FieldKey;
+use custody::log_keys::LogKeys;
 use custody::receipt::Receipt;
 use custody::record::record_hash;
 use custody::rules::Vault;
@@ -45,6 +48,8 @@ pub use compose::{Composed, Say, parse, parse_opt};
 pub use content::Readable;
 pub use error::AppError;
 pub use export::BundleStream;
+pub use log_continued::{Continuation, Continued, continue_log};
+pub use log_key::{Rotated, next_log_key, rotate_log_key};
 pub use publication::Readiness;
 
 use crate::api;
@@ -68,6 +73,8 @@ pub struct App {
     /// Hash of record 0.
     vault: Digest,
     identity: Vault,
+    /// The keys that the log has had. A process that replaces the log's key ends; all others must be started again.
+    log: LogKeys,
     /// Record 0 and its envelope.
     founding: (Vec<u8>, Vec<u8>),
     /// Field keys in use, by scope; unwrapping one takes a derivation.

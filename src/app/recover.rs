@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use custody::digest::Digest;
+use custody::log_keys::LogKeys;
 use custody::record::record_hash;
 use custody::time::Timestamp;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::AppError;
-use super::setup::{Parts, SetupError, log_of, signing_keys};
+use super::setup::{Parts, SetupError, log_of, signers, signing_keys};
 use super::sweep::count_orphans;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -120,6 +121,7 @@ impl From<StoreError> for RecoverError {
 pub struct Recovery {
     store: Store,
     keyring: Keyring,
+    log: LogKeys,
     gap: Lost,
     loss: Loss,
 }
@@ -136,7 +138,7 @@ impl Recovery {
             (identity, head, Remains { cases, items, persons })
         };
         let log = log_of(&identity, &keyring)?;
-        let gap = lost(&store, &blobs.log(), &log).await?;
+        let gap = lost(&store, &blobs.log(), &signers(&keyring, &log)).await?;
         let loss = Loss {
             vault: identity.id,
             lost: gap.to() - gap.from,
@@ -147,7 +149,7 @@ impl Recovery {
             remains,
             objects_without_record: count_orphans(&store, &blobs).await.map_err(RecoverError::Count)?,
         };
-        Ok(Self { store, keyring, gap, loss })
+        Ok(Self { store, keyring, log, gap, loss })
     }
 
     /// What is lost.
@@ -157,12 +159,12 @@ impl Recovery {
 
     /// Notes the loss, if it is as large as the operator confirms: all or nothing.
     pub async fn note(self, confirmed: u64) -> Result<Recovered, RecoverError> {
-        let Self { store, keyring, gap, loss } = self;
+        let Self { store, keyring, log, gap, loss } = self;
         if confirmed != loss.lost {
             return Err(RecoverError::Unconfirmed { confirmed, lost: loss.lost });
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let keys = signing_keys(&keyring);
+        let keys = signing_keys(&keyring, keyring.log_key(log.present().public_key()))?;
         let receipt =
             sequencer::recover(&store, &keys, clock.as_ref(), &mut OsEntropy, gap.from, &gap.entries).await?;
         store.close().await;

@@ -243,6 +243,9 @@ impl From<SubmitError> for AppError {
             {
                 Self::DiskFull
             }
+            SubmitError::Failed(cause) if matches!(*cause, StoreError::LogKeyReplaced) => {
+                Self::LogKeyReplaced
+            }
             other => Self::internal("appending to the log")(other),
         }
     }

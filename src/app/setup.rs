@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex};
 use custody::act::{OrgRegistered, PersonRegistered, RoleChange, VaultRole};
 use custody::checkpoint::Origin;
 use custody::digest::Digest;
+use custody::entropy::Entropy as _;
 use custody::id::{OrgId, PersonId};
 use custody::keys::{KeyError, WrappedKey};
 use custody::kind::Kind;
-use custody::note::{SignatureType, VerifierKey};
+use custody::log_keys::LogKeys;
 use custody::record::Sequence;
 use custody::rules::Vault;
+use ed25519_dalek::SigningKey;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -111,6 +113,9 @@ pub enum SetupError {
     /// The timestamp authorities cannot be asked.
     #[error("cannot use the timestamp authorities")]
     Authorities(#[from] AuthoritiesError),
+    /// The log's next key is not recorded.
+    #[error("cannot record the log's next key")]
+    LogKey(#[source] AppError),
     /// A first statement failed.
     #[error("cannot record the first organisation and person")]
     First(#[source] AppError),
@@ -140,6 +145,10 @@ impl SetupError {
             Self::Authorities(_) => "check `timestamps` (addresses), `timestamp_roots` (PEM) and `timestamp_hours`; \
                                      docs/OPERATIONS.md, \"Time stamps\", says where roots come from"
                 .to_owned(),
+            Self::LogKey(_) => {
+                "nothing was recorded, and the vault keeps its key: repeat the command; the key that was made is taken"
+                    .to_owned()
+            }
             Self::OtherKeys(_) => {
                 "restore the keyring that belongs to this database, or the other way round".to_owned()
             }
@@ -178,7 +187,8 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
     let provider = provider(options.passphrase);
     let keyring = Keyring::create(&data.join("keys"), provider.as_ref(), &mut OsEntropy)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    sequencer::create_vault(&store, &signing_keys(&keyring), &origin, clock.as_ref(), &mut OsEntropy).await?;
+    let keys = signing_keys(&keyring, keyring.log_keys().values().next())?;
+    sequencer::create_vault(&store, &keys, &origin, clock.as_ref(), &mut OsEntropy).await?;
     if options.samples_only {
         store.mark_samples_only().await?;
     }
@@ -199,12 +209,25 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
 
 /// Opens the vault that `config` names.
 pub async fn open(config: &Config, passphrase: Option<Zeroizing<String>>) -> Result<App, SetupError> {
-    let Parts { keyring, store, blobs } = Parts::open(config, passphrase).await?;
+    open_signing(config, Parts::open(config, passphrase).await?, true).await
+}
+
+/// The same, where the log's key may be gone: nothing can be recorded but what brings the next one.
+pub(super) async fn open_to_continue(
+    config: &Config,
+    passphrase: Option<Zeroizing<String>>,
+) -> Result<App, SetupError> {
+    let keyring = Keyring::open_to_continue(&config.data_dir().join("keys"), provider(passphrase).as_ref())?;
+    open_signing(config, Parts::of(config, keyring).await?, false).await
+}
+
+async fn open_signing(config: &Config, parts: Parts, has_log_key: bool) -> Result<App, SetupError> {
+    let Parts { keyring, store, blobs } = parts;
     let witnesses = config.witnesses().map(|policy| Witnesses::load(policy, config.witness_roots()));
     let authorities =
         Authorities::load(config.timestamps(), config.timestamp_roots(), config.timestamp_hours())?;
     let outsiders = (witnesses.transpose()?, authorities);
-    App::start(store, keyring, blobs, Arc::new(SystemClock::new()), outsiders).await
+    App::start_signing(store, keyring, blobs, Arc::new(SystemClock::new()), outsiders, has_log_key).await
 }
 
 /// What a vault is made of on this machine.
@@ -221,6 +244,10 @@ impl Parts {
         passphrase: Option<Zeroizing<String>>,
     ) -> Result<Self, SetupError> {
         let keyring = Keyring::open(&config.data_dir().join("keys"), provider(passphrase).as_ref())?;
+        Self::of(config, keyring).await
+    }
+
+    async fn of(config: &Config, keyring: Keyring) -> Result<Self, SetupError> {
         before_migration(config, SystemClock::new().now()).await.map_err(|error| match error {
             BackupError::Store(error) => SetupError::Store(error),
             error => SetupError::Copy(error),
@@ -230,18 +257,19 @@ impl Parts {
     }
 }
 
-/// The log's key, once it is shown that the keyring is that of this vault.
-pub(super) fn log_of(identity: &Vault, keyring: &Keyring) -> Result<VerifierKey, SetupError> {
+/// The log's keys, once it is shown that the keyring is that of this vault.
+pub(super) fn log_of(identity: &Vault, keyring: &Keyring) -> Result<LogKeys, SetupError> {
     if keyring.vault_key().verifying_key().as_bytes() != identity.key.as_bytes() {
         return Err(SetupError::OtherKeys("vault key"));
     }
-    let log = VerifierKey::new(
-        Origin::new(&identity.origin).map_err(|error| SetupError::Origin(error.to_string()))?.key_name(),
-        SignatureType::Ed25519,
-        keyring.log_key().verifying_key(),
-    );
-    let log = log.ok().filter(|key| key.to_string() == identity.log_vkey);
-    log.ok_or(SetupError::OtherKeys("log key"))
+    identity.log_keys().map_err(|_| SetupError::OtherKeys("log key"))
+}
+
+/// Who may have signed what is published: the log's keys, and whatever else the keyring has for it.
+pub(super) fn signers(keyring: &Keyring, log: &LogKeys) -> publish::Signers {
+    let held = keyring.log_keys().values().map(SigningKey::verifying_key);
+    let held = held.filter(|key| log.each().all(|had| had.public_key() != key)).collect();
+    publish::Signers { log: log.clone(), held }
 }
 
 /// Where the server's certificate comes from.
@@ -259,8 +287,10 @@ fn log_origin(address: &str) -> Result<Origin, SetupError> {
     Origin::new(&format!("{host}/custos/1")).map_err(|error| SetupError::Origin(error.to_string()))
 }
 
-pub(super) fn signing_keys(keyring: &Keyring) -> SigningKeys {
-    SigningKeys { log: keyring.log_key().clone(), vault: keyring.vault_key().clone() }
+/// The keys that sign now; nothing if the keyring lacks the log's.
+pub(super) fn signing_keys(keyring: &Keyring, log: Option<&SigningKey>) -> Result<SigningKeys, SetupError> {
+    let log = log.ok_or(SetupError::OtherKeys("log key"))?.clone();
+    Ok(SigningKeys { log, vault: keyring.vault_key().clone() })
 }
 
 fn make_private_dir(path: &Path) -> Result<(), SetupError> {
@@ -279,7 +309,18 @@ impl App {
         keyring: Keyring,
         blobs: Blobs,
         clock: Arc<dyn Clock>,
+        outsiders: (Option<Witnesses>, Option<Authorities>),
+    ) -> Result<Self, SetupError> {
+        Self::start_signing(store, keyring, blobs, clock, outsiders, true).await
+    }
+
+    async fn start_signing(
+        store: Store,
+        keyring: Keyring,
+        blobs: Blobs,
+        clock: Arc<dyn Clock>,
         (witnesses, authorities): (Option<Witnesses>, Option<Authorities>),
+        has_log_key: bool,
     ) -> Result<Self, SetupError> {
         let (identity, founding) = {
             let mut tx = store.read().await?;
@@ -288,8 +329,11 @@ impl App {
             (identity, (first.record, first.envelope.to_vec()))
         };
         let log = log_of(&identity, &keyring)?;
-        let found = publish::find(&store, &blobs.log(), &log).await?;
-        let keys = Arc::new(signing_keys(&keyring));
+        let log_key = keyring.log_key(log.present().public_key());
+        // One that is not the log's signs nothing: its first checkpoint would be refused.
+        let stand_in = (!has_log_key).then(|| SigningKey::from_bytes(&OsEntropy.array()));
+        let keys = Arc::new(signing_keys(&keyring, log_key.or(stand_in.as_ref()))?);
+        let found = publish::find(&store, &blobs.log(), &signers(&keyring, &log)).await?;
         let (sequencer, writer) =
             sequencer::start(store.clone(), keys, Arc::clone(&clock), Box::new(OsEntropy)).await?;
         let publisher = Publisher::new(
@@ -311,6 +355,7 @@ impl App {
             blobs,
             clock,
             identity,
+            log,
             founding,
             field_keys: Mutex::new(HashMap::new()),
             refusals: Arc::default(),

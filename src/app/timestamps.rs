@@ -11,7 +11,7 @@ use custody::act::{AnchorKind, AnchorNoted};
 use custody::digest::Digest;
 use custody::id::OpId;
 use custody::kind::Kind;
-use custody::note::{SignedNote, VerifierKey};
+use custody::note::SignedNote;
 use futures_util::future::join_all;
 
 use super::compose::Say;
@@ -117,9 +117,8 @@ impl App {
         size: u64,
         note: &SignedNote,
     ) -> Result<(), AppError> {
-        let log: VerifierKey =
-            self.identity.log_vkey.parse().map_err(AppError::internal("reading the log's key"))?;
-        let note = note.only(&log).ok_or(AppError::NotFound("signature of the log"))?.to_string();
+        let note =
+            note.only(self.log.of_size(size)).ok_or(AppError::NotFound("signature of the log"))?.to_string();
         let digest = Digest::of(note.as_bytes());
         let (note, digest) = (&note, &digest);
         let asked = authorities.each().filter(|(number, _)| numbers.contains(number));

@@ -81,7 +81,7 @@ fn told(loss: &Loss) -> String {
 }
 
 /// Nobody may write while this looks and writes; the service of this configuration would answer here.
-async fn refuse_served(listen: SocketAddr) -> Result<(), Failure> {
+pub(super) async fn refuse_served(listen: SocketAddr) -> Result<(), Failure> {
     if listen.port() == 0 {
         return Ok(());
     }

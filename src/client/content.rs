@@ -109,7 +109,8 @@ impl Client {
         if stored.size != size {
             return Err(ClientError::Protocol("the vault counts other bytes than were sent"));
         }
-        let kept = self.keep(&stored.receipts, Of::Composed(&|said| self.is_of_content(said, case, item)))?;
+        let kept =
+            self.keep(&stored.receipts, Of::Composed(&|said| self.is_of_content(said, case, item))).await?;
         let (mut on_arrival, mut read_back) = (None, None);
         for receipt in &kept {
             match reported(receipt, case, item)? {
@@ -181,7 +182,7 @@ impl Client {
             said.actor == Actor::Person(self.person())
                 && matches!(act, Ok(Act::AccessCompleted(_, of, ended)) if (of, ended.grant) == (item, grant))
         };
-        self.keep(&recorded.receipts, Of::Composed(&asked))
+        self.keep(&recorded.receipts, Of::Composed(&asked)).await
     }
 
     /// Whether the vault says there, for itself, what it received or read back of this item.

@@ -5,12 +5,14 @@ use custody::digest::Digest;
 use custody::envelope::{PayloadType, key_hash, sign_detached};
 use custody::id::PersonId;
 use custody::kind::Kind;
+use custody::log_keys::MAX_CHANGES_BYTES;
 use custody::statement::{Actor, Assurance, Statement};
 use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
 use super::ask::{check_time, parse, same};
 use super::http::{Call, Http};
+use super::log::parse_keys;
 use super::receipts::Of;
 use super::{Client, ClientError, Kept, VaultTrust, new_op_id, now, segment, write};
 use crate::api;
@@ -38,6 +40,10 @@ impl Stranger {
         let http = Http::new(url, tls, None)?;
         let info: api::VaultInfo = http.fetch(Call::get("/api/v1/vault")).await?;
         let trust = VaultTrust::prove(fingerprint, &info)?;
+        let text = http.bytes_at_most(Call::get("/log/keys"), MAX_CHANGES_BYTES).await?;
+        let logs = trust.logs().follow(&parse_keys(&text)?, Some(&trust.known()));
+        let logs = logs.map_err(|_| ClientError::OtherVault("its log's keys do not follow from record 0"))?;
+        let trust = trust.with_logs(logs);
         Ok(Self { http, trust })
     }
 
@@ -94,7 +100,7 @@ impl Client {
         let prepared: api::Prepared = self.http.fetch(Call::ask("/api/v1/keys/prepare").json(&body)?).await?;
         let statement = parse(&prepared)?;
         let vouching = self.key.as_ref().map_or(Vouching::ByVault, |_| Vouching::ByKey);
-        let person = check_enrolment(&statement, &self.trust, public, vouching)?;
+        let person = check_enrolment(&statement, self.trust(), public, vouching)?;
         let asked = custody::json::Value::from(checked);
         same("data.checked", &Some(&asked), &statement.data.get("checked")).map_err(ClientError::NotAsked)?;
         same("person", &self.person, &person).map_err(ClientError::NotAsked)?;
@@ -113,7 +119,7 @@ impl Client {
         };
         let recorded: api::Recorded =
             self.http.fetch(write("/api/v1/keys", statement.op_id).json(&body)?).await?;
-        self.keep(&recorded.receipts, Of::Composed(&|said: &Statement| *said == statement))
+        self.keep(&recorded.receipts, Of::Composed(&|said: &Statement| *said == statement)).await
     }
 
     /// Enrolments that wait for this person to vouch.
@@ -131,7 +137,7 @@ impl Client {
         let prepared = api::Prepared { statement: bytes.clone(), openings: Vec::new() };
         let statement = parse(&prepared)?;
         let public = enrolment.key.parse().map_err(|_| ClientError::Protocol("a key is 32 bytes in hex"))?;
-        let person = check_enrolment(&statement, &self.trust, public, Vouching::ByKey)?;
+        let person = check_enrolment(&statement, self.trust(), public, Vouching::ByKey)?;
         same("person", &enrolment.person, &person.to_string()).map_err(ClientError::NotAsked)?;
         let own = (Actor::Person(self.person), key_hash(&key.verifying_key()));
         same("actor", &own, &(statement.actor, statement.actor_key)).map_err(ClientError::NotAsked)?;
@@ -139,7 +145,7 @@ impl Client {
         let body = api::Approve { signature: api::Bytes64(signature.to_vec()) };
         let path = format!("/api/v1/enrolments/{}/approve", segment(&enrolment.id)?);
         let recorded: api::Recorded = self.http.fetch(write(path, new_op_id()).json(&body)?).await?;
-        self.keep(&recorded.receipts, Of::Composed(&|said: &Statement| *said == statement))
+        self.keep(&recorded.receipts, Of::Composed(&|said: &Statement| *said == statement)).await
     }
 }
 

@@ -239,7 +239,8 @@ impl Client {
         let received = |said: &Statement| {
             said.kind == Kind::ContentReceived && self.is_of_content(said, case, item) && same(said)
         };
-        let kept = self.keep(&found.receipts, Of::Composed(&|said| registered(said) || received(said)))?;
+        let kept =
+            self.keep(&found.receipts, Of::Composed(&|said| registered(said) || received(said))).await?;
         let said = |kept: &Kept| kept.checked.statement.clone();
         let registration = kept.iter().map(said).find(registered).ok_or(ClientError::NoReceipt)?;
         let Ok(Act::ItemRegistered(_, _, ItemRegistered { class, .. }, ..)) = Act::parse(&registration)

@@ -20,10 +20,15 @@ pub mod secret;
 mod trust;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
+use custody::checkpoint::CheckpointError;
 use custody::digest::Digest;
 use custody::envelope::{self, PayloadType, key_hash};
 use custody::id::{CaseId, ItemId, KeyHash, OpId, PersonId};
+use custody::log_keys::MAX_CHANGES_BYTES;
+use custody::note::{NoteError, SignedNote};
+use custody::receipt::Receipt;
 use custody::statement::{Actor, Assurance};
 use custody::time::Timestamp;
 use ed25519_dalek::SigningKey;
@@ -45,7 +50,9 @@ use receipts::{Of, Receipts};
 /// A signed-in person at a vault.
 pub struct Client {
     http: Http,
-    trust: VaultTrust,
+    profile: Box<Profile>,
+    /// With the log's later keys, once they were needed and proven.
+    followed: OnceLock<Box<VaultTrust>>,
     person: PersonId,
     key: Option<SigningKey>,
     receipts: Receipts,
@@ -59,7 +66,8 @@ impl Client {
         let token = secret::read(&profile.token_file())?;
         Ok(Self {
             http: Http::new(profile.url(), profile.tls(), Some(&token))?,
-            trust: profile.trust().clone(),
+            profile: Box::new(profile.clone()),
+            followed: OnceLock::new(),
             person: profile.person(),
             key,
             receipts: Receipts::open(&profile.receipts())?,
@@ -73,8 +81,31 @@ impl Client {
     }
 
     /// The vault.
-    pub const fn trust(&self) -> &VaultTrust {
-        &self.trust
+    pub fn trust(&self) -> &VaultTrust {
+        self.followed.get().map_or_else(|| self.profile.trust(), Box::as_ref)
+    }
+
+    /// Makes sure that the key which signed a checkpoint is known, if it is one of the log's: asks which keys it has had
+    /// since, believes those that each key before has signed for, and keeps them in the profile. Where that fails, the
+    /// checkpoint will not be believed.
+    async fn know_signer(&self, note: &SignedNote) {
+        let unknown = CheckpointError::Note(NoteError::NoKnownSigner);
+        if self.followed.get().is_some() || self.trust().logs().open(note) != Err(unknown) {
+            return;
+        }
+        let asked = async {
+            let text = self.http.bytes_at_most(Call::get("/log/keys"), MAX_CHANGES_BYTES).await?;
+            let trust = self.trust().clone();
+            let logs = trust.logs().follow(&log::parse_keys(&text)?, Some(&trust.known()));
+            let logs =
+                logs.map_err(|_| ClientError::Protocol("a log's next key is signed for by the one before"))?;
+            self.profile.clone().set_log_keys(&logs)?;
+            Ok::<_, ClientError>(Box::new(trust.with_logs(logs)))
+        };
+        match asked.await {
+            Ok(trust) => drop(self.followed.set(trust)),
+            Err(error) => tracing::warn!(error = %error, "the log's later keys could not be followed"),
+        }
     }
 
     /// H(the person's own public key), if there is a key on this device.
@@ -104,31 +135,35 @@ impl Client {
         let signed = api::Signed { envelope: api::Bytes64(envelope.clone()), openings: prepared.openings };
         let call = write("/api/v1/statements", ask.op_id()).json(&signed)?;
         let recorded: api::Recorded = self.http.fetch(call).await?;
-        self.keep(&recorded.receipts, Of::Envelope(&envelope))
+        self.keep(&recorded.receipts, Of::Envelope(&envelope)).await
     }
 
     async fn say_on_behalf(&self, ask: &Ask) -> Result<Vec<Kept>, ClientError> {
-        let voice = self.voice(self.trust.key_hash(), Assurance::Session);
+        let voice = self.voice(self.trust().key_hash(), Assurance::Session);
         let call = write("/api/v1/statements/on-behalf", ask.op_id()).json(&ask.draft(None))?;
         let recorded: api::Recorded = self.http.fetch(call).await?;
-        self.keep(&recorded.receipts, Of::OnBehalf(ask, &voice))
+        self.keep(&recorded.receipts, Of::OnBehalf(ask, &voice)).await
     }
 
     /// Checks and keeps receipts; there is at least one, and no record has two.
-    fn keep(&self, receipts: &api::Receipts, of: Of<'_>) -> Result<Vec<Kept>, ClientError> {
+    async fn keep(&self, receipts: &api::Receipts, of: Of<'_>) -> Result<Vec<Kept>, ClientError> {
         if receipts.is_empty() {
             return Err(ClientError::NoReceipt);
         }
+        // All are under one checkpoint; one that does not parse is kept as evidence below.
+        if let Some(Ok(first)) = receipts.to_keep().next().map(|bytes| Receipt::parse(&bytes)) {
+            self.know_signer(first.proof.checkpoint()).await;
+        }
         let kept: Vec<_> = receipts
             .to_keep()
-            .map(|bytes| self.receipts.check_and_keep(&bytes, &self.trust, of))
+            .map(|bytes| self.receipts.check_and_keep(&bytes, self.trust(), of))
             .collect::<Result<_, _>>()?;
         let records: BTreeSet<_> = kept.iter().map(|kept| kept.checked.record_hash).collect();
         if records.len() < kept.len() { Err(ClientError::NoReceipt) } else { Ok(kept) }
     }
 
     fn voice(&self, key: KeyHash, assurance: Assurance) -> Voice {
-        Voice { vault: self.trust.fingerprint(), actor: Actor::Person(self.person), key, assurance }
+        Voice { vault: self.trust().fingerprint(), actor: Actor::Person(self.person), key, assurance }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use custody::digest::Digest;
 use custody::id::PersonId;
+use custody::log_keys::LogKeys;
 use custody::note::VerifierKey;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,19 @@ struct Wire {
     key: Option<PathBuf>,
     /// Folder of receipts.
     receipts: PathBuf,
+    /// The log's later keys, once they were followed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    log_keys: Vec<LaterKey>,
+}
+
+/// A key that the log got after the one that record 0 names.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LaterKey {
+    /// Index of the record that says so.
+    since: u64,
+    /// The verifier key.
+    vkey: String,
 }
 
 /// What a new profile is made of.
@@ -91,6 +105,10 @@ impl Profile {
         let key = digest("vault_key", &wire.vault_key)?;
         let trust = VaultTrust::new(digest("vault", &wire.vault)?, log, key.as_bytes())
             .map_err(|_| problem("`vault_key` is not a public key".into()))?;
+        let logs = wire.log_keys.iter().try_fold(trust.logs().clone(), |logs, later| {
+            logs.replaced(later.since, later.vkey.parse().ok()?).ok()
+        });
+        let trust = trust.with_logs(logs.ok_or_else(|| problem("`log_keys` are not the log's".into()))?);
         let person = wire.person.parse().map_err(|_| problem("`person` is not an id".into()))?;
         Ok(Self { path: path.to_owned(), wire, tls, trust, person })
     }
@@ -107,6 +125,7 @@ impl Profile {
             token: new.token,
             key: new.key,
             receipts: new.receipts,
+            log_keys: later_keys(new.trust.logs()),
         };
         let text = toml::to_string(&wire).map_err(|error| ClientError::Input(error.to_string()))?;
         super::secret::write(path, text.trim_end())?;
@@ -116,6 +135,17 @@ impl Profile {
     /// Names the person's own key in the profile, from now on.
     pub fn set_key(&mut self, key: &Path) -> Result<(), ClientError> {
         self.wire.key = Some(key.to_owned());
+        self.write()
+    }
+
+    /// Keeps the log's keys, which were followed from the one in the profile.
+    pub fn set_log_keys(&mut self, logs: &LogKeys) -> Result<(), ClientError> {
+        self.wire.log_keys = later_keys(logs);
+        self.trust = self.trust.clone().with_logs(logs.clone());
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), ClientError> {
         let text = toml::to_string(&self.wire).map_err(|error| ClientError::Input(error.to_string()))?;
         let folder = self.folder().to_owned();
         let mut new = tempfile::NamedTempFile::new_in(&folder).map_err(file(&folder))?;
@@ -178,6 +208,11 @@ impl Profile {
             _ => Path::new("."),
         }
     }
+}
+
+fn later_keys(logs: &LogKeys) -> Vec<LaterKey> {
+    let later = logs.former().iter().zip(logs.each().skip(1));
+    later.map(|(former, key)| LaterKey { since: former.until, vkey: key.to_string() }).collect()
 }
 
 /// Where profiles live: `$CUSTOS_HOME`, else `$XDG_CONFIG_HOME/custos`, else `~/.config/custos`.

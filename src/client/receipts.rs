@@ -115,7 +115,7 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn check(bytes: &[u8], trust: &VaultTrust, of: Of<'_>) -> Result<Checked, ReceiptProblem> {
     let receipt = Receipt::parse(bytes)?;
-    let checked = receipt.check(&trust.fingerprint(), trust.log())?;
+    let checked = receipt.check_with(&trust.fingerprint(), trust.logs())?;
     match of {
         Of::Envelope(sent) if *receipt.envelope != *sent => return Err(ReceiptProblem::OtherEnvelope),
         Of::OnBehalf(ask, voice) => {

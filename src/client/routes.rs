@@ -169,7 +169,7 @@ impl Client {
             (said.actor, said.op_id) == (Actor::Person(self.person), op_id)
                 && matches!(act, Ok(Act::KeyRevoked(_, revoked)) if revoked.key == key)
         };
-        self.keep(&recorded.receipts, Of::Composed(&asked))
+        self.keep(&recorded.receipts, Of::Composed(&asked)).await
     }
 
     /// `POST /api/v1/tokens`
@@ -195,7 +195,7 @@ impl Client {
         let op_id = new_op_id();
         let call = write(format!("/api/v1/cases/{case}/exports"), op_id).json(new)?;
         let export: api::Export = self.http.fetch(call).await?;
-        if export.fingerprint != self.trust.fingerprint().to_hex() {
+        if export.fingerprint != self.trust().fingerprint().to_hex() {
             return Err(ClientError::OtherVault("the export names another vault"));
         }
         let asked = |said: &Statement| match Act::parse(said) {
@@ -203,7 +203,7 @@ impl Client {
             Ok(Act::BundleCompleted(completed)) => completed.export.to_hex() == export.id,
             _ => false,
         };
-        let kept = self.keep(&export.receipts, Of::Composed(&asked))?;
+        let kept = self.keep(&export.receipts, Of::Composed(&asked)).await?;
         if !kept.iter().any(|receipt| receipt.checked.record_hash.to_hex() == export.id) {
             return Err(ClientError::NoReceipt);
         }

@@ -4,6 +4,7 @@ use custody::act::Act;
 use custody::digest::Digest;
 use custody::envelope::{Envelope, PayloadType, key_hash};
 use custody::id::KeyHash;
+use custody::log_keys::{LogKeys, VaultKey};
 use custody::note::VerifierKey;
 use custody::record::{Record, record_hash};
 use custody::statement::Statement;
@@ -16,7 +17,7 @@ use crate::api::VaultInfo;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VaultTrust {
     fingerprint: Digest,
-    log: VerifierKey,
+    logs: LogKeys,
     key: VerifyingKey,
 }
 
@@ -25,7 +26,7 @@ impl VaultTrust {
     pub fn new(fingerprint: Digest, log: VerifierKey, key: &[u8; 32]) -> Result<Self, ClientError> {
         let key = VerifyingKey::from_bytes(key)
             .map_err(|_| ClientError::OtherVault("its public key is not an Ed25519 key"))?;
-        Ok(Self { fingerprint, log, key })
+        Ok(Self { fingerprint, logs: log.into(), key })
     }
 
     /// Proves what a vault says about itself against the fingerprint on paper: that is the hash of record 0, which
@@ -59,9 +60,25 @@ impl VaultTrust {
         self.fingerprint
     }
 
-    /// The key that signs checkpoints.
-    pub const fn log(&self) -> &VerifierKey {
-        &self.log
+    /// The log's key that record 0 names.
+    pub fn log(&self) -> &VerifierKey {
+        self.logs.first()
+    }
+
+    /// The keys that the log has had, as far as they are known.
+    pub const fn logs(&self) -> &LogKeys {
+        &self.logs
+    }
+
+    /// The same, once the log's later keys were followed to these.
+    #[must_use]
+    pub fn with_logs(self, logs: LogKeys) -> Self {
+        Self { logs, ..self }
+    }
+
+    /// The vault, as its log's later keys are checked with.
+    pub const fn known(&self) -> VaultKey {
+        VaultKey { vault: self.fingerprint, key: self.key }
     }
 
     /// The vault's own key.

@@ -87,6 +87,18 @@ pub const TABLE: &[Row] = &[
         "ask again in a second; if it stays so, `GET /readyz` says why",
     ),
     (
+        "log-key-replaced",
+        503,
+        "The vault must be started again",
+        "tell the administrator: the log has a new key, and the service must be started again to read it",
+    ),
+    (
+        "log-key-gone",
+        410,
+        "The bundle cannot be made again",
+        "export the case anew: the log's key of that time was removed from the keyring",
+    ),
+    (
         "recovery-unchecked",
         409,
         "The recovery kit was not checked",
@@ -197,6 +209,9 @@ pub const TABLE: &[Row] = &[
         "The member has custody",
         "let them transfer what they hold and decline what they are offered, then remove them",
     ),
+    ("other-log-key", 409, "Not the log's present key", "read which key the log has: GET /api/v1/vault"),
+    ("log-key-unfit", 422, "No key for this log", "use a new plain Ed25519 key under the log's name"),
+    ("not-an-anchor", 422, "No checkpoint of this log", "name a checkpoint that the log's key has signed"),
 ];
 
 /// When an upload that found no room is worth another try.

@@ -198,6 +198,7 @@ pub fn routes(service: &mut ServiceConfig) {
         .service(api::log::readyz)
         .service(api::log::vault)
         .service(api::log::checkpoint)
+        .service(api::log::keys)
         .service(api::log::entries)
         .service(api::log::tile)
         .service(api::people::me)
@@ -257,7 +258,7 @@ pub fn routes(service: &mut ServiceConfig) {
     info(title = "Custos", description = "Evidence vault and chain of custody"),
     paths(
         api::log::livez, api::log::readyz, api::log::vault, api::log::checkpoint, api::log::entries,
-        api::log::tile,
+        api::log::tile, api::log::keys,
         api::people::me, api::people::new_org, api::people::orgs, api::people::new_person, api::people::persons,
         api::people::person, api::people::grant_role, api::people::revoke_role, api::people::invite,
         api::people::prepare_redemption, api::people::redeem, api::people::enrolments, api::people::approve,

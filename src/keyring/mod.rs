@@ -17,7 +17,7 @@ use custody::digest::Digest;
 use custody::entropy::Entropy;
 use custody::envelope::key_hash;
 use custody::keys::{Kek, KekRef, Key32, KeyContext, KeyError, WrappedKey};
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{SigningKey, VerifyingKey};
 
 pub use error::KeyringError;
 pub use file::Fields;
@@ -40,7 +40,7 @@ pub struct Keyring {
     dir: PathBuf,
     keks: BTreeMap<u32, Kek>,
     current: u32,
-    log: SigningKey,
+    log: BTreeMap<u32, SigningKey>,
     vault: SigningKey,
 }
 
@@ -52,7 +52,7 @@ impl Keyring {
         entropy: &mut dyn Entropy,
     ) -> Result<Self, KeyringError> {
         file::create_dir(dir)?;
-        for name in [KeyName::Kek(1), KeyName::Log, KeyName::Vault] {
+        for name in [KeyName::Kek(1), KeyName::Log(1), KeyName::Vault] {
             store(dir, name, &Key32::make(entropy), provider, entropy)?;
         }
         Self::open(dir, provider)
@@ -60,14 +60,27 @@ impl Keyring {
 
     /// Opens the keys of an existing vault.
     pub fn open(dir: &Path, provider: &dyn KeyProvider) -> Result<Self, KeyringError> {
+        let keyring = Self::open_to_continue(dir, provider)?;
+        if keyring.log.is_empty() {
+            return Err(KeyringError::Missing(dir.join(KeyName::Log(1).file())));
+        }
+        Ok(keyring)
+    }
+
+    /// The same, where all keys of the log may be lost.
+    pub fn open_to_continue(dir: &Path, provider: &dyn KeyProvider) -> Result<Self, KeyringError> {
         file::check_dir(dir)?;
         let mut keks = BTreeMap::new();
-        for version in kek_versions(dir)? {
+        for version in versions(dir, KeyName::Kek)? {
             keks.insert(version, KeyName::Kek(version).kek(load(dir, KeyName::Kek(version), provider)?));
         }
         let current =
             *keks.last_key_value().ok_or_else(|| KeyringError::Missing(dir.join(KeyName::Kek(1).file())))?.0;
-        let log = SigningKey::from_bytes(load(dir, KeyName::Log, provider)?.expose());
+        let mut log = BTreeMap::new();
+        for version in versions(dir, KeyName::Log)? {
+            let key = load(dir, KeyName::Log(version), provider)?;
+            log.insert(version, SigningKey::from_bytes(key.expose()));
+        }
         let vault = SigningKey::from_bytes(load(dir, KeyName::Vault, provider)?.expose());
         Ok(Self { dir: dir.to_owned(), keks, current, log, vault })
     }
@@ -115,9 +128,28 @@ impl Keyring {
         self.keks.get(&version)
     }
 
-    /// Signs checkpoints.
-    pub const fn log_key(&self) -> &SigningKey {
+    /// The keys of the log by version: those that were replaced as far as they are still here, the present one, and the
+    /// next one if it was made already. Which is which the vault's records say.
+    pub const fn log_keys(&self) -> &BTreeMap<u32, SigningKey> {
         &self.log
+    }
+
+    /// The private half of a key of the log.
+    pub fn log_key(&self, public: &VerifyingKey) -> Option<&SigningKey> {
+        self.log.values().find(|key| key.verifying_key() == *public)
+    }
+
+    /// Adds a new key for the log; it signs nothing until a record makes it the log's. Returns its version.
+    pub fn add_log_key(
+        &mut self,
+        provider: &dyn KeyProvider,
+        entropy: &mut dyn Entropy,
+    ) -> Result<u32, KeyringError> {
+        let version = self.log.last_key_value().map_or(1, |(newest, _)| newest + 1);
+        let name = KeyName::Log(version);
+        store(&self.dir, name, &Key32::make(entropy), provider, entropy)?;
+        self.log.insert(version, SigningKey::from_bytes(load(&self.dir, name, provider)?.expose()));
+        Ok(version)
     }
 
     /// Signs manifests, and statements of the vault itself.
@@ -150,7 +182,8 @@ impl core::fmt::Debug for Keyring {
 #[derive(Debug, Clone, Copy)]
 enum KeyName {
     Kek(u32),
-    Log,
+    /// The log's first key is without a number, as there was none before it could be replaced.
+    Log(u32),
     Vault,
 }
 
@@ -159,7 +192,8 @@ impl KeyName {
     fn parse(text: &str) -> Option<Self> {
         let name = match text.split_once('/') {
             Some(("kek", version)) => Self::Kek(version.parse().ok()?),
-            _ if text == "log" => Self::Log,
+            Some(("log", version)) => Self::Log(version.parse().ok()?),
+            _ if text == "log" => Self::Log(1),
             _ if text == "vault" => Self::Vault,
             _ => return None,
         };
@@ -170,7 +204,8 @@ impl KeyName {
     fn text(self) -> String {
         match self {
             Self::Kek(version) => format!("kek/{version}"),
-            Self::Log => "log".into(),
+            Self::Log(1) => "log".into(),
+            Self::Log(version) => format!("log/{version}"),
             Self::Vault => "vault".into(),
         }
     }
@@ -183,7 +218,7 @@ impl KeyName {
     fn check(self, key: &Key32) -> Digest {
         match self {
             Self::Kek(_) => self.kek(Key32::new(*key.expose())).canary(),
-            Self::Log | Self::Vault => key_hash(&SigningKey::from_bytes(key.expose()).verifying_key()),
+            Self::Log(_) | Self::Vault => key_hash(&SigningKey::from_bytes(key.expose()).verifying_key()),
         }
     }
 
@@ -234,13 +269,13 @@ fn load(dir: &Path, name: KeyName, provider: &dyn KeyProvider) -> Result<Key32, 
 }
 
 /// The versions for which there is a file.
-fn kek_versions(dir: &Path) -> Result<Vec<u32>, KeyringError> {
+fn versions(dir: &Path, of: fn(u32) -> KeyName) -> Result<Vec<u32>, KeyringError> {
     let mut versions = Vec::new();
     for entry in fs::read_dir(dir).map_err(file::io(dir))? {
         let name = entry.map_err(file::io(dir))?.file_name();
-        let version =
-            name.to_str().and_then(|name| name.strip_prefix("kek-")?.strip_suffix(".key")?.parse().ok());
-        versions.extend(version.filter(|version| KeyName::Kek(*version).file().as_str() == name));
+        let Some(name) = name.to_str() else { continue };
+        let number = name.strip_suffix(".key").and_then(|name| name.rsplit('-').next()?.parse().ok());
+        versions.extend([number, Some(1)].into_iter().flatten().find(|version| of(*version).file() == name));
     }
     Ok(versions)
 }

@@ -46,9 +46,9 @@ fn what_was_created_opens_again_with_both_providers() {
         let dir = parent.path().join("keys");
         let created = Keyring::create(&dir, provider, &mut OsEntropy).unwrap();
         let opened = Keyring::open(&dir, provider).unwrap();
-        assert_eq!(created.log_key().verifying_key(), opened.log_key().verifying_key());
+        assert_eq!(created.log_keys()[&1].verifying_key(), opened.log_keys()[&1].verifying_key());
         assert_eq!(created.vault_key().verifying_key(), opened.vault_key().verifying_key());
-        assert_ne!(opened.log_key().verifying_key(), opened.vault_key().verifying_key());
+        assert_ne!(opened.log_keys()[&1].verifying_key(), opened.vault_key().verifying_key());
         assert_eq!(created.canaries(), opened.canaries());
         let wrapped = created.wrap(&a_case(), &Key32::new([3; 32]), &mut OsEntropy);
         assert_eq!(opened.unwrap(&a_case(), &wrapped).unwrap().expose(), &[3; 32]);

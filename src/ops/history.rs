@@ -2,9 +2,10 @@
 //! nothing: what the bytes mean is for [`super::replay`].
 
 use custody::act::Act;
-use custody::checkpoint::Checkpoint;
 use custody::digest::Digest;
 use custody::envelope::{Envelope, PayloadType};
+use custody::kind::Kind;
+use custody::log_keys::LogKeys;
 use custody::merkle::{Batch, Frontier, Node, leaf_hash};
 use custody::note::VerifierKey;
 use custody::record::{Entry, Link, NextOpening, Record, leaf_commitment, record_hash};
@@ -73,7 +74,7 @@ struct Walk {
     /// Entries whose records are lost, as a recovery says.
     lost: u64,
     frontier: Frontier,
-    log: Option<VerifierKey>,
+    log: Option<LogKeys>,
     /// Whether no record and no entry was missing or unreadable so far.
     whole: bool,
     /// Records whose entry is not the one that record and salt make. Which of the two is wrong, the tree will tell.
@@ -192,20 +193,29 @@ impl Walk {
 
     /// One record by itself.
     fn record(&mut self, row: &HistoryRow, found: &mut Differences) {
+        let record = Record::parse(&row.record);
+        let replaces_log_key =
+            |record: &Record| matches!(record.kind, Kind::LogKeyRotated | Kind::LogContinued);
         match row.envelope.as_deref() {
             None => found.add("statements", row.stmt, "it is missing"),
             Some(envelope) if Digest::of(envelope) != row.stmt => {
                 found.add("statements", row.stmt, "its envelope was changed");
             }
             Some(envelope) if row.log_index == 0 => {
-                self.log = log_key(envelope);
+                self.log = log_keys(None, row.log_index, envelope);
                 if self.log.is_none() {
                     found.add("statements", row.stmt, "it does not create a vault");
                 }
             }
+            Some(envelope) if record.as_ref().is_ok_and(replaces_log_key) => {
+                self.log = log_keys(self.log.take(), row.log_index, envelope);
+                if self.log.is_none() {
+                    found.add("statements", row.stmt, "it does not name the log's next key");
+                }
+            }
             Some(_) => {}
         }
-        let problem = match Record::parse(&row.record) {
+        let problem = match record {
             Err(_) => "it cannot be read as a record",
             Ok(_) if record_hash(&row.record) != row.hash => "record and record_hash do not belong together",
             Ok(record) if record.log_index != row.log_index => "it is a record of another place",
@@ -225,7 +235,7 @@ impl Walk {
         }
         let Some(log) = &self.log else { return false };
         let root = self.frontier.root();
-        let as_signed = match Checkpoint::open(&head.checkpoint, log) {
+        let as_signed = match log.open(&head.checkpoint) {
             Err(error) => {
                 found.add("log_head", 1, format!("its checkpoint: {error}"));
                 return false;
@@ -283,10 +293,12 @@ fn opens(link: Option<Link>, opening: Option<NextOpening>) -> bool {
     }
 }
 
-/// The log's key, as the vault's first statement names it.
-fn log_key(envelope: &[u8]) -> Option<VerifierKey> {
-    match act(envelope)? {
-        Act::VaultCreated(created) => created.log_vkey.parse().ok(),
+/// The log's keys after a statement that names the first or the next one.
+fn log_keys(before: Option<LogKeys>, index: u64, envelope: &[u8]) -> Option<LogKeys> {
+    match (before, act(envelope)?) {
+        (None, Act::VaultCreated(d)) => Some(LogKeys::from(d.log_vkey.parse::<VerifierKey>().ok()?)),
+        (Some(keys), Act::LogKeyRotated(d)) => keys.replaced(index, d.log_vkey.parse().ok()?).ok(),
+        (Some(keys), Act::LogContinued(d)) => keys.replaced(index, d.log_vkey.parse().ok()?).ok(),
         _ => None,
     }
 }

@@ -13,7 +13,7 @@ use crate::sequencer::{Replay, Stop};
 use crate::store::{HistoryRow, Store, StoreError, Table, Tx, Value};
 
 /// Tables that follow from statements and records alone.
-const REBUILT: [&str; 16] = [
+const REBUILT: [&str; 17] = [
     "statements",
     "records",
     "positions",
@@ -23,6 +23,7 @@ const REBUILT: [&str; 16] = [
     "recoveries",
     "lost_tags",
     "vault",
+    "former_log_keys",
     "orgs",
     "persons",
     "keys",

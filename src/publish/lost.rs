@@ -6,11 +6,11 @@
 
 use custody::checkpoint::Checkpoint;
 use custody::merkle::{Frontier, leaf_hash};
-use custody::note::{SignedNote, VerifierKey};
+use custody::note::SignedNote;
 use custody::record::ENTRY_BYTES;
 use custody::tile::{FULL_WIDTH, TileKind, TilePath, parse_entries};
 
-use super::StartError;
+use super::{Signers, StartError};
 use crate::blobs::{BlobsError, LogFile, LogObjects};
 use crate::store::{Store, StoreError};
 
@@ -126,7 +126,7 @@ impl LostError {
 }
 
 /// Reads the whole published log, and compares it with the database.
-pub async fn lost(store: &Store, objects: &LogObjects, log: &VerifierKey) -> Result<Lost, LostError> {
+pub async fn lost(store: &Store, objects: &LogObjects, log: &Signers) -> Result<Lost, LostError> {
     let head = store.read().await?.log_head().await?.ok_or(StoreError::NoVault)?;
     let (from, root) = (head.size(), head.frontier.root());
     let signed = signed(objects, LogFile::Checkpoint, log).await?.ok_or(LostError::Unpublished)?;
@@ -224,14 +224,10 @@ fn sized(path: TilePath, bytes: &[u8]) -> Option<Vec<[u8; ENTRY_BYTES]>> {
     parse_entries(path, bytes).ok()?.into_iter().map(|entry| entry.try_into().ok()).collect()
 }
 
-async fn signed(
-    objects: &LogObjects,
-    file: LogFile,
-    log: &VerifierKey,
-) -> Result<Option<Checkpoint>, LostError> {
+async fn signed(objects: &LogObjects, file: LogFile, log: &Signers) -> Result<Option<Checkpoint>, LostError> {
     let Some(bytes) = objects.read(file).await? else { return Ok(None) };
     let note = SignedNote::parse(&bytes).map_err(|_| LostError::OtherLog)?;
-    Checkpoint::open(&note, log).map(Some).map_err(|_| LostError::OtherLog)
+    log.open(&note).map(Some).map_err(|_| LostError::OtherLog)
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use lost::{Lost, LostError, lost};
-pub use start::{Found, StartError, find};
+pub use start::{Found, Signers, StartError, find};
 
 use crate::blobs::{BlobsError, LogFile, LogObjects};
 use crate::clock::Clock;

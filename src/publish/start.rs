@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use custody::checkpoint::Checkpoint;
+use custody::checkpoint::{Checkpoint, CheckpointError};
 use custody::digest::Digest;
+use custody::log_keys::LogKeys;
 use custody::merkle::{EMPTY_ROOT, Plan};
-use custody::note::{SignedNote, VerifierKey};
+use custody::note::{NoteError, SignatureType, SignedNote, VerifierKey};
+use ed25519_dalek::VerifyingKey;
 
 use super::lost::{LostError, full, tail};
 use super::{BUNDLE, Published};
@@ -78,13 +80,46 @@ impl StartError {
     }
 }
 
+/// Who may have signed what is published.
+#[derive(Debug, Clone)]
+pub struct Signers {
+    /// The log's keys, as the records say.
+    pub log: LogKeys,
+    /// Further keys that the vault holds: a restore may have lost the record that made one of them the log's.
+    pub held: Vec<VerifyingKey>,
+}
+
+impl From<VerifierKey> for Signers {
+    fn from(key: VerifierKey) -> Self {
+        Self { log: key.into(), held: Vec::new() }
+    }
+}
+
+impl Signers {
+    /// A checkpoint that the log has signed, whether or not the records still say so.
+    pub(super) fn open(&self, note: &SignedNote) -> Result<Checkpoint, CheckpointError> {
+        let error = match self.log.open(note) {
+            Err(
+                error @ (CheckpointError::Note(NoteError::NoKnownSigner) | CheckpointError::NotYet { .. }),
+            ) => error,
+            other => return other,
+        };
+        let name = Checkpoint::parse(note.text())?.origin().key_name();
+        let named = |key: &VerifyingKey| VerifierKey::new(name.clone(), SignatureType::Ed25519, *key).ok();
+        let keys = self.held.iter().chain(self.log.each().map(VerifierKey::public_key));
+        let mut opened = keys.filter_map(|key| Checkpoint::open(note, &named(key)?).ok());
+        opened.next().ok_or(error)
+    }
+}
+
 /// Compares the published log with the database.
-pub async fn find(store: &Store, objects: &LogObjects, log: &VerifierKey) -> Result<Found, StartError> {
+pub async fn find(store: &Store, objects: &LogObjects, signers: &Signers) -> Result<Found, StartError> {
+    let log = &signers.log;
     let mut found = Found::default();
     for file in [LogFile::Checkpoint, LogFile::Witnessed] {
         let Some(bytes) = objects.read(file).await? else { continue };
         let note = SignedNote::parse(&bytes).map_err(|_| StartError::OtherLog)?;
-        let checkpoint = Checkpoint::open(&note, log).map_err(|_| StartError::OtherLog)?;
+        let checkpoint = signers.open(&note).map_err(|_| StartError::OtherLog)?;
         compare(store, &checkpoint).await?;
         if file == LogFile::Checkpoint {
             let (size, note) = (checkpoint.size(), Arc::new(note));
@@ -92,7 +127,10 @@ pub async fn find(store: &Store, objects: &LogObjects, log: &VerifierKey) -> Res
         }
     }
     beyond(store, objects).await?;
-    if let Some(row) = store.read().await?.newest_checkpoint().await? {
+    // Cosignatures of a log that was given up say nothing of the one that goes on.
+    let newest = store.read().await?.newest_checkpoint().await?;
+    let newest = newest.filter(|row| log.of_size(row.size).name() == log.present().name());
+    if let Some(row) = newest {
         found.witnessed = Some(Published { size: row.size, note: Arc::new(row.note), witnessed: true });
     }
     Ok(found)

@@ -43,6 +43,12 @@ pub(super) enum AskError {
     /// It says that what was sent does not continue what it has cosigned.
     #[error("it has cosigned another history")]
     Forked,
+    /// It has not been told of the key that signs the log now, but of one before.
+    #[error("it refuses with status 403: it does not know the log's present key ({0})")]
+    OtherKey(String),
+    /// It has not been told of the log.
+    #[error("it refuses with status 404: it does not follow this log ({0})")]
+    OtherLog(String),
     /// It says no.
     #[error("it refuses with status {0}")]
     Refused(u16),
@@ -67,6 +73,8 @@ pub(super) struct Question<'a> {
     /// Entries that the checkpoint covers.
     pub(super) size: u64,
     pub(super) note: &'a SignedNote,
+    /// The log's present key, as a witness must be told it.
+    pub(super) log: &'a str,
 }
 
 impl Witness {
@@ -147,6 +155,8 @@ impl Question<'_> {
                 }
                 Answer::Conflict { size } => old = size,
                 Answer::Unprocessable => return Err(AskError::Forked),
+                Answer::Forbidden => return Err(AskError::OtherKey(self.log.to_owned())),
+                Answer::NotFound => return Err(AskError::OtherLog(self.log.to_owned())),
                 other => return Err(AskError::Refused(other.status())),
             }
         }

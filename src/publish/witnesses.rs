@@ -132,7 +132,8 @@ impl Witnesses {
     ) -> Result<Round, StoreError> {
         let now = Instant::now();
         let http = self.http.clone();
-        let question = Question { http: &http, store, size, note };
+        let log = store.read().await?.vault().await?.map(|vault| vault.log_vkey).unwrap_or_default();
+        let question = Question { http: &http, store, size, note, log: &log };
         let due = self.each.iter().enumerate().filter(|(_, witness)| witness.is_due(size, now));
         let mut asked: FuturesUnordered<_> = due
             .map(|(index, witness)| {

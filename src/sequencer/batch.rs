@@ -11,10 +11,12 @@ use custody::entropy::Entropy;
 use custody::envelope::{self, PayloadType, key_hash};
 use custody::id::OpId;
 use custody::kind::Kind;
+use custody::note::{SignatureType, VerifierKey};
 use custody::record::{LogIdentity, Sequence};
 use custody::rules::{Footprint, State, Vault};
 use custody::statement::{Actor, Assurance, Statement, Version};
 use custody::time::Timestamp;
+use ed25519_dalek::SigningKey;
 
 use super::keys::{KeyCache, SigningKeys, Verified};
 use super::recovery::Recoveries;
@@ -120,7 +122,8 @@ pub(super) struct Sequencer {
     keys: Arc<SigningKeys>,
     clock: Arc<dyn Clock>,
     entropy: Box<dyn Entropy + Send>,
-    log: LogIdentity,
+    /// Signs checkpoints: the log's present key, as far as this process knows.
+    log_key: Arc<SigningKey>,
     vault: Digest,
     /// Wall and monotonic clock at the batch before.
     before: Option<(Timestamp, u64)>,
@@ -161,16 +164,16 @@ impl Sequencer {
         keys: Arc<SigningKeys>,
         clock: Arc<dyn Clock>,
         entropy: Box<dyn Entropy + Send>,
-        vault: Vault,
+        vault: Digest,
     ) -> Self {
-        let log = LogIdentity { origin: vault.origin, vault: Some(vault.id) };
+        let log_key = Arc::new(keys.log.clone());
         Self {
             store,
             keys,
             clock,
             entropy,
-            log,
-            vault: vault.id,
+            log_key,
+            vault,
             before: None,
             kept: Kept::default(),
             recoveries: Recoveries::default(),
@@ -228,7 +231,9 @@ impl Sequencer {
         let resuming = self.recoveries.resuming(&mut tx, &head, &self.vault, (&sequences, &heads)).await?;
 
         let received = now.max(head.last_received);
-        let mut writer = Writer::new(self.log.clone(), &head.frontier, received, state, heads);
+        let origin = state.vault.as_ref().ok_or(StoreError::NoVault)?.origin.clone();
+        let log = LogIdentity { origin, vault: Some(self.vault) };
+        let mut writer = Writer::new(log, &head.frontier, received, state, heads);
         writer.resume(resuming);
         if let Some(fault) = &fault {
             writer.record(fault, &mut *self.entropy);
@@ -275,7 +280,8 @@ impl Sequencer {
         if writer.is_empty() {
             return Ok((Made::nothing(head.checkpoint), old_size));
         }
-        let (made, head, state) = writer.write(&mut tx, before, &self.keys.log).await?;
+        let log_key = Arc::clone(writer.log_key().unwrap_or(&self.log_key));
+        let (made, head, state) = writer.write(&mut tx, before, &log_key).await?;
         tx.commit().await.map_err(|error| match error {
             // A constraint checked at commit, or a conflict: the database says that it rolled back.
             StoreError::Constraint(_) | StoreError::Retriable(_) | StoreError::Full(_) => {
@@ -284,6 +290,7 @@ impl Sequencer {
             error => AttemptError::Commit(error),
         })?;
         self.recoveries.grown_to(head.size());
+        self.log_key = log_key;
         self.kept.keep(head.size(), state);
         Ok((made, head.size()))
     }
@@ -385,14 +392,19 @@ pub(super) fn system_submission(
     Submission::new(envelope, Attachments::default())
 }
 
-/// Signs the checkpoint of a log.
+/// Signs the checkpoint of a vault's log, with the key that the log has.
 pub(super) fn checkpoint(
-    origin: &str,
+    vault: &Vault,
     size: u64,
     root: Digest,
-    key: &ed25519_dalek::SigningKey,
+    key: &SigningKey,
 ) -> Result<custody::note::SignedNote, StoreError> {
-    let origin = Origin::new(origin).map_err(|_| StoreError::Inconsistent("the log's name is no origin"))?;
+    let origin = Origin::new(&vault.origin);
+    let origin = origin.map_err(|_| StoreError::Inconsistent("the log's name is no origin"))?;
+    let vkey = VerifierKey::new(origin.key_name(), SignatureType::Ed25519, key.verifying_key());
+    if !vkey.is_ok_and(|vkey| vkey.to_string() == vault.log_vkey) {
+        return Err(StoreError::LogKeyReplaced);
+    }
     let checkpoint = Checkpoint::new(origin, size, root);
     let note = checkpoint.ok().and_then(|checkpoint| checkpoint.sign(key).ok());
     note.ok_or(StoreError::Inconsistent("the log is larger than a checkpoint can say"))

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Mutex;
 
-use custody::act::{Act, PublicKey};
+use custody::act::{Act, LogContinued, LogKeyRotated, PublicKey};
 use custody::envelope::key_hash;
 use custody::id::KeyHash;
+use custody::note::VerifierKey;
 use custody::rules::Refusal;
 use ed25519_dalek::{SigningKey, VerifyingKey};
 
@@ -15,7 +16,7 @@ use crate::store::Store;
 
 /// The keys that sign for the vault. Never shown, never copied.
 pub struct SigningKeys {
-    /// Signs checkpoints.
+    /// Signs checkpoints: the log's present key, until a statement brings the next one.
     pub log: SigningKey,
     /// Signs what the vault itself says.
     pub vault: SigningKey,
@@ -68,7 +69,7 @@ impl KeyCache {
 
     /// Verifies every signature of the envelope, strictly.
     pub(super) async fn verify(&self, submission: &Submission) -> Result<Verified, SubmitError> {
-        let mut verified = Vec::with_capacity(2);
+        let mut verified = Vec::with_capacity(3);
         for (index, signature) in submission.envelope().signatures().iter().enumerate() {
             let key = self.key(signature.key, submission.act()).await?;
             submission.envelope().verify(index, &key).map_err(|_| SubmitError::BadSignature)?;
@@ -84,6 +85,13 @@ impl KeyCache {
         match act {
             // A new key signs its own enrolment.
             Act::KeyEnrolled(_, d) if d.key.hash() == hash => return point(&d.key),
+            Act::LogKeyRotated(LogKeyRotated { log_vkey, previous })
+            | Act::LogContinued(LogContinued { log_vkey, previous, .. }) => {
+                // Which of the log's keys they must be is decided under the lock.
+                let vkeys = [log_vkey, previous].into_iter().filter_map(|vkey| vkey.parse().ok());
+                let mut keys = vkeys.map(|vkey: VerifierKey| *vkey.public_key());
+                return keys.find(|key| key_hash(key) == hash).ok_or(Refusal::KeyNotValid.into());
+            }
             _ => {}
         }
         if let Some(key) = self.known().get(&hash) {

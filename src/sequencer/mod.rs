@@ -192,7 +192,7 @@ pub async fn start(
     let cache = Arc::new(KeyCache::new(store.clone(), &keys));
     let (queue, requests) = mpsc::channel(QUEUE);
     let (announce, size) = watch::channel(head.size());
-    let sequencer = Sequencer::new(store.clone(), keys, clock, entropy, vault);
+    let sequencer = Sequencer::new(store.clone(), keys, clock, entropy, vault.id);
     let waiting = VecDeque::new();
     let worker = Worker { sequencer, requests, cache: Arc::clone(&cache), waiting, last: 1, announce };
     Ok((Handle { store, queue, keys: cache, size }, tokio::spawn(worker.run())))

@@ -150,6 +150,7 @@ impl Replay {
         for (rows, submission) in said.iter().zip(submissions) {
             self.follow(&mut writer, rows, submission)?;
         }
+        writer.origin().clone_into(&mut self.log.origin);
         let batch = writer.write_unsigned(&mut tx, &before).await?;
         tx.commit().await?;
         self.frontier = batch.frontier().clone();

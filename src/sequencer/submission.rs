@@ -1,11 +1,13 @@
 //! What is submitted: an envelope, taken apart once, and what belongs to it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use custody::act::Act;
 use custody::digest::Digest;
 use custody::envelope::{Envelope, EnvelopeError, PayloadType};
 use custody::statement::{Statement, StatementError};
+use ed25519_dalek::SigningKey;
 
 use crate::store::{Change, ObjectRow, SealedOpening, SubjectKey};
 
@@ -29,6 +31,8 @@ pub struct Attachments {
     pub subject_keys: Vec<SubjectKey>,
     /// The stored object whose receipt it records.
     pub object: Option<ObjectRow>,
+    /// The log's next key, whose first checkpoint is the one over this statement.
+    pub log_key: Option<Arc<SigningKey>>,
     /// Changes beside the log.
     pub changes: Vec<Change>,
 }

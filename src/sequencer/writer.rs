@@ -15,6 +15,7 @@ use custody::receipt::{Predecessor, Receipt, Recovery};
 use custody::record::{Built, LogIdentity, NextOpening, Nonces, Place, Resumption, Sequence, build};
 use custody::rules::{self, Admitted, Refusal, State};
 use custody::time::Timestamp;
+use ed25519_dalek::SigningKey;
 
 use super::keys::Verified;
 use super::receipts::predecessor;
@@ -45,6 +46,7 @@ pub(super) struct Writer {
     orgs: HashMap<OrgId, Digest>,
     subject_keys: Vec<SubjectKey>,
     objects: Vec<ObjectRow>,
+    log_key: Option<Arc<SigningKey>>,
 }
 
 impl Writer {
@@ -67,6 +69,7 @@ impl Writer {
             orgs: HashMap::new(),
             subject_keys: Vec::new(),
             objects: Vec::new(),
+            log_key: None,
         }
     }
 
@@ -90,6 +93,10 @@ impl Writer {
     pub(super) fn record(&mut self, submission: &Submission, entropy: &mut dyn Entropy) -> Range<usize> {
         let (statement, act, stmt) = (submission.statement(), submission.act(), submission.stmt());
         let first = self.records.len();
+        if let Act::LogContinued(d) = act {
+            // The record that says so is the first one of the log's new name.
+            self.log.origin = d.origin.to_string();
+        }
         for places in rules::places(statement, act) {
             self.append(submission, places, entropy);
         }
@@ -104,6 +111,7 @@ impl Writer {
         self.appended.openings(&stmt, &attachments.openings);
         self.subject_keys.extend(attachments.subject_keys.iter().cloned());
         self.objects.extend(attachments.object.iter().cloned());
+        self.log_key = attachments.log_key.clone().or(self.log_key.take());
         first..self.records.len()
     }
 
@@ -142,6 +150,16 @@ impl Writer {
         self.records.push(Recorded { built, predecessors, recoveries });
     }
 
+    /// The key that the log gets with this batch, if it gets another one.
+    pub(super) const fn log_key(&self) -> Option<&Arc<SigningKey>> {
+        self.log_key.as_ref()
+    }
+
+    /// The log's name after this batch.
+    pub(super) fn origin(&self) -> &str {
+        &self.log.origin
+    }
+
     /// From the next record on, the vault's clock shows `now`.
     pub(super) const fn received_from_now_on(&mut self, now: Timestamp) {
         self.received = now;
@@ -161,11 +179,12 @@ impl Writer {
         self,
         tx: &mut Tx,
         before: &State,
-        key: &ed25519_dalek::SigningKey,
+        key: &SigningKey,
     ) -> Result<(Made, LogHead, State), StoreError> {
-        let (origin, last_received) = (self.log.origin.clone(), self.received);
+        let last_received = self.received;
         let Finished { mut rows, records, batch, state } = self.finish(before)?;
-        let checkpoint = super::batch::checkpoint(&origin, batch.size(), batch.root(), key)?;
+        let vault = state.vault.as_ref().ok_or(StoreError::NoVault)?;
+        let checkpoint = super::batch::checkpoint(vault, batch.size(), batch.root(), key)?;
         let frontier = batch.frontier().clone();
         let head = LogHead { frontier, checkpoint: checkpoint.clone(), last_received };
         rows.push(head.row());

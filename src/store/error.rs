@@ -29,6 +29,9 @@ pub enum StoreError {
     /// There is a vault in this database already.
     #[error("there is a vault in this database already")]
     VaultExists,
+    /// Another process has replaced the log's key, and this one does not have the new one.
+    #[error("the log has another key now: start this process again, so that it reads the keyring anew")]
+    LogKeyReplaced,
     /// Another transaction was in the way; the same one may succeed when tried again.
     #[error("another transaction was in the way")]
     Retriable(#[source] sqlx::Error),

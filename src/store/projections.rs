@@ -20,9 +20,13 @@ pub(crate) fn changes(
     after: &State,
     orgs: &HashMap<OrgId, Digest>,
 ) -> Result<Vec<Rows<'static>>, StoreError> {
-    let mut vault = Rows::new(sql::UPSERT_VAULT);
+    let (mut vault, mut former) = (Rows::new(sql::UPSERT_VAULT), Rows::new(sql::INSERT_FORMER_LOG_KEYS));
     if let (Some(after), true) = (&after.vault, before.vault != after.vault) {
         vault.push(vault_row(after));
+        let known = before.vault.as_ref().map_or(0, |before| before.former_log_keys.len());
+        for (last_size, vkey) in after.former_log_keys.iter().skip(known) {
+            former.push([Value::uint(*last_size), Value::text(vkey)]);
+        }
     }
     let mut new = Rows::new(sql::INSERT_ORGS);
     for org in after.orgs.difference(&before.orgs) {
@@ -31,6 +35,7 @@ pub(crate) fn changes(
     }
     Ok(vec![
         vault,
+        former,
         new,
         changed(&before.persons, &after.persons, sql::UPSERT_PERSONS, person),
         changed(&before.keys, &after.keys, sql::UPSERT_KEYS, key),

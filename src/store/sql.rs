@@ -106,6 +106,7 @@ pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (4, "recoveries", include_str!("../../migrations/sqlite/0004_recoveries.sql")),
     (5, "recovery_kits", include_str!("../../migrations/sqlite/0005_recovery_kits.sql")),
     (6, "append", include_str!("../../migrations/sqlite/0006_append.sql")),
+    (7, "log_keys", include_str!("../../migrations/sqlite/0007_log_keys.sql")),
 ];
 pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../migrations/postgres/0001_spine.sql")),
@@ -114,6 +115,7 @@ pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (4, "recoveries", include_str!("../../migrations/postgres/0004_recoveries.sql")),
     (5, "recovery_kits", include_str!("../../migrations/postgres/0005_recovery_kits.sql")),
     (6, "append", include_str!("../../migrations/postgres/0006_append.sql")),
+    (7, "log_keys", include_str!("../../migrations/postgres/0007_log_keys.sql")),
 ];
 
 // What tables there are: name, column, type, place in the primary key (0: none), in the order of the columns.
@@ -248,6 +250,7 @@ fixed {
     RECOVERIES "recoveries" "SELECT log_index, gap_from, record_hash FROM recoveries ORDER BY log_index";
 
     VAULT "vault" "SELECT id, vault, origin, log_vkey, key, orgs, persons, vouched FROM vault WHERE id = 1";
+    FORMER_LOG_KEYS "former_log_keys" "SELECT last_size, vkey FROM former_log_keys ORDER BY last_size";
 
     RECORDS_OF_SEQUENCE "records" concat!("SELECT ", record_columns!(), " FROM positions p JOIN records r ON r.log_index = p.log_index JOIN \
         entries e ON e.log_index = p.log_index WHERE p.stream = $1 AND p.seq > $2 ORDER BY p.seq LIMIT $3");
@@ -405,7 +408,9 @@ inserts {
     UPSERT_VAULT "vault" [
         "id BIGINT" "vault BYTEA" "origin TEXT" "log_vkey TEXT" "key BYTEA" "orgs BIGINT" "persons BIGINT"
         "vouched BOOLEAN"
-    ] "ON CONFLICT (id) DO UPDATE SET orgs = excluded.orgs, persons = excluded.persons, vouched = excluded.vouched";
+    ] "ON CONFLICT (id) DO UPDATE SET origin = excluded.origin, log_vkey = excluded.log_vkey, orgs = excluded.orgs, \
+        persons = excluded.persons, vouched = excluded.vouched";
+    INSERT_FORMER_LOG_KEYS "former_log_keys" ["last_size BIGINT" "vkey TEXT"] "";
     INSERT_ORGS "orgs" ["id TEXT" "stmt BYTEA"] "";
     UPSERT_PERSONS "persons" [
         "id TEXT" "org TEXT" "roles TEXT" "memberships BIGINT" "keys BIGINT"

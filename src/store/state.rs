@@ -112,7 +112,12 @@ impl Tx {
 
     /// The vault itself, or nothing before it is created.
     pub async fn vault(&mut self) -> Result<Option<Vault>, StoreError> {
-        self.one(sql::VAULT, Vec::new()).await?.as_ref().map(vault).transpose()
+        let Some(row) = self.one(sql::VAULT, Vec::new()).await? else { return Ok(None) };
+        let mut vault = vault(&row)?;
+        for row in self.all(sql::FORMER_LOG_KEYS, Vec::new()).await? {
+            vault.former_log_keys.push((row.uint(0)?, row.text(1)?));
+        }
+        Ok(Some(vault))
     }
 
     /// The whole state (without [`State::seen`]), to compare with a replay of all records.
@@ -178,6 +183,7 @@ fn vault(row: &Row) -> Result<Vault, StoreError> {
         id: row.digest(1)?,
         origin: row.text(2)?,
         log_vkey: row.text(3)?,
+        former_log_keys: Vec::new(),
         key: PublicKey::new(row.bytes(4)?),
         orgs: row.uint(5)?,
         persons: row.uint(6)?,

@@ -4,6 +4,7 @@
 
 mod api;
 mod cli;
+mod log_keys;
 mod ops;
 mod publish;
 mod store;

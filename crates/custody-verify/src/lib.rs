@@ -15,6 +15,7 @@ use std::thread::available_parallelism;
 use custody::bundle::findings::Gravity;
 use custody::bundle::{Entries, Files, PublicEntries, Report, Trust, VerifyError, verify_by};
 use custody::digest::Digest;
+use custody::log_keys::{MAX_CHANGES_BYTES, parse_changes};
 use custody::note::MAX_NOTE_LEN;
 use custody::policy::{MAX_POLICY_LEN, Policy};
 use custody::receipt::{MAX_RECEIPT_BYTES, Receipt};
@@ -136,9 +137,11 @@ pub fn run(args: &Args) -> Result<Report, Failure> {
         .map(|path| read_file(path, "a checkpoint", MAX_NOTE_LEN as u64))
         .transpose()?;
     let mut given = args.entries.as_deref().map(open_entries).transpose()?;
+    let keys = args.entries.as_deref().map(read_keys).transpose()?.unwrap_or_default();
     let public = given.as_mut().map(|(entries, own)| PublicEntries {
         entries: &mut **entries,
         checkpoint: checkpoint.as_deref().or(own.as_deref()),
+        keys: &keys,
     });
     let mut files = open(&args.bundle)?;
     let threads = args.threads.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
@@ -192,6 +195,17 @@ fn open_entries(path: &Path) -> Result<Given, Failure> {
         return Ok((Box::new(mirror), Some(checkpoint)));
     }
     open_entries_file(path).map(|file| (Box::new(file) as Box<dyn Entries>, None))
+}
+
+/// What a mirror's folder says about the log's later keys.
+fn read_keys(path: &Path) -> Result<Vec<Receipt>, Failure> {
+    let path = path.join("keys");
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let what = "what a log says about its keys";
+    let text = read_file(&path, what, MAX_CHANGES_BYTES as u64)?;
+    parse_changes(&text).map_err(|error| given(&path, what, &error))
 }
 
 fn open_entries_file(path: &Path) -> Result<EntriesFile, Failure> {

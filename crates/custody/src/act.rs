@@ -16,9 +16,9 @@ use crate::statement::{
 pub use types::{
     AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AnchorKind, AnchorNoted, BundleCompleted,
     BundleExported, CaseOpened, CaseRole, Class, ClockFault, ContentReceived, CorrectionNoted, FixityChecked,
-    HexError, ItemClassified, ItemRegistered, KeyCheck, KeyEnrolled, KeyRevoked, MemberChange, ObjectId,
-    OrgRegistered, PersonRegistered, PublicKey, RecoveryNoted, RoleChange, TransferAnswered, TransferOffered,
-    VaultCreated, VaultRole,
+    HexError, ItemClassified, ItemRegistered, KeyCheck, KeyEnrolled, KeyRevoked, LogAnchor, LogContinued,
+    LogKeyRotated, MAX_ANCHOR_BYTES, MemberChange, ObjectId, OrgRegistered, PersonRegistered, PublicKey,
+    RecoveryNoted, RoleChange, TransferAnswered, TransferOffered, VaultCreated, VaultRole,
 };
 
 /// What is done, typed.
@@ -72,6 +72,10 @@ pub enum Act {
     AnchorNoted(AnchorNoted),
     /// A restore lost published records.
     RecoveryNoted(RecoveryNoted),
+    /// The log's key is replaced by the next one.
+    LogKeyRotated(LogKeyRotated),
+    /// The log's key is given up, and the log goes on under another name.
+    LogContinued(LogContinued),
 }
 
 /// What a correction is about.
@@ -110,6 +114,8 @@ impl Act {
             Kind::ClockFault => Self::ClockFault(data(s)?),
             Kind::AnchorNoted => Self::AnchorNoted(data(s)?),
             Kind::RecoveryNoted => Self::RecoveryNoted(lost(s)?),
+            Kind::LogKeyRotated => Self::LogKeyRotated(data(s)?),
+            Kind::LogContinued => Self::LogContinued(data(s)?),
             Kind::BundleCompleted => Self::BundleCompleted(data(s)?),
             Kind::PersonRegistered => Self::PersonRegistered(person(s)?, data(s)?),
             Kind::RoleGranted => Self::RoleGranted(person(s)?, data(s)?),

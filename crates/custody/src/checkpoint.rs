@@ -125,6 +125,18 @@ pub enum CheckpointError {
     /// The checkpoint is that of another log.
     #[error("the checkpoint's origin is not the name of the log's key")]
     OtherLog,
+    /// Signed by a key of the log that was replaced before.
+    #[error("it is signed by a key that the log has replaced after {until} entries")]
+    Replaced {
+        /// Size of the largest checkpoint that the key can have signed.
+        until: u64,
+    },
+    /// Signed by a key that became the log's later.
+    #[error("it is signed by a key that the log has had only from {from} entries on")]
+    NotYet {
+        /// Size of the smallest checkpoint that the key can have signed.
+        from: u64,
+    },
     /// The note is not to be believed.
     #[error(transparent)]
     Note(#[from] NoteError),

@@ -86,8 +86,8 @@ pub enum EnvelopeError {
         /// Which member.
         member: &'static str,
     },
-    /// Not one or two signatures.
-    #[error("an envelope carries one or two signatures, not {0}")]
+    /// Not one to three signatures.
+    #[error("an envelope carries one to three signatures, not {0}")]
     SignatureCount(usize),
     /// A signature that is not 64 bytes, or a `keyid` that is not H(public key).
     #[error("an envelope signature is malformed")]
@@ -126,7 +126,7 @@ impl Envelope {
         if wire.payload_type != expected.as_str() {
             return Err(EnvelopeError::PayloadType { expected: expected.as_str() });
         }
-        if !(1..=2).contains(&wire.signatures.len()) {
+        if !(1..=3).contains(&wire.signatures.len()) {
             return Err(EnvelopeError::SignatureCount(wire.signatures.len()));
         }
         let signatures = wire.signatures.iter().map(read_signature).collect::<Result<_, _>>()?;
@@ -145,7 +145,7 @@ impl Envelope {
         &self.body
     }
 
-    /// The signatures, in order; one or two.
+    /// The signatures, in order; one to three.
     pub fn signatures(&self) -> &[EnvelopeSignature] {
         &self.signatures
     }

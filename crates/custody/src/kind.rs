@@ -103,7 +103,8 @@ kinds! {
     VaultCreated       "vault.created"       Vault   System         Never    Never    plain yes;
     OrgRegistered      "org.registered"      Vault   Person         Never    Never    plain yes;
     PolicyChanged      "policy.changed"      Vault   Person         Never    Optional plain later;
-    LogKeyRotated      "log-key.rotated"     Vault   System         Never    Never    plain later;
+    LogKeyRotated      "log-key.rotated"     Vault   System         Never    Never    plain yes;
+    LogContinued       "log.continued"       Vault   System         Never    Never    plain yes;
     KekRotated         "kek.rotated"         Vault   System         Never    Never    plain later;
     ClockFault         "clock.fault"         Vault   System         Never    Never    plain yes;
     RecoveryNoted      "recovery.noted"      Vault   System         Never    Never    plain yes;

@@ -155,7 +155,7 @@
 //! files.insert(layout::CHECKPOINT, checkpoint.to_string().into_bytes());
 //! let scope = Scope { case };
 //! let exported_at = vault.said[0].3.record.received;
-//! let about = About { vault: fingerprint, vault_key, log, scope, exported, exported_at, timestamps: false };
+//! let about = About { vault: fingerprint, vault_key, log: log.into(), scope, exported, exported_at, timestamps: false };
 //! files.extend(documents::fixed(&about).into_iter().map(|(path, text)| (path, text.into_bytes())));
 //! let stream = |(sequence, head): (&Sequence, &Head)| {
 //!     Stream { count: head.seq, head: head.record, sequence: *sequence }
@@ -216,6 +216,7 @@ pub mod json;
 mod kdf;
 pub mod keys;
 pub mod kind;
+pub mod log_keys;
 pub mod manifest;
 pub mod merkle;
 pub mod note;

@@ -9,6 +9,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use crate::checkpoint::{Checkpoint, CheckpointError, decimal, decode_hash, encode_hash};
 use crate::digest::Digest;
+use crate::log_keys::LogKeys;
 use crate::merkle::{MAX_PROOF_LEN, ProofError, verify_inclusion};
 use crate::note::{MAX_NOTE_LEN, NoteError, SignedNote, VerifierKey};
 
@@ -122,6 +123,13 @@ impl TlogProof {
     /// returned. Cosignatures are not looked at.
     pub fn verify(&self, leaf_hash: &Digest, log: &VerifierKey) -> Result<Checkpoint, TlogProofError> {
         let checkpoint = Checkpoint::open(&self.checkpoint, log)?;
+        self.verify_path(leaf_hash, &checkpoint)?;
+        Ok(checkpoint)
+    }
+
+    /// [`TlogProof::verify`] for a log that has had several keys.
+    pub fn verify_with(&self, leaf_hash: &Digest, log: &LogKeys) -> Result<Checkpoint, TlogProofError> {
+        let checkpoint = log.open(&self.checkpoint)?;
         self.verify_path(leaf_hash, &checkpoint)?;
         Ok(checkpoint)
     }

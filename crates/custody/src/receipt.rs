@@ -21,6 +21,7 @@ use crate::checkpoint::Checkpoint;
 use crate::digest::Digest;
 use crate::envelope::{Envelope, EnvelopeError, PayloadType};
 use crate::json::{self, JsonError};
+use crate::log_keys::LogKeys;
 use crate::merkle::leaf_hash;
 use crate::note::VerifierKey;
 use crate::proof::{TlogProof, TlogProofError};
@@ -173,6 +174,11 @@ impl Receipt {
     /// Checks everything that the receipt claims, for the vault whose record 0 has the hash `vault` and whose log
     /// signs with `log`: envelope, record, entry, chain and tags, place in the tree, the checkpoint's signature.
     pub fn check(&self, vault: &Digest, log: &VerifierKey) -> Result<Checked, ReceiptError> {
+        self.check_with(vault, &LogKeys::from(log.clone()))
+    }
+
+    /// [`Receipt::check`] for a log that has had several keys.
+    pub fn check_with(&self, vault: &Digest, log: &LogKeys) -> Result<Checked, ReceiptError> {
         let record = Record::parse(&self.record)?;
         let hash = record_hash(&self.record);
         let (statement, act) = agreeing(&record, &self.envelope, vault, &hash)?;
@@ -245,12 +251,13 @@ fn proven(
     record: &Record,
     entry: &Entry,
     proof: &TlogProof,
-    log: &VerifierKey,
+    log: &LogKeys,
 ) -> Result<Checkpoint, ReceiptError> {
-    if record.log_index != proof.index() || record.log != log.name().as_str() {
+    let name = log.of_index(record.log_index).name();
+    if record.log_index != proof.index() || record.log != name.as_str() {
         return Err(ReceiptError::OtherPlace);
     }
-    Ok(proof.verify(&leaf_hash(&entry.to_bytes()), log)?)
+    Ok(proof.verify_with(&leaf_hash(&entry.to_bytes()), log)?)
 }
 
 /// Where the record before stands and the tag that it promised, once it is shown to be the one before.

@@ -13,7 +13,6 @@ use custody::bundle::lines::emit_consistency;
 use custody::bundle::manifest::{CheckpointHead, Payload};
 use custody::digest::{Digest, Hasher};
 use custody::id::ItemId;
-use custody::note::VerifierKey;
 use custody::policy::Policy;
 use custody::rules::Stored;
 use custody::statement::Version;
@@ -58,12 +57,12 @@ impl Laid {
     }
 
     pub(super) async fn new(app: &App, scope: Scope) -> Result<Self, AppError> {
-        let about = about(app, &scope)?;
+        let about = about(app, &scope);
         let mut files = Files::default();
         for (path, text) in fixed(&about) {
             files.bytes(path, text.into_bytes());
         }
-        let policy = Policy::of_log(about.log.clone()).ok_or(AppError::NotFound("log key"))?;
+        let policy = Policy::of_log(about.log.present().clone()).ok_or(AppError::NotFound("log key"))?;
         files.bytes(POLICY, policy.to_bytes());
         files.bytes(CHECKPOINT, scope.checkpoint.to_string().into_bytes());
         files.timestamps(app, &scope).await?;
@@ -189,18 +188,16 @@ impl Measure {
     }
 }
 
-fn about(app: &App, scope: &Scope) -> Result<About, AppError> {
-    let log: VerifierKey =
-        app.identity.log_vkey.parse().map_err(AppError::internal("reading the log's key"))?;
-    Ok(About {
+fn about(app: &App, scope: &Scope) -> About {
+    About {
         vault: app.vault,
         vault_key: app.identity.key,
-        log,
+        log: app.log.up_to(scope.size),
         scope: custody::bundle::manifest::Scope { case: scope.case },
         exported: scope.exported,
         exported_at: scope.exported_at,
         timestamps: !scope.timestamps.0.is_empty(),
-    })
+    }
 }
 
 fn manifest(app: &App, scope: &Scope) -> BundleManifest {

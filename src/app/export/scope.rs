@@ -200,9 +200,11 @@ async fn root_of(tx: &mut Tx, plan: &Plan) -> Result<Digest, AppError> {
 }
 
 fn checkpoint(app: &App, size: u64, root: Digest) -> Result<SignedNote, AppError> {
-    let origin = Origin::new(&app.identity.origin).map_err(AppError::internal("reading the log's origin"))?;
+    let log = app.log.of_size(size);
+    let key = app.keyring.log_key(log.public_key()).ok_or(AppError::LogKeyGone)?;
+    let origin = Origin::new(log.name().as_str()).map_err(AppError::internal("reading the log's origin"))?;
     Checkpoint::new(origin, size, root)
         .map_err(AppError::internal("making a checkpoint"))?
-        .sign(app.keyring.log_key())
+        .sign(key)
         .map_err(AppError::internal("signing a checkpoint"))
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use custody::digest::Digest;
-use custody::note::VerifierKey;
 use custody::policy::{MAX_POLICY_LEN, Policy};
 use serde_json::json;
 use tokio::runtime::Handle;
@@ -15,7 +14,7 @@ use tokio::runtime::Handle;
 use super::{Global, Out, Whose, env, failed, progress};
 use crate::cli::failure::{Exit, Failure};
 use crate::client::ClientError;
-use crate::client::log::{LogError, Seen, Source, Watch};
+use crate::client::log::{KnownLog, LogError, Seen, Source, Watch};
 use crate::client::profile::home;
 
 /// Arguments.
@@ -43,18 +42,20 @@ pub(in crate::cli) struct Args {
 pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let log = match policy.as_ref().map(Policy::logs) {
-        Some([only]) if args.whose.vkey.is_none() => only.key().clone(),
+        Some([only]) if args.whose.vkey.is_none() => only.key().clone().into(),
         _ => args.whose.log(global)?,
     };
     let state = match &args.state {
         Some(state) => state.clone(),
-        None => home(&env)?.join("audit").join(Digest::of(log.name().as_str().as_bytes()).to_hex()),
+        None => {
+            home(&env)?.join("audit").join(Digest::of(log.logs.first().name().as_str().as_bytes()).to_hex())
+        }
     };
     let source = Arc::new(args.whose.source(global, Some(&args.place))?);
     loop {
         match look(&source, &log, &state, out).await {
             Ok(seen) => {
-                let exit = report(&seen, &log, policy.as_ref(), out)?;
+                let exit = report(&seen, policy.as_ref(), out)?;
                 if !args.follow {
                     return Ok(exit);
                 }
@@ -69,7 +70,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
 }
 
 /// One look, on a thread of its own.
-async fn look(source: &Arc<Source>, log: &VerifierKey, state: &Path, out: Out) -> Result<Seen, LogError> {
+async fn look(source: &Arc<Source>, log: &KnownLog, state: &Path, out: Out) -> Result<Seen, LogError> {
     let source = Arc::clone(source);
     let watch = Watch::open(state, log.clone())?;
     let bar = progress::count(out);
@@ -103,9 +104,9 @@ pub(in crate::cli) fn read_policy(path: &Path) -> Result<Policy, Failure> {
 }
 
 /// Says what was seen; 4 where the policy asks for more cosignatures.
-fn report(seen: &Seen, log: &VerifierKey, policy: Option<&Policy>, out: Out) -> Result<Exit, Failure> {
+fn report(seen: &Seen, policy: Option<&Policy>, out: Out) -> Result<Exit, Failure> {
     let checkpoint = &seen.checkpoint;
-    let accepted = policy.map(|policy| policy.accept_from(&seen.note, log)).transpose();
+    let accepted = policy.map(|policy| policy.accept_from(&seen.note, &seen.log)).transpose();
     let accepted = accepted
         .map_err(|error| Failure::new(format!("bad-signature: {error}")).exits(Exit::VerificationFailed))?;
     let (met, cosignatures) = match &accepted {

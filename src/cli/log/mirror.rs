@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use custody::note::VerifierKey;
 use serde_json::json;
 use tokio::runtime::Handle;
 
 use super::{Global, Out, Whose, failed, progress};
 use crate::cli::failure::Failure;
-use crate::client::log::{Mirror, Seen, Source};
+use crate::client::log::{KnownLog, Mirror, Seen, Source};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -42,7 +41,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<(), Fa
 pub(in crate::cli) async fn fetch(
     source: Source,
     dir: &Path,
-    log: VerifierKey,
+    log: KnownLog,
     out: Out,
 ) -> Result<Seen, Failure> {
     let mirror = Mirror::open(dir, log)?;

@@ -1,6 +1,7 @@
 //! `custos log`
 
 mod audit;
+mod continued;
 mod mirror;
 mod prove;
 mod whose;
@@ -40,6 +41,9 @@ pub(super) enum Action {
     Mirror(mirror::Args),
     /// Follow a log as an outsider: signature, consistency, tiles, growth, cosignatures
     Audit(audit::Args),
+    /// Give up the key of the log of the vault on this machine, because it was stolen or lost, and go on under another
+    /// name. Stop the service first; docs/OPERATIONS.md, "The log's key was stolen"
+    Continue(Box<continued::Args>),
     /// Print a proof that a record is in the log (C2SP tlog-proof)
     Prove(prove::Args),
 }
@@ -67,6 +71,7 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
         }
         Action::Mirror(args) => mirror::run(global, args, out).await?,
         Action::Audit(args) => return audit::run(global, args, out).await,
+        Action::Continue(args) => return continued::run(global, args, out).await,
         Action::Prove(args) => prove::run(global, args, out).await?,
     }
     Ok(Exit::Valid)

@@ -39,11 +39,12 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<(), Fa
         }
     };
     let (log, source) = (args.whose.log(global)?, args.whose.source(global, args.from.as_deref())?);
-    let (runtime, key) = (Handle::current(), log.clone());
-    let proven = tokio::task::spawn_blocking(move || source.prove(&key, index, &runtime)).await;
-    let proof = proven.map_err(|_| Failure::new("proving broke off"))?.map_err(|error| failed(error, out))?;
+    let runtime = Handle::current();
+    let proven = tokio::task::spawn_blocking(move || source.prove(&log, index, &runtime)).await;
+    let (proof, log) =
+        proven.map_err(|_| Failure::new("proving broke off"))?.map_err(|error| failed(error, out))?;
     if let Some(receipt) = receipt {
-        proof.verify(&leaf_hash(&receipt.entry.to_bytes()), &log).map_err(|error| {
+        proof.verify_with(&leaf_hash(&receipt.entry.to_bytes()), &log).map_err(|error| {
             Failure::of(&error)
                 .exits(Exit::VerificationFailed)
                 .hint("the log does not have what the receipt proves: keep the receipt, and show it to the log's auditors")

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Global, Out, session};
 use crate::cli::failure::{Exit, Failure};
 use crate::client::Profile;
-use crate::client::log::{LogError, Source};
+use crate::client::log::{KnownLog, LogError, Source};
 
 /// What a log is known by, where the profile does not say it.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -23,12 +23,14 @@ pub(in crate::cli) struct Whose {
 }
 
 impl Whose {
-    /// The log's key.
-    pub(in crate::cli) fn log(&self, global: &Global) -> Result<VerifierKey, Failure> {
-        match &self.vkey {
-            Some(vkey) => Ok(vkey.clone()),
-            None => Ok(profile(global, "give the log's verifier key: --vkey")?.trust().log().clone()),
+    /// The log.
+    pub(in crate::cli) fn log(&self, global: &Global) -> Result<KnownLog, Failure> {
+        if let Some(vkey) = &self.vkey {
+            return Ok(vkey.clone().into());
         }
+        let profile = profile(global, "give the log's verifier key: --vkey")?;
+        let trust = profile.trust();
+        Ok(KnownLog { logs: trust.logs().clone(), vault: Some(trust.known()) })
     }
 
     /// The place: an address, or a folder; without one, the profile's vault.

@@ -23,6 +23,8 @@ pub enum Finding {
     RolledBack,
     /// A checkpoint that the log has not signed.
     BadSignature,
+    /// The log's key was given up, and the log goes on under another name.
+    LogContinued,
     /// Tiles or entries that do not lead to the root that the log signed.
     Changed,
 }
@@ -34,6 +36,7 @@ impl Finding {
             Self::Forked => "forked",
             Self::RolledBack => "rolled-back",
             Self::BadSignature => "bad-signature",
+            Self::LogContinued => "log-continued",
             Self::Changed => "changed",
         }
     }
@@ -49,6 +52,10 @@ impl Finding {
             }
             Self::BadSignature => {
                 "check that the verifier key is that of this log, and that nobody stands in between"
+            }
+            Self::LogContinued => {
+                "compare the new key with the operator on another way, then give it as --vkey; with a profile of the \
+                 vault, custos follows by itself"
             }
             Self::Changed => "try another copy of the log; if it says the same, its operator must explain",
         }

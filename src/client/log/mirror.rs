@@ -3,13 +3,12 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use custody::note::VerifierKey;
 use custody::tile::{FULL_WIDTH, TileKind, TilePath};
 use tokio::runtime::Handle;
 
 use super::evidence::{self, LogError};
 use super::pass::{Pass, Signed};
-use super::{ClientError, Seen, Source};
+use super::{ClientError, KnownLog, Seen, Source, keys};
 use crate::client::secret::file;
 
 const CHECKPOINT: &str = "checkpoint";
@@ -21,19 +20,19 @@ const LOCK: &str = ".lock";
 #[derive(Debug)]
 pub struct Mirror {
     folder: PathBuf,
-    log: VerifierKey,
+    log: KnownLog,
     _lock: File,
 }
 
 impl Mirror {
     /// A mirror in a folder, made if it is not there.
-    pub fn open(folder: &Path, log: VerifierKey) -> Result<Self, ClientError> {
+    pub fn open(folder: &Path, log: impl Into<KnownLog>) -> Result<Self, ClientError> {
         fs::create_dir_all(folder).map_err(file(folder))?;
         let path = folder.join(LOCK);
         let lock =
             File::options().create(true).truncate(false).write(true).open(&path).map_err(file(&path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { folder: folder.to_owned(), log, _lock: lock }),
+            Ok(()) => Ok(Self { folder: folder.to_owned(), log: log.into(), _lock: lock }),
             Err(TryLockError::WouldBlock) => {
                 Err(ClientError::Input(format!("another process mirrors into {}", folder.display())))
             }
@@ -50,19 +49,21 @@ impl Mirror {
         runtime: &Handle,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Seen, LogError> {
-        let held = Signed::read(&self.folder.join(CHECKPOINT), &self.log)?;
+        let (log, keys) = self.log.follow(source, Some(&self.folder), runtime)?;
+        let held = Signed::read(&self.folder.join(CHECKPOINT), &log)?;
         let pass = Pass {
             source,
-            log: &self.log,
+            log: &log,
             runtime,
             evidence: &self.folder.join(EVIDENCE),
             keep: Some(&self.folder),
         };
         let newest = pass.run(held.as_ref(), progress)?;
+        keys::keep(&self.folder, &keys)?;
         evidence::replace(&self.folder.join(CHECKPOINT), newest.note.to_string().as_bytes())?;
         let old = held.map_or(0, |held| held.checkpoint.size());
         self.drop_partial(old, newest.checkpoint.size())?;
-        Ok(Seen::new(newest, old))
+        Ok(Seen::new(newest, old, &log))
     }
 
     /// Removes the partial tiles of a tree of `old` entries that are full in one of `new`: readers take the full one.

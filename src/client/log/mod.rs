@@ -2,6 +2,7 @@
 //! ([`Watch`]).
 
 mod evidence;
+mod keys;
 mod mirror;
 mod pass;
 mod source;
@@ -13,9 +14,12 @@ use custody::note::SignedNote;
 use custody::record::ENTRY_BYTES;
 
 pub use evidence::{Finding, LogError};
+pub use keys::KnownLog;
 pub use mirror::Mirror;
 pub use source::Source;
 pub use watch::{Seen, Watch};
+
+pub(crate) use keys::parse as parse_keys;
 
 use super::http::{Call, Http};
 use super::{Client, ClientError};
@@ -30,7 +34,9 @@ impl Client {
         let bytes = self.http.bytes(Call::get("/log/checkpoint")).await?.to_vec();
         let note =
             SignedNote::parse(&bytes).map_err(|_| ClientError::Protocol("a checkpoint is a signed note"))?;
-        let checkpoint = Checkpoint::open(&note, self.trust.log())
+        self.know_signer(&note).await;
+        let checkpoint = self.trust().logs().open(&note);
+        let checkpoint = checkpoint
             .map_err(|_| ClientError::Protocol("a checkpoint is signed by the log that the profile pins"))?;
         Ok((bytes, checkpoint))
     }

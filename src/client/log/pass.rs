@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use custody::checkpoint::Checkpoint;
+use custody::log_keys::LogKeys;
 use custody::merkle::Plan;
-use custody::note::{SignedNote, VerifierKey};
+use custody::note::SignedNote;
 use custody::tile::{FULL_WIDTH, MAX_TILE_LEN, ReadError, TileKind, TilePath, TileReader};
 use custody::witness::AddCheckpoint;
 use tokio::runtime::Handle;
@@ -30,9 +31,9 @@ pub(super) struct Signed {
 
 impl Signed {
     /// Reads and verifies one.
-    pub(super) fn open(bytes: &[u8], log: &VerifierKey) -> Result<Self, LogError> {
+    pub(super) fn open(bytes: &[u8], log: &LogKeys) -> Result<Self, LogError> {
         let opened = SignedNote::parse(bytes).map_err(Into::into).and_then(|note| {
-            let checkpoint = Checkpoint::open(&note, log)?;
+            let checkpoint = log.open(&note)?;
             Ok(Self { note, checkpoint })
         });
         opened.map_err(|error: custody::checkpoint::CheckpointError| {
@@ -41,7 +42,7 @@ impl Signed {
     }
 
     /// The one in a file, if it is there.
-    pub(super) fn read(path: &Path, log: &VerifierKey) -> Result<Option<Self>, LogError> {
+    pub(super) fn read(path: &Path, log: &LogKeys) -> Result<Option<Self>, LogError> {
         match read_at_most(path, custody::note::MAX_NOTE_LEN) {
             Ok(bytes) => Self::open(&bytes, log).map(Some),
             Err(error) if is_absent(&error) => Ok(None),
@@ -53,7 +54,7 @@ impl Signed {
 /// A pass: runs on a thread that may wait.
 pub(super) struct Pass<'a> {
     pub(super) source: &'a Source,
-    pub(super) log: &'a VerifierKey,
+    pub(super) log: &'a LogKeys,
     pub(super) runtime: &'a Handle,
     /// Where contradictions are kept.
     pub(super) evidence: &'a Path,

@@ -6,11 +6,13 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use custody::digest::Digest;
+use custody::log_keys::MAX_CHANGES_BYTES;
 use custody::note::MAX_NOTE_LEN;
 use custody::record::ENTRY_BYTES;
 use custody::tile::{FULL_WIDTH, MAX_TILE_LEN, TileKind, TilePath};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
+use super::keys::KEYS;
 use super::{Call, ClientError, Http};
 use crate::client::secret::file;
 
@@ -60,6 +62,14 @@ impl Source {
     /// The newest checkpoint, as it stands there.
     pub async fn checkpoint(&self) -> Result<Vec<u8>, ClientError> {
         self.read("checkpoint", MAX_NOTE_LEN).await
+    }
+
+    /// What it says about the keys that the log has had; empty if it says nothing.
+    pub(super) async fn keys(&self) -> Result<Vec<u8>, ClientError> {
+        match self.read(KEYS, MAX_CHANGES_BYTES).await {
+            Err(error) if is_absent(&error) => Ok(Vec::new()),
+            other => other,
+        }
     }
 
     /// A tile or bundle, no wider than asked for. Where the partial one is gone, it is cut out of the full one.

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use custody::checkpoint::Checkpoint;
+use custody::log_keys::LogKeys;
 use custody::note::{SignedNote, VerifierKey};
 use custody::proof::TlogProof;
 use tokio::runtime::Handle;
 
 use super::evidence::{self, LogError};
 use super::pass::{self, Pass, Signed};
-use super::{ClientError, Source};
+use super::{ClientError, KnownLog, Source, keys};
 use crate::client::secret::file;
 
 const CHECKPOINT: &str = "checkpoint";
@@ -20,7 +21,7 @@ const EVIDENCE: &str = "evidence";
 #[derive(Debug)]
 pub struct Watch {
     state: PathBuf,
-    log: VerifierKey,
+    log: KnownLog,
 }
 
 /// A checkpoint that holds, and how far the log had been seen before.
@@ -32,19 +33,22 @@ pub struct Seen {
     pub checkpoint: Checkpoint,
     /// The size seen last time; 0 for never.
     pub before: u64,
+    /// The key of the log that signed it.
+    pub log: VerifierKey,
 }
 
 impl Seen {
-    pub(super) fn new(signed: Signed, before: u64) -> Self {
-        Self { note: signed.note, checkpoint: signed.checkpoint, before }
+    pub(super) fn new(signed: Signed, before: u64, log: &LogKeys) -> Self {
+        let log = log.of_size(signed.checkpoint.size()).clone();
+        Self { note: signed.note, checkpoint: signed.checkpoint, before, log }
     }
 }
 
 impl Watch {
     /// A watch that remembers in `state`, made if it is not there.
-    pub fn open(state: &Path, log: VerifierKey) -> Result<Self, ClientError> {
+    pub fn open(state: &Path, log: impl Into<KnownLog>) -> Result<Self, ClientError> {
         fs::create_dir_all(state).map_err(file(state))?;
-        Ok(Self { state: state.to_owned(), log })
+        Ok(Self { state: state.to_owned(), log: log.into() })
     }
 
     /// Reads all that is new in the log, and remembers its checkpoint once everything below it was shown to lead to its
@@ -56,21 +60,29 @@ impl Watch {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Seen, LogError> {
         let path = self.state.join(CHECKPOINT);
-        let held = Signed::read(&path, &self.log)?;
-        let pass = Pass { source, log: &self.log, runtime, evidence: &self.state.join(EVIDENCE), keep: None };
+        let (log, keys) = self.log.follow(source, Some(&self.state), runtime)?;
+        let held = Signed::read(&path, &log)?;
+        let pass = Pass { source, log: &log, runtime, evidence: &self.state.join(EVIDENCE), keep: None };
         let newest = pass.run(held.as_ref(), progress)?;
+        keys::keep(&self.state, &keys)?;
         evidence::replace(&path, newest.note.to_string().as_bytes())?;
-        Ok(Seen::new(newest, held.map_or(0, |held| held.checkpoint.size())))
+        Ok(Seen::new(newest, held.map_or(0, |held| held.checkpoint.size()), &log))
     }
 }
 
 impl Source {
     /// A proof that the log has leaf `index`, up to its newest checkpoint, made from tiles that nobody has to be trusted
-    /// for. Waits, so that it runs on a thread of its own.
-    pub fn prove(&self, log: &VerifierKey, index: u64, runtime: &Handle) -> Result<TlogProof, LogError> {
-        let signed = Signed::open(&runtime.block_on(self.checkpoint())?, log)?;
+    /// for, and the log's keys. Waits, so that it runs on a thread of its own.
+    pub fn prove(
+        &self,
+        log: &KnownLog,
+        index: u64,
+        runtime: &Handle,
+    ) -> Result<(TlogProof, LogKeys), LogError> {
+        let (log, _) = log.follow(self, None, runtime)?;
+        let signed = Signed::open(&runtime.block_on(self.checkpoint())?, &log)?;
         let path = pass::inclusion(self, &signed, index, runtime)?;
         let proof = TlogProof::new(index, path, signed.note);
-        Ok(proof.map_err(|error| ClientError::Input(error.to_string()))?)
+        Ok((proof.map_err(|error| ClientError::Input(error.to_string()))?, log))
     }
 }

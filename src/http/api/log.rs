@@ -26,6 +26,18 @@ pub(crate) async fn checkpoint(app: Data<App>) -> Answer {
         .body(note))
 }
 
+/// The keys that the log got after the one that record 0 names: the receipts of the records that say so, one a line, in
+/// the order of the log. Empty where the key was never replaced.
+#[utoipa::path(responses((status = 200, content_type = "text/plain", body = String)), security(()))]
+#[get("/log/keys")]
+pub(crate) async fn keys(app: Data<App>) -> Answer {
+    let lines = app.log_keys().await?;
+    Ok(HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .insert_header(("Cache-Control", "public, max-age=1"))
+        .body(lines))
+}
+
 /// A tile of hashes or a bundle of entries (C2SP tlog-tiles), such as `0/x001/234` or `entries/005.p/8`.
 #[utoipa::path(params(("path" = String, Path)), responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>)), security(()))]
 #[get("/log/tile/{path:.*}")]

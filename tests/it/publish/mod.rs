@@ -50,7 +50,8 @@ impl Office {
 
     /// Publishes as a vault that has just been started.
     async fn publish(&self, witnesses: Option<Witnesses>) -> Running {
-        let found = find(&self.world.ground.store, &self.objects, &self.world.log).await.unwrap();
+        let found =
+            find(&self.world.ground.store, &self.objects, &self.world.log.clone().into()).await.unwrap();
         let publisher = Publisher::new(
             self.world.ground.store.clone(),
             self.objects.clone(),

@@ -126,7 +126,7 @@ async fn a_published_log_of_another_vault_is_not_gone_on_with(engine: Engine) {
     let malformed = b"no note".to_vec();
     for bytes in [other.into_bytes(), malformed] {
         office.objects.replace(LogFile::Checkpoint, bytes).await.unwrap();
-        let found = find(&office.world.ground.store, &office.objects, &office.world.log).await;
+        let found = find(&office.world.ground.store, &office.objects, &office.world.log.clone().into()).await;
         assert!(matches!(found, Err(StartError::OtherLog)), "{found:?}");
     }
 }

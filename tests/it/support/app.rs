@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use custody::digest::Digest;
+use custody::log_keys::LogKeys;
 use custody::note::VerifierKey;
 use custos::api;
 use custos::app::setup::{self, InitOptions};
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) http: reqwest::Client,
     pub(crate) vault: Digest,
     pub(crate) log: VerifierKey,
+    /// All keys that the log has had.
+    pub(crate) keys: Mutex<LogKeys>,
     /// Bodies of all errors that anybody was sent.
     pub(crate) errors: Mutex<Vec<String>>,
 }
@@ -105,6 +108,7 @@ impl TestApp {
             http: pinned(&config),
             vault: report.fingerprint,
             log: report.log_vkey.parse().unwrap(),
+            keys: Mutex::new(report.log_vkey.parse::<VerifierKey>().unwrap().into()),
             errors: Mutex::default(),
         });
         let admin = Caller {
@@ -138,6 +142,10 @@ impl TestApp {
     /// Ends the service as Ctrl-C would.
     pub(crate) async fn stop(&mut self) {
         self.begin_to_stop().await.await.unwrap();
+    }
+
+    pub(crate) const fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     /// Asks the service to end, and returns once it has heard; what comes back waits until it has ended.

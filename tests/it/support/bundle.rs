@@ -5,6 +5,7 @@ use std::io::Read as _;
 
 use custody::bundle::findings::{Code, Gravity};
 use custody::bundle::{Entries, FileEntry, Files, Listing, PublicEntries, ReadError, Report, Trust, verify};
+use custody::log_keys::parse_changes;
 use custody::receipt::Receipt;
 use custody::record::ENTRY_BYTES;
 
@@ -74,7 +75,9 @@ pub(crate) async fn judged_with(caller: &Caller, archive: &[u8], receipts: &[Rec
     let (entries, rest) = bytes.as_chunks::<ENTRY_BYTES>();
     assert!(rest.is_empty());
     let mut entries = Public(entries.iter().copied());
-    let public = PublicEntries { entries: &mut entries, checkpoint: Some(checkpoint.as_bytes()) };
+    let keys = parse_changes(&caller.get("/log/keys").await.body).unwrap();
+    let public =
+        PublicEntries { entries: &mut entries, checkpoint: Some(checkpoint.as_bytes()), keys: &keys };
     let trust = Trust { fingerprint: Some(caller.shared.vault), ..Trust::default() };
     verify(&mut Unzipped::new(archive), &trust, Some(public), receipts).unwrap()
 }

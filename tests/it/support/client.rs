@@ -169,8 +169,9 @@ impl Caller {
     #[track_caller]
     pub(crate) fn check(&self, receipts: &api::Receipts) -> Vec<Checked> {
         assert!(!receipts.is_empty());
+        let keys = self.shared.keys.lock().unwrap();
         let check = |receipt: Vec<u8>| {
-            Receipt::parse(&receipt).unwrap().check(&self.shared.vault, &self.shared.log).unwrap()
+            Receipt::parse(&receipt).unwrap().check_with(&self.shared.vault, &keys).unwrap()
         };
         receipts.to_keep().map(check).collect()
     }

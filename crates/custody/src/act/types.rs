@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::Origin;
 use crate::digest::Digest;
 use crate::id::{Code, KeyHash, OrgId, PersonId};
 use crate::json::{self, Object};
@@ -182,6 +183,27 @@ data! {
         #[serde(deserialize_with = "json::uint")]
         to: u64,
     }
+    /// Data of `log-key.rotated`.
+    LogKeyRotated {
+        /// The log's new verifier key, under the same name.
+        log_vkey: String,
+        /// The verifier key that it replaces.
+        previous: String,
+    }
+    /// Data of `log.continued`.
+    LogContinued {
+        /// The checkpoint that is believed to be the last one of which the log's key was nobody else's, a signed note
+        /// with all its signatures: at most [`MAX_ANCHOR_BYTES`].
+        anchor: String,
+        /// By whose word.
+        anchored_by: LogAnchor,
+        /// The log's new verifier key, under its new name.
+        log_vkey: String,
+        /// The log's new name.
+        origin: Origin,
+        /// The verifier key that is given up.
+        previous: String,
+    }
     /// Data of `clock.fault`.
     ClockFault {
         /// Milliseconds by which the wall clock left the monotonic one; negative when it went back.
@@ -256,6 +278,21 @@ pub enum AnchorKind {
     /// A witness's cosignature (C2SP tlog-cosignature).
     Cosignature,
 }
+
+/// Who vouches for the checkpoint to which a log that goes on under another name commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogAnchor {
+    /// A quorum of witnesses, by the cosignatures that stand in the note.
+    Cosignatures,
+    /// A timestamp authority, whose token was kept.
+    Timestamp,
+    /// Nobody but the vault.
+    Vault,
+}
+
+/// Most bytes of the checkpoint in [`LogContinued`]: room for some hundred cosignatures.
+pub const MAX_ANCHOR_BYTES: usize = 16 * 1024;
 
 /// How a reading ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ use super::manifest::{BundleManifest, Payload, Scope};
 use crate::act::PublicKey;
 use crate::digest::Digest;
 use crate::envelope::{self, PayloadType};
-use crate::note::VerifierKey;
+use crate::log_keys::LogKeys;
 use crate::time::Timestamp;
 
 /// What the derived files say about a bundle.
@@ -25,8 +25,8 @@ pub struct About {
     pub vault: Digest,
     /// The vault's public key.
     pub vault_key: PublicKey,
-    /// The log's key.
-    pub log: VerifierKey,
+    /// The keys that the log had up to the checkpoint; the last one signed it.
+    pub log: LogKeys,
     /// What is in scope.
     pub scope: Scope,
     /// Hash of the record of `bundle.exported`.
@@ -58,7 +58,7 @@ pub fn fixed(about: &About) -> Vec<(&'static str, String)> {
         (VERIFY_TXT, verify_txt(about)),
         (VERIFY_SH, verify_sh(about)),
         (VAULT_PEM, public_key_pem(vault_key)),
-        (LOG_PEM, public_key_pem(about.log.public_key().as_bytes())),
+        (LOG_PEM, public_key_pem(about.log.present().public_key().as_bytes())),
     ]
 }
 
@@ -185,7 +185,7 @@ verify.sh runs all of them.
     head -n 1 custody/records.jsonl | sed 's/.*\"envelope\":\"\\([^\"]*\\)\".*/\\1/' |
         base64 -d | sha256sum
 
-{timestamps}WHAT THE COMMON TOOLS DO NOT CHECK: the signatures of persons, the order and
+{replaced}{timestamps}WHAT THE COMMON TOOLS DO NOT CHECK: the signatures of persons, the order and
 completeness of the records, the rules of custody. The verifier does.
 
 THE LOG of this vault is {origin}, its key
@@ -193,9 +193,32 @@ THE LOG of this vault is {origin}, its key
 ",
         vault = about.vault,
         timestamps = if about.timestamps { TIMESTAMPS_TXT } else { "" },
-        origin = about.log.name(),
-        log = about.log,
+        replaced = replaced_txt(&about.log),
+        origin = about.log.present().name(),
+        log = about.log.present(),
     )
+}
+
+/// What `VERIFY.txt` says of a log whose key was replaced: step 5 leads to the first key, step 3 takes the last one.
+fn replaced_txt(log: &LogKeys) -> String {
+    if log.former().is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "   The log's key was replaced since, so that the end of log_vkey is another. The
+   lines of custody/records.jsonl with these indices say so; in each, payload
+   (printed as above) names the key before as previous, and the next as log_vkey:
+
+",
+    );
+    let _ = writeln!(text, "    record 0 {}", log.first());
+    for (former, next) in log.former().iter().zip(log.each().skip(1)) {
+        let _ = writeln!(text, "    record {} {next}", former.until);
+    }
+    text + "
+   That each was allowed, and by whom it is signed, only the verifier checks.
+
+"
 }
 
 /// What `VERIFY.txt` says of time stamps, where there are some.

@@ -125,6 +125,9 @@ findings! {
     RecoveredGap "recovered-gap" Incomplete
         "The vault lost published records and was restored; some records cannot be opened."
         "Ask for receipts of the time before the restore.";
+    LogContinued "log-continued" Incomplete
+        "The log's key was given up; nobody outside confirmed these records before the log went on under another name."
+        "Ask for receipts of that time, and compare: whoever had the key could have signed other records in their place.";
     OnBehalf "on-behalf" Notice
         "The vault signed for a person who was signed in; that the person asked for it is the vault's word."
         "Ask the person, if the act matters.";

@@ -70,7 +70,10 @@ pub struct Facts {
     pub files: u64,
     /// Times that the vault itself found stored bytes damaged.
     pub fixity_failures: u64,
-    /// The log's verifier key.
+    /// When the log's key was replaced, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log_changes: Vec<LogChange>,
+    /// The log's verifier key: the one that signed the checkpoint.
     pub log_key: Option<String>,
     /// Openings of personal fields that match their commitments.
     pub openings: u64,
@@ -101,6 +104,17 @@ pub struct Stamp {
     pub size: u64,
     /// The time.
     pub time: Timestamp,
+}
+
+/// A change of the log's key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogChange {
+    /// Index of the record that says so: larger checkpoints are signed by the new key.
+    pub index: u64,
+    /// The new key.
+    pub key: String,
+    /// Whether the old key was given up and the log goes on under another name, by the vault's word.
+    pub renamed: bool,
 }
 
 /// Between which times the case's records were received, by time stamps alone.
@@ -194,6 +208,14 @@ impl Report {
         }
         if let Some(key) = &facts.log_key {
             row("Log", key.clone());
+        }
+        for LogChange { index, key, renamed } in &facts.log_changes {
+            let how = if *renamed {
+                "given up, the log goes on by the vault's word as"
+            } else {
+                "replaced, as the key before and the vault signed, by"
+            };
+            row("Log's key", format!("record {index}: {how} {key}"));
         }
         if let Some(case) = facts.case {
             row("Case", case.to_string());

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Receipt, ReceiptError, agreeing, committed, decode, proven};
 use crate::act::Act;
 use crate::digest::Digest;
-use crate::note::VerifierKey;
+use crate::log_keys::LogKeys;
 use crate::proof::TlogProof;
 use crate::record::{Entry, Record, record_hash};
 use crate::recovery::Gap;
@@ -35,7 +35,7 @@ pub(super) struct Gaps {
 }
 
 impl Recovery {
-    fn check(&self, vault: &Digest, log: &VerifierKey) -> Result<Gap, ReceiptError> {
+    fn check(&self, vault: &Digest, log: &LogKeys) -> Result<Gap, ReceiptError> {
         let record = Record::parse(&self.record)?;
         let hash = record_hash(&self.record);
         let (_, act) = agreeing(&record, &self.envelope, vault, &hash)?;
@@ -52,7 +52,7 @@ impl Gaps {
         receipt: &Receipt,
         own: (&Act, &Record, Digest),
         vault: &Digest,
-        log: &VerifierKey,
+        log: &LogKeys,
     ) -> Result<Self, ReceiptError> {
         // One for each of its sequences at the most.
         if receipt.recoveries.len() > 2 {

@@ -35,6 +35,7 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
                 id: first,
                 origin: d.origin.clone(),
                 log_vkey: d.log_vkey.clone(),
+                former_log_keys: Vec::new(),
                 key: d.vault_key,
                 orgs: 0,
                 persons: 0,
@@ -54,6 +55,17 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
         | Act::KeyRevoked(..) => apply_to_person(state, statement, act, admitted),
         Act::CaseOpened(..) | Act::MemberAdded(..) | Act::MemberRemoved(..) => {
             apply_to_case(state, statement, act);
+        }
+        Act::LogKeyRotated(d) => {
+            if let Some(vault) = &mut state.vault {
+                vault.replace_log_key(admitted.log_index, &d.log_vkey);
+            }
+        }
+        Act::LogContinued(d) => {
+            if let Some(vault) = &mut state.vault {
+                vault.replace_log_key(admitted.log_index, &d.log_vkey);
+                vault.origin = d.origin.to_string();
+            }
         }
         Act::BundleExported(..)
         | Act::BundleCompleted(_)

@@ -1,6 +1,8 @@
 //! The decisions themselves, one function a subject.
 
-use super::{Item, Key, MAX_GRANT_MS, Refusal, Right, State, Vault, places, subject_case, takes_bytes};
+use super::{
+    Item, Key, MAX_GRANT_MS, Refusal, Right, State, Vault, log_key, places, subject_case, takes_bytes,
+};
 use crate::act::{
     AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberChange, PublicKey, RoleChange,
     Subject, TransferStep, VaultRole,
@@ -29,6 +31,9 @@ pub fn signers(state: &State, statement: &Statement, act: &Act) -> Result<Vec<Pu
     }
     Ok(match act {
         Act::KeyEnrolled(_, d) => vec![actor_key, d.key],
+        Act::LogKeyRotated(_) | Act::LogContinued(_) => {
+            [vec![actor_key], log_key::signers(state, act)?].concat()
+        }
         _ => vec![actor_key],
     })
 }
@@ -146,6 +151,8 @@ fn decide_act(
         Act::MemberRemoved(case, d) => member_removed(state, speaker, *case, d),
         Act::BundleExported(case, _) => speaker.in_case(*case, Right::Export),
         Act::BundleCompleted(_) | Act::ClockFault(_) | Act::AnchorNoted(_) | Act::RecoveryNoted(_) => Ok(()),
+        Act::LogKeyRotated(d) => log_key::rotated(state, vault, d),
+        Act::LogContinued(d) => log_key::continued(state, vault, d),
         Act::AccessDenied(case, item, _) => match (case, item) {
             (_, Some(item)) => item_of(state, *case, *item).map(drop),
             (Some(case), None) if !state.cases.contains_key(case) => Err(Refusal::Unknown("case")),
@@ -227,7 +234,7 @@ fn key_enrolled(
         (Actor::Person(_), Assurance::UserKey) => speaker.in_vault(Right::Vouch)?,
         (Actor::Person(_), _) => return Err(Refusal::NotVoucher),
     }
-    let is_vaults = d.key == vault.key;
+    let is_vaults = d.key == vault.key || log_key::is_known(vault, &d.key);
     if is_vaults || state.keys.contains_key(&d.key.hash()) { Err(Refusal::KeyKnown) } else { Ok(()) }
 }
 

@@ -6,6 +6,7 @@
 
 mod apply;
 mod decide;
+mod log_key;
 mod rights;
 mod state;
 
@@ -115,6 +116,17 @@ pub enum Refusal {
     /// A member who holds items of the case, or is offered some, keeps the role that lets them give and take custody.
     #[error("the member holds items of this case or is offered some: transfer or decline them first")]
     HoldsCustody,
+    /// The key that is to be replaced is not the log's present one.
+    #[error("the key named is not the one that the log has now")]
+    OtherLogKey,
+    /// The key is none that the log could have next.
+    #[error(
+        "the log's next key is a plain ed25519 key under the log's name that was never used for anything"
+    )]
+    LogKeyUnfit,
+    /// The checkpoint from which a log goes on is not one of its own.
+    #[error("the checkpoint from which the log goes on is none that its key has signed")]
+    NotAnAnchor,
 }
 
 impl Refusal {
@@ -149,6 +161,9 @@ impl Refusal {
             Self::SetUpOnly => "set-up-only",
             Self::LastOne => "last-one",
             Self::HoldsCustody => "holds-custody",
+            Self::OtherLogKey => "other-log-key",
+            Self::LogKeyUnfit => "log-key-unfit",
+            Self::NotAnAnchor => "not-an-anchor",
         }
     }
 
@@ -178,7 +193,9 @@ pub fn places(statement: &Statement, act: &Act) -> Vec<(Option<Sequence>, Option
         | Act::BundleCompleted(_)
         | Act::ClockFault(_)
         | Act::AnchorNoted(_)
-        | Act::RecoveryNoted(_) => vec![(Some(Sequence::Vault), None)],
+        | Act::RecoveryNoted(_)
+        | Act::LogKeyRotated(_)
+        | Act::LogContinued(_) => vec![(Some(Sequence::Vault), None)],
         Act::PersonRegistered(person, _)
         | Act::RoleGranted(person, _)
         | Act::RoleRevoked(person, _)
@@ -269,6 +286,8 @@ impl Footprint {
             Act::AccessCompleted(_, _, d) => drop(self.grants.insert(d.grant)),
             Act::Transfer(case, TransferStep::Offered(to), _) => self.add_person(*to, Some(*case)),
             Act::CorrectionNoted(_, d) => drop(self.seen.insert(Seen::Record(d.record))),
+            Act::LogKeyRotated(d) => self.keys.extend(log_key::hash_of(&d.log_vkey)),
+            Act::LogContinued(d) => self.keys.extend(log_key::hash_of(&d.log_vkey)),
             _ => {}
         }
     }

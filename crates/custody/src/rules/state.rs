@@ -6,6 +6,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::act::{CaseRole, Class, KeyCheck, ObjectId, PublicKey, VaultRole};
 use crate::digest::Digest;
 use crate::id::{CaseId, ItemId, KeyHash, OrgId, PersonId};
+use crate::log_keys::{LogKeys, LogKeysError};
+use crate::note::VerifierKey;
 use crate::record::Sequence;
 use crate::statement::{Content, Seen};
 use crate::time::Timestamp;
@@ -47,6 +49,8 @@ pub struct Vault {
     pub origin: String,
     /// The log's verifier key.
     pub log_vkey: String,
+    /// The verifier keys that the log had before, oldest first, each with the index of the record that replaced it.
+    pub former_log_keys: Vec<(u64, String)>,
     /// The key that signs for the vault and on behalf of signed-in persons.
     pub key: PublicKey,
     /// Organisations so far.
@@ -55,6 +59,24 @@ pub struct Vault {
     pub persons: u64,
     /// Whether the vault key has vouched for the first registrar: it does so once.
     pub vouched: bool,
+}
+
+impl Vault {
+    /// The keys that the log has had.
+    pub fn log_keys(&self) -> Result<LogKeys, LogKeysError> {
+        let parse = |vkey: &String| vkey.parse::<VerifierKey>().map_err(|_| LogKeysError::NotALogKey);
+        let vkeys = self.former_log_keys.iter().map(|(_, vkey)| vkey).chain([&self.log_vkey]);
+        let mut keys = vkeys.map(parse);
+        let first = LogKeys::from(keys.next().unwrap_or(Err(LogKeysError::NotALogKey))?);
+        let indices = self.former_log_keys.iter().map(|(until, _)| *until);
+        indices.zip(keys).try_fold(first, |log, (index, key)| log.replaced(index, key?))
+    }
+
+    /// The log's key is another one from the record at `index` on, and under another name if its name is another.
+    pub(super) fn replace_log_key(&mut self, index: u64, vkey: &str) {
+        let old = core::mem::replace(&mut self.log_vkey, vkey.to_owned());
+        self.former_log_keys.push((index, old));
+    }
 }
 
 /// A registered person.

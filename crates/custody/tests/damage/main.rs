@@ -2,6 +2,7 @@
 //! any random change of a bundle is found, and none is found in an untouched one.
 #![cfg(test)]
 
+mod log_keys;
 mod random;
 mod recoveries;
 mod rows;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use custody::bundle::findings::{Code, Gravity};
 use custody::bundle::{Report, Trust};
+use log_keys::LOG_KEYS;
 use recoveries::RECOVERIES;
 use rows::ROWS;
 use stamps::STAMPS;
@@ -21,7 +23,7 @@ use support::{By, Story, authority, story};
 
 /// All rows of the table.
 fn rows() -> impl Iterator<Item = &'static rows::Row> {
-    ROWS.iter().chain(STAMPS).chain(RECOVERIES)
+    ROWS.iter().chain(STAMPS).chain(RECOVERIES).chain(LOG_KEYS)
 }
 
 fn honest() -> Exported {

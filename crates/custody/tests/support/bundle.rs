@@ -73,7 +73,7 @@ pub fn export(vault: &mut Vault, by: By<'_>, case: CaseId, options: &Options<'_>
     let exporter = match by {
         By::Own(person) | By::Forged(person, _) => person.id,
         By::OnBehalf(person) => person,
-        By::Vault => panic!("the vault exports nothing"),
+        By::Vault | By::Keys(_) => panic!("the vault exports nothing"),
     };
     let persons = closure_of(vault, case, exporter);
     let in_scope = |record: &Record| {
@@ -113,7 +113,7 @@ fn assemble(
     let about = About {
         vault: vault.id(),
         vault_key: PublicKey::new(vault.key.verifying_key().to_bytes()),
-        log: vault.log_vkey(),
+        log: vault.log_keys().up_to(vault.size()),
         scope: Scope { case },
         exported,
         exported_at: last.record.received,
@@ -195,8 +195,11 @@ impl Exported {
     ) -> Report {
         let verify = |checker: &mut dyn Checker| {
             let mut source = Source(entries.unwrap_or_default().iter().copied());
-            let public =
-                entries.is_some().then_some(PublicEntries { entries: &mut source, checkpoint: None });
+            let public = entries.is_some().then_some(PublicEntries {
+                entries: &mut source,
+                checkpoint: None,
+                keys: &[],
+            });
             bundle::verify_by(checker, &mut Memory::new(&self.files), trust, public, receipts).unwrap()
         };
         let report = verify(&mut Here);

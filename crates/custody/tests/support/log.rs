@@ -2,7 +2,54 @@
 
 use super::*;
 
+/// A log's key under its name.
+pub fn vkey(origin: &str, key: &SigningKey) -> VerifierKey {
+    let name = Origin::new(origin).unwrap().key_name();
+    VerifierKey::new(name, SignatureType::Ed25519, key.verifying_key()).unwrap()
+}
+
 impl Vault {
+    /// All keys that the log has had, as far as they can follow each other.
+    pub fn log_keys(&self) -> LogKeys {
+        let vault = self.state.vault.as_ref().unwrap();
+        let mut vkeys = vault.former_log_keys.iter().map(|(_, vkey)| vkey).chain([&vault.log_vkey]);
+        let first = LogKeys::from(vkeys.next().unwrap().parse::<VerifierKey>().unwrap());
+        vault.former_log_keys.iter().zip(vkeys).fold(first, |keys, ((until, _), vkey)| {
+            keys.clone().replaced(*until, vkey.parse().unwrap()).unwrap_or(keys)
+        })
+    }
+
+    /// Replaces the log's key; the record's hash.
+    pub fn rotate(&mut self, new: &SigningKey) -> Digest {
+        let data = LogKeyRotated {
+            log_vkey: vkey(&self.origin, new).to_string(),
+            previous: self.log_vkey().to_string(),
+        };
+        let old = std::mem::replace(&mut self.log_key, new.clone());
+        let d = draft(Kind::LogKeyRotated, data.to_data());
+        self.say(By::Keys(&[&self.key.clone(), &old, new]), d)
+    }
+
+    /// Gives the log's key up and goes on under another name.
+    pub fn continue_log(
+        &mut self,
+        origin: &str,
+        new: &SigningKey,
+        anchor: &SignedNote,
+        by: LogAnchor,
+    ) -> Digest {
+        let data = LogContinued {
+            anchor: anchor.to_string(),
+            anchored_by: by,
+            log_vkey: vkey(origin, new).to_string(),
+            origin: Origin::new(origin).unwrap(),
+            previous: self.log_vkey().to_string(),
+        };
+        (self.log_key, self.origin) = (new.clone(), origin.to_owned());
+        let d = draft(Kind::LogContinued, data.to_data());
+        self.say(By::Keys(&[&self.key.clone(), new]), d)
+    }
+
     pub fn leaves(&self) -> Vec<Digest> {
         self.entries().iter().map(|entry| leaf_hash(entry)).collect()
     }
@@ -22,7 +69,7 @@ impl Vault {
     /// The signed checkpoint over everything so far.
     pub fn checkpoint(&self) -> SignedNote {
         let batch = self.batch();
-        let origin = Origin::new(ORIGIN).unwrap();
+        let origin = Origin::new(&self.origin).unwrap();
         Checkpoint::new(origin, batch.size(), batch.root()).unwrap().sign(&self.log_key).unwrap()
     }
 

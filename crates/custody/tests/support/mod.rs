@@ -8,6 +8,7 @@ mod lost;
 mod story;
 
 pub use authority::Stamp;
+pub use log::vkey;
 pub use lost::Lost;
 pub use story::*;
 
@@ -21,6 +22,7 @@ use custody::envelope::{PayloadType, key_hash, sign};
 use custody::id::{CaseId, ItemId, OpId, OrgId, PersonId};
 use custody::json::Object;
 use custody::kind::Kind;
+use custody::log_keys::LogKeys;
 use custody::merkle::{Batch, Frontier, leaf_hash};
 use custody::note::{SignatureType, SignedNote, VerifierKey};
 use custody::proof::TlogProof;
@@ -48,6 +50,8 @@ pub struct Said {
 pub struct Vault {
     pub key: SigningKey,
     pub log_key: SigningKey,
+    /// The log's name now.
+    pub origin: String,
     pub state: State,
     pub heads: HashMap<Sequence, Head>,
     pub said: Vec<Said>,
@@ -111,6 +115,8 @@ pub enum By<'a> {
     OnBehalf(PersonId),
     /// The envelope's signatures are made by these keys, whatever the actor.
     Forged(&'a Person, &'a SigningKey),
+    /// The vault, with the signatures of these keys.
+    Keys(&'a [&'a SigningKey]),
 }
 
 impl Vault {
@@ -124,6 +130,7 @@ impl Vault {
         let mut vault = Self {
             key: SigningKey::from_bytes(&[seed; 32]),
             log_key: SigningKey::from_bytes(&[seed ^ 0x80; 32]),
+            origin: ORIGIN.to_owned(),
             state: State::default(),
             heads: HashMap::new(),
             said: Vec::new(),
@@ -155,8 +162,7 @@ impl Vault {
     }
 
     pub fn log_vkey(&self) -> VerifierKey {
-        let name = Origin::new(ORIGIN).unwrap().key_name();
-        VerifierKey::new(name, SignatureType::Ed25519, self.log_key.verifying_key()).unwrap()
+        vkey(&self.origin, &self.log_key)
     }
 
     /// The fingerprint on paper.
@@ -188,7 +194,7 @@ impl Vault {
 
     fn statement(&mut self, by: By<'_>, draft: Draft) -> (Statement, Vec<FieldOpening>) {
         let (actor, assurance, key) = match by {
-            By::Vault => (Actor::System, Assurance::System, &self.key),
+            By::Vault | By::Keys(_) => (Actor::System, Assurance::System, &self.key),
             By::OnBehalf(person) => (Actor::Person(person), Assurance::Session, &self.key),
             By::Own(person) | By::Forged(person, _) => {
                 (Actor::Person(person.id), Assurance::UserKey, &person.key)
@@ -230,6 +236,7 @@ impl Vault {
             By::Vault | By::OnBehalf(_) => &self.key,
             By::Own(person) => &person.key,
             By::Forged(_, key) => key,
+            By::Keys(keys) => return sign(PayloadType::Statement, &body, keys),
         };
         match act {
             // The kit derives every person's key from its public half's place in this table.
@@ -252,7 +259,7 @@ impl Vault {
         self.now += 1_000;
         let stmt = Digest::of(&envelope);
         let log = LogIdentity {
-            origin: ORIGIN.to_owned(),
+            origin: self.origin.clone(),
             vault: self.said.first().map(|said| said.records[0].hash),
         };
         let first_index = self.size();

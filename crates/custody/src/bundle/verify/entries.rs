@@ -9,10 +9,12 @@ use super::{Identity, Notes, PublicEntries, Trust};
 use crate::bundle::findings::Code;
 use crate::bundle::layout::{CHECKPOINT, RECORDS};
 use crate::bundle::read::ReadError;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::digest::Digest;
+use crate::log_keys::LogKeys;
 use crate::merkle::{Frontier, leaf_hash};
-use crate::note::SignedNote;
+use crate::note::{NoteError, SignedNote, VerifierKey};
+use crate::policy::{Log, Policy};
 use crate::record::{Entry, Sequence};
 
 pub(super) const PATH: &str = "entries";
@@ -48,7 +50,8 @@ impl TagRow {
         Self { tag: half(&tag), place: PROMISED | (u64::from(column == Column::Case) << 63) }
     }
 
-    const fn index(self) -> u64 {
+    /// The log index, beyond any for a successor's tag.
+    pub(super) const fn index(self) -> u64 {
         self.place & PROMISED
     }
 
@@ -72,7 +75,12 @@ pub(super) struct Audit<'a> {
 }
 
 impl<'a> Audit<'a> {
-    pub(super) fn new(identity: &'a Identity, replay: &mut Replay<'_>, notes: &mut Notes) -> Self {
+    pub(super) fn new(
+        identity: &'a Identity,
+        replay: &mut Replay<'_>,
+        anchors: Vec<(u64, Digest)>,
+        notes: &mut Notes,
+    ) -> Self {
         let mut tags = core::mem::take(&mut replay.tags);
         // One order, so that one bundle has one report.
         let heads: BTreeMap<_, _> = replay.heads.iter().collect();
@@ -91,6 +99,7 @@ impl<'a> Audit<'a> {
         let mut roots = vec![(identity.checkpoint.size(), *identity.checkpoint.root())];
         roots.extend(replay.receipts.checkpoints());
         roots.extend(replay.times.checkpoints());
+        roots.extend(anchors);
         roots.sort_unstable();
         roots.dedup();
         let search = replay.recoveries.search();
@@ -101,6 +110,7 @@ impl<'a> Audit<'a> {
     pub(super) fn run(
         mut self,
         public: Option<PublicEntries<'_>>,
+        logs: &LogKeys,
         trust: &Trust,
         notes: &mut Notes,
     ) -> Result<(), ReadError> {
@@ -113,7 +123,7 @@ impl<'a> Audit<'a> {
             notes.skip("whether each record is in the log exactly once and the last ones were the last");
             return Ok(());
         };
-        let mirror = public.checkpoint.and_then(|checkpoint| self.add_mirror(checkpoint, trust, notes));
+        let mirror = public.checkpoint.and_then(|checkpoint| self.add_mirror(checkpoint, logs, trust, notes));
         let mut frontier = Frontier::new();
         let mut met = self.check_roots(0, &frontier, notes);
         loop {
@@ -150,20 +160,26 @@ impl<'a> Audit<'a> {
     }
 
     /// The mirror's own checkpoint joins those that the entries must lead to; its size.
-    fn add_mirror(&mut self, bytes: &[u8], trust: &Trust, notes: &mut Notes) -> Option<u64> {
+    fn add_mirror(&mut self, bytes: &[u8], logs: &LogKeys, trust: &Trust, notes: &mut Notes) -> Option<u64> {
         let opened = SignedNote::parse(bytes).map_err(Into::into).and_then(|note| {
-            let checkpoint = Checkpoint::open(&note, &self.identity.log)?;
+            let checkpoint = open_newer(&note, logs, trust)?;
             Ok((note, checkpoint))
         });
         match opened {
-            Ok((note, checkpoint)) => {
+            Ok((note, (checkpoint, log))) => {
                 if trust.policy.is_some() {
-                    witnessed(&note, &self.identity.log, trust, "checkpoint", notes);
+                    witnessed(&note, &log, trust, "checkpoint", notes);
                 }
                 self.roots.push((checkpoint.size(), *checkpoint.root()));
                 self.roots.sort_unstable();
                 self.roots.dedup();
                 Some(checkpoint.size())
+            }
+            Err(CheckpointError::Note(NoteError::NoKnownSigner)) => {
+                let detail = "the mirror's checkpoint is signed by no key of the log that is known here: give the \
+                              receipts of its later keys, or list its present key in the trust file";
+                notes.find(Code::NotAudited, "checkpoint", None, detail);
+                None
             }
             Err(error) => {
                 notes.find(open_failure(error), "checkpoint", None, error.to_string());
@@ -215,6 +231,26 @@ impl<'a> Audit<'a> {
             notes.find(code, PATH, Some(index), detail);
         }
     }
+}
+
+/// A checkpoint that may be newer than the bundle, and so under a key of the log that only the trust file knows.
+fn open_newer(
+    note: &SignedNote,
+    logs: &LogKeys,
+    trust: &Trust,
+) -> Result<(Checkpoint, VerifierKey), CheckpointError> {
+    let listed = trust.policy.iter().flat_map(Policy::logs).map(Log::key);
+    let listed = listed.filter(|key| logs.each().any(|had| had.name() == key.name()));
+    let error = match logs.open(note) {
+        Ok(checkpoint) => {
+            let log = logs.of_size(checkpoint.size()).clone();
+            return Ok((checkpoint, log));
+        }
+        Err(error @ CheckpointError::Note(NoteError::NoKnownSigner)) => error,
+        Err(error) => return Err(error),
+    };
+    let mut opened = listed.filter_map(|key| Some((Checkpoint::open(note, key).ok()?, key.clone())));
+    opened.next().ok_or(error)
 }
 
 /// The first half of a tag.

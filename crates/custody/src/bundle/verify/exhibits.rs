@@ -241,7 +241,7 @@ fn check_fixed(bag: &Bag, identity: &Identity, exported_at: crate::time::Timesta
     let about = About {
         vault: identity.vault,
         vault_key: identity.vault_key,
-        log: identity.log.clone(),
+        log: identity.logs.clone(),
         scope: identity.manifest.scope,
         exported: identity.manifest.exported,
         exported_at,

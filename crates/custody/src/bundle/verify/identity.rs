@@ -2,7 +2,7 @@
 
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use super::{Notes, Trust};
+use super::{Notes, Trust, log_keys};
 use crate::act::{Act, PublicKey};
 use crate::bundle::findings::Code;
 use crate::bundle::layout::{BUNDLE, CHECKPOINT, MANIFEST, RECORDS, TAG_MANIFEST, TAG_MANIFEST_SIG};
@@ -13,6 +13,7 @@ use crate::bundle::verify::bag::Bag;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::digest::Digest;
 use crate::envelope::{Envelope, PayloadType};
+use crate::log_keys::{LogKeys, VaultKey};
 use crate::note::{MAX_NOTE_LEN, SignedNote, VerifierKey};
 use crate::record::{Record, record_hash};
 use crate::statement::Statement;
@@ -26,8 +27,8 @@ pub(super) struct Identity {
     pub(super) vault: Digest,
     /// The key that signs for the vault.
     pub(super) vault_key: PublicKey,
-    /// The log's key; its name is the origin.
-    pub(super) log: VerifierKey,
+    /// The keys that the log had up to the checkpoint, as the records claim; their names are its origins.
+    pub(super) logs: LogKeys,
     /// The signed description of the bundle.
     pub(super) manifest: BundleManifest,
     /// The checkpoint, signed by the log.
@@ -66,11 +67,24 @@ impl Identity {
         check_tag_signature(files, bag, &key, notes)?;
         let manifest = read_manifest(files, bag, &key, &founded.vault, notes)?;
         let checkpoint = read_checkpoint(files, bag, &founded.log, trust, notes)?;
-        let (Some(manifest), Some((checkpoint, witnessed))) = (manifest, checkpoint) else { return Ok(None) };
-        let Founded { vault, vault_key, log } = founded;
-        let identity = Self { vault, vault_key, log, manifest, checkpoint, witnessed };
+        let (Some(manifest), Some((logs, checkpoint, witnessed))) = (manifest, checkpoint) else {
+            return Ok(None);
+        };
+        let Founded { vault, vault_key, .. } = founded;
+        let identity = Self { vault, vault_key, logs, manifest, checkpoint, witnessed };
         identity.check_agreement(notes);
         Ok(Some(identity))
+    }
+
+    /// The key that signed the checkpoint.
+    pub(super) fn log(&self) -> &VerifierKey {
+        self.logs.of_size(self.checkpoint.size())
+    }
+
+    /// The vault as its own record 0 makes it known.
+    pub(super) fn known(&self) -> Option<VaultKey> {
+        let key = VerifyingKey::from_bytes(self.vault_key.as_bytes()).ok()?;
+        Some(VaultKey { vault: self.vault, key })
     }
 
     /// The manifest's claims about the checkpoint.
@@ -118,6 +132,15 @@ fn found(line: &[u8]) -> Result<Founded, String> {
     Ok(Founded { vault: record_hash(&line.record), vault_key: created.vault_key, log })
 }
 
+/// Whether the trust file lists any key that the log has had: each has signed for the next one.
+fn pin_log(keys: &LogKeys, trust: &Trust, notes: &mut Notes) {
+    if let Some(policy) = &trust.policy
+        && !policy.logs().iter().any(|log| keys.each().any(|key| key == log.key()))
+    {
+        notes.find(Code::UnknownSigner, CHECKPOINT, None, "the trust file does not list this log's key");
+    }
+}
+
 /// Compares record 0 with what the reader brought along.
 fn pin(founded: &Founded, trust: &Trust, notes: &mut Notes) {
     if let Some(fingerprint) = trust.fingerprint
@@ -125,11 +148,6 @@ fn pin(founded: &Founded, trust: &Trust, notes: &mut Notes) {
     {
         let detail = format!("the vault's fingerprint is {}, trusted is {fingerprint}", founded.vault);
         notes.find(Code::UnknownSigner, RECORDS, Some(0), detail);
-    }
-    if let Some(policy) = &trust.policy
-        && !policy.logs().iter().any(|log| *log.key() == founded.log)
-    {
-        notes.find(Code::UnknownSigner, CHECKPOINT, None, "the trust file does not list this log's key");
     }
     if trust.fingerprint.is_none() && trust.policy.is_none() {
         notes.find(Code::NotPinned, RECORDS, Some(0), "neither fingerprint nor trust file was given");
@@ -195,23 +213,33 @@ fn read_manifest(
 fn read_checkpoint(
     files: &mut dyn Files,
     bag: &Bag,
-    log: &VerifierKey,
+    first: &VerifierKey,
     trust: &Trust,
     notes: &mut Notes,
-) -> Result<Option<(Checkpoint, Option<u64>)>, ReadError> {
-    let Some(bytes) = bag.whole(files, CHECKPOINT, MAX_NOTE_LEN, notes)? else { return Ok(None) };
-    let note = match SignedNote::parse(&bytes) {
-        Ok(note) => note,
-        Err(error) => {
-            notes.find(Code::Changed, CHECKPOINT, None, error.to_string());
-            return Ok(None);
-        }
+) -> Result<Option<(LogKeys, Checkpoint, Option<u64>)>, ReadError> {
+    let note = match bag.whole(files, CHECKPOINT, MAX_NOTE_LEN, notes)? {
+        None => None,
+        Some(bytes) => match SignedNote::parse(&bytes) {
+            Ok(note) => Some(note),
+            Err(error) => {
+                notes.find(Code::Changed, CHECKPOINT, None, error.to_string());
+                None
+            }
+        },
     };
+    let Some(note) = note else {
+        pin_log(&LogKeys::from(first.clone()), trust, notes);
+        return Ok(None);
+    };
+    let keys = log_keys::claimed(files, bag, first, &note)?;
+    pin_log(&keys, trust, notes);
+    let opened = keys.open(&note);
+    let size = opened.as_ref().map_or(u64::MAX, Checkpoint::size);
+    let log = keys.of_size(size);
     // The commands of VERIFY.txt take the first signature.
     if !note.signatures().first().is_some_and(|signature| signature.names(log)) {
         notes.find(Code::Changed, CHECKPOINT, None, "the log's own signature does not come first");
     }
-    let opened = Checkpoint::open(&note, log);
     let checkpoint = match opened {
         Ok(checkpoint) => checkpoint,
         Err(error) => {
@@ -219,14 +247,16 @@ fn read_checkpoint(
             return Ok(None);
         }
     };
+    notes.facts.log_key = Some(log.to_string());
     let witnessed = witnessed(&note, log, trust, CHECKPOINT, notes);
-    Ok(Some((checkpoint, witnessed)))
+    Ok(Some((keys.up_to(size), checkpoint, witnessed)))
 }
 
 /// What it means that a checkpoint does not open.
 pub(super) const fn open_failure(error: CheckpointError) -> Code {
     match error {
         CheckpointError::Note(_) => Code::BadSignature,
+        CheckpointError::Replaced { .. } => Code::KeyRevoked,
         _ => Code::Changed,
     }
 }

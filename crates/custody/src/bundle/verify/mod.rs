@@ -10,6 +10,7 @@ mod bag;
 mod entries;
 mod exhibits;
 mod identity;
+mod log_keys;
 mod next;
 mod receipts;
 mod records;
@@ -50,6 +51,9 @@ pub struct PublicEntries<'a> {
     pub entries: &'a mut dyn Entries,
     /// The mirror's own checkpoint (a signed note), over the entries given or fewer.
     pub checkpoint: Option<&'a [u8]>,
+    /// Receipts of the records that replaced the log's key, in the order of the log, as the mirror has them: its
+    /// checkpoint may stand under a key that is younger than the bundle.
+    pub keys: &'a [Receipt],
 }
 
 impl core::fmt::Debug for PublicEntries<'_> {
@@ -139,12 +143,17 @@ fn verify_into(
         notes.skip("records, exhibits and log: record 0, bundle.json or the checkpoint cannot be used");
         return Ok(());
     };
-    let receipts = receipts::Receipts::check(receipts, &identity, notes);
+    let logs = receipts::followed(&identity, receipts, public.as_ref().map_or(&[], |public| public.keys));
+    let receipts = receipts::Receipts::check(receipts, &identity, &logs, notes);
     let mut exhibits = Exhibits::default();
     let times = Timestamps::check(files, &bag, &identity, trust, notes)?;
     let mut replay = Replay::new(&identity, receipts, times, checker);
     replay.run(files, &bag, &mut exhibits, notes)?;
     exhibits.check(files, &bag, &identity, &replay, notes)?;
-    let audit = Audit::new(&identity, &mut replay, notes);
-    audit.run(public, trust, notes).map_err(VerifyError::from)
+    let anchors = replay.check_log_keys(trust, notes);
+    if public.is_none() && !anchors.is_empty() {
+        notes.skip("whether the log that went on under another name extends the one before: that takes public entries");
+    }
+    let audit = Audit::new(&identity, &mut replay, anchors, notes);
+    audit.run(public, &logs, trust, notes).map_err(VerifyError::from)
 }

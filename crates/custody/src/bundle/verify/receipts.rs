@@ -5,9 +5,24 @@ use std::collections::HashMap;
 use super::{Identity, Notes};
 use crate::bundle::findings::Code;
 use crate::digest::Digest;
+use crate::kind::Kind;
+use crate::log_keys::LogKeys;
 use crate::receipt::{Checked, Receipt};
+use crate::record::Record;
 
 const PATH: &str = "receipt";
+
+/// The log's keys, those included that came after the bundle and for which receipts are given.
+pub(super) fn followed(identity: &Identity, receipts: &[Receipt], of_mirror: &[Receipt]) -> LogKeys {
+    let changes = |receipt: &&Receipt| {
+        Record::parse(&receipt.record)
+            .is_ok_and(|record| matches!(record.kind, Kind::LogKeyRotated | Kind::LogContinued))
+    };
+    let mut changes: Vec<_> = receipts.iter().chain(of_mirror).filter(changes).cloned().collect();
+    changes.sort_by_key(|receipt| receipt.proof.index());
+    // One that does not hold is named with the other receipts.
+    identity.logs.follow(&changes, identity.known().as_ref()).unwrap_or_else(|_| identity.logs.clone())
+}
 
 /// The receipts that hold for this vault.
 #[derive(Debug)]
@@ -24,10 +39,15 @@ struct Held {
 
 impl Receipts {
     /// Keeps those that hold; the others prove nothing and are named as not checked.
-    pub(super) fn check(receipts: &[Receipt], identity: &Identity, notes: &mut Notes) -> Self {
+    pub(super) fn check(
+        receipts: &[Receipt],
+        identity: &Identity,
+        logs: &LogKeys,
+        notes: &mut Notes,
+    ) -> Self {
         let (mut held, mut by_index) = (Vec::new(), HashMap::<_, Vec<_>>::new());
         for (number, receipt) in receipts.iter().enumerate() {
-            match receipt.check(&identity.vault, &identity.log) {
+            match receipt.check_with(&identity.vault, logs) {
                 Ok(checked) => {
                     by_index.entry(checked.record.log_index).or_default().push(held.len());
                     held.push(Held { checked, covered: false });

@@ -183,7 +183,9 @@ impl<'a> Replay<'a> {
             notes.find(Code::Reordered, RECORDS, at, "it does not come after the record before it");
             return None;
         }
-        if record.log_index != line.index || record.log != self.identity.log.name().as_str() {
+        if record.log_index != line.index
+            || record.log != self.identity.logs.of_index(line.index).name().as_str()
+        {
             notes.find(Code::Changed, RECORDS, at, "the record names another place or another log");
         }
         let hash = record_hash(&line.record);
@@ -385,7 +387,7 @@ impl<'a> Replay<'a> {
 
     fn note_bad(&self, bad: &[Bad], notes: &mut Notes) {
         for Bad { at, number, key } in bad {
-            let whose = if *key == self.identity.vault_key { "the vault" } else { "the person named" };
+            let whose = self.signer(key);
             let detail = format!("signature {number} is not that of {whose}");
             notes.find(Code::BadSignature, RECORDS, Some(*at), detail);
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::Notes;
 use super::exhibits::Exhibits;
+use super::log_keys::Continuation;
 use super::next::next_line;
 use crate::act::{Act, BundleExported, KeyCheck, PublicKey};
 use crate::bundle::checks::Check;
@@ -64,7 +65,7 @@ pub(super) struct Exported {
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     pub(super) openings: Option<Lines>,
-    state: State,
+    pub(super) state: State,
     /// What may be named as seen, 16 bytes each: H(what || sequence).
     seen: HashSet<[u8; 16]>,
     /// Acts so far, 16 bytes each: H(actor || `op_id`).
@@ -76,6 +77,8 @@ pub(super) struct Rules {
     exported: Option<Exported>,
     /// What the last statement noted of an outsider's word.
     anchor: Option<Digest>,
+    /// Whenever the log went on under another name.
+    pub(super) continuations: Vec<Continuation>,
 }
 
 #[derive(Debug)]
@@ -284,6 +287,9 @@ impl Rules {
         }
         if let Act::AnchorNoted(data) = act {
             self.anchor = Some(data.anchor);
+        }
+        if let (Act::LogContinued(data), Some(first)) = (act, group.members.first()) {
+            self.continuations.push(Continuation { index: first.record.log_index, data: data.clone() });
         }
         // There is one record 0; a second would replace the vault under everybody's feet.
         if matches!(act, Act::VaultCreated(_)) && self.state.vault.is_some() {

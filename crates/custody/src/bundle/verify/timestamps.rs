@@ -216,8 +216,8 @@ impl Check<'_, '_> {
         let Some(bytes) = self.read(size, NOTE, MAX_NOTE_LEN)? else { return Ok(None) };
         let opened = SignedNote::parse(&bytes).map_err(|error| (Code::Changed, error.to_string()));
         let opened = opened.and_then(|note| {
-            let checkpoint = Checkpoint::open(&note, &self.identity.log)
-                .map_err(|error| (open_failure(error), error.to_string()))?;
+            let checkpoint =
+                self.identity.logs.open(&note).map_err(|error| (open_failure(error), error.to_string()))?;
             let alone = note.signatures().len() == 1;
             if alone && checkpoint.size() == size {
                 return Ok(checkpoint);

@@ -1,0 +1,176 @@
+//! The keys that the log has had: known in full once the records are read, and needed before.
+//!
+//! A checkpoint that the first key has signed needs no other. Otherwise the records are read once for those that name
+//! further keys. That these were allowed and signed for is judged where all records are ([`super::statements`]); at the
+//! end both must agree.
+
+use std::collections::BTreeSet;
+
+use super::entries::TagRow;
+use super::records::Replay;
+use super::{Bag, Identity, Notes, Trust};
+use crate::act::{Act, LogAnchor, LogContinued, PublicKey};
+use crate::bundle::findings::Code;
+use crate::bundle::layout::{CHECKPOINT, RECORDS};
+use crate::bundle::lines::{EnvelopeMember, MAX_RECORD_LINE_BYTES, RecordLine};
+use crate::bundle::read::{Files, Line, ReadError};
+use crate::bundle::report::LogChange;
+use crate::checkpoint::Checkpoint;
+use crate::digest::Digest;
+use crate::envelope::{Envelope, PayloadType};
+use crate::kind::Kind;
+use crate::log_keys::LogKeys;
+use crate::note::{SignedNote, VerifierKey};
+use crate::record::Record;
+use crate::statement::Statement;
+
+/// The keys under which `note` may stand, as the records name them.
+pub(super) fn claimed(
+    files: &mut dyn Files,
+    bag: &Bag,
+    first: &VerifierKey,
+    note: &SignedNote,
+) -> Result<LogKeys, ReadError> {
+    let mut keys = LogKeys::from(first.clone());
+    if note.signatures().iter().any(|signature| signature.names(first)) {
+        return Ok(keys);
+    }
+    let Some(mut lines) = bag.lines(RECORDS, MAX_RECORD_LINE_BYTES) else { return Ok(keys) };
+    loop {
+        match lines.next(files) {
+            Ok(Line::Text(line)) => {
+                if let Some((index, key)) = replaced(line) {
+                    // One that cannot come next is found with all other records.
+                    keys = keys.clone().replaced(index, key).unwrap_or(keys);
+                }
+            }
+            Ok(Line::TooLong) => {}
+            Ok(Line::End | Line::Cut) | Err(ReadError::Damaged(_)) => return Ok(keys),
+            Err(failed) => return Err(failed),
+        }
+    }
+}
+
+/// The key that a line's record puts in place of the one before.
+fn replaced(line: &[u8]) -> Option<(u64, VerifierKey)> {
+    let line = RecordLine::parse(line).ok()?;
+    let record = Record::parse(&line.record).ok()?;
+    let EnvelopeMember::Here(envelope) = &line.envelope else { return None };
+    if !matches!(record.kind, Kind::LogKeyRotated | Kind::LogContinued) {
+        return None;
+    }
+    let envelope = Envelope::parse(envelope, PayloadType::Statement).ok()?;
+    let statement = Statement::parse(envelope.body()).ok()?;
+    let vkey = match Act::parse(&statement).ok()? {
+        Act::LogKeyRotated(d) => d.log_vkey,
+        Act::LogContinued(d) => d.log_vkey,
+        _ => return None,
+    };
+    Some((record.log_index, vkey.parse().ok()?))
+}
+
+impl Replay<'_> {
+    /// The keys that the log has had so far.
+    fn log_keys(&self) -> Option<LogKeys> {
+        self.rules.state.vault.as_ref()?.log_keys().ok()
+    }
+
+    /// Who should have signed with a key.
+    pub(super) fn signer(&self, key: &PublicKey) -> &'static str {
+        let is_key = |had: &VerifierKey| had.public_key().as_bytes() == key.as_bytes();
+        match self.log_keys() {
+            _ if *key == self.identity.vault_key => "the vault",
+            Some(keys) if keys.each().any(is_key) => "a key of the log",
+            _ => "the person named",
+        }
+    }
+
+    /// Once all records are judged: whether the checkpoint's signer was the log's key, and what it means that the log
+    /// went on under another name. Sizes and roots of the checkpoints from which it did.
+    pub(super) fn check_log_keys(&self, trust: &Trust, notes: &mut Notes) -> Vec<(u64, Digest)> {
+        let Some(keys) = self.log_keys().filter(|_| !self.broken) else { return Vec::new() };
+        check_signer(self.identity, &keys, notes);
+        report(&keys, notes);
+        let continuations = self.rules.continuations.iter();
+        let anchors = continuations.filter_map(|found| found.check(&keys, trust, &self.tags, notes));
+        anchors.map(|anchor| (anchor.size(), *anchor.root())).collect()
+    }
+}
+
+/// Once all records are judged: the checkpoint is signed by the key that the log had at its size.
+fn check_signer(identity: &Identity, judged: &LogKeys, notes: &mut Notes) {
+    let (size, signer) = (identity.checkpoint.size(), identity.log());
+    if judged.of_size(size) == signer {
+        return;
+    }
+    let detail = match judged.former().iter().find(|former| former.key == *signer) {
+        Some(former) => format!(
+            "the checkpoint of {size} entries is signed by a key that the log has replaced after {}",
+            former.until
+        ),
+        None => format!("the checkpoint of {size} entries is not signed by the key that the log had then"),
+    };
+    notes.find(Code::KeyRevoked, CHECKPOINT, None, detail);
+}
+
+/// What the report says of every change of the log's key.
+fn report(judged: &LogKeys, notes: &mut Notes) {
+    let next = judged.each().skip(1);
+    let changes = judged.former().iter().zip(next).map(|(former, key)| LogChange {
+        index: former.until,
+        key: key.to_string(),
+        renamed: key.name() != former.key.name(),
+    });
+    notes.facts.log_changes = changes.collect();
+}
+
+/// A log that went on under another name.
+#[derive(Debug)]
+pub(super) struct Continuation {
+    /// Index of the record that says so.
+    pub(super) index: u64,
+    /// What it says.
+    pub(super) data: LogContinued,
+}
+
+impl Continuation {
+    /// Whose word the checkpoint from which the log went on is, and which records here nobody confirmed before. The
+    /// checkpoint itself, which the log's key of then has signed.
+    fn check(&self, keys: &LogKeys, trust: &Trust, tags: &[TagRow], notes: &mut Notes) -> Option<Checkpoint> {
+        let (at, note) = (Some(self.index), SignedNote::parse(self.data.anchor.as_bytes()).ok()?);
+        let anchor = keys.open(&note).ok()?;
+        let size = anchor.size();
+        if size > self.index {
+            let detail = "the checkpoint from which the log went on covers more than there was";
+            notes.find(Code::RuleBroken, RECORDS, at, detail);
+            return None;
+        }
+        let confirmed = match self.data.anchored_by {
+            LogAnchor::Cosignatures => {
+                if let Some(policy) = &trust.policy
+                    && !policy
+                        .accept_from(&note, keys.of_size(size))
+                        .is_ok_and(|accepted| accepted.quorum_met)
+                {
+                    let detail =
+                        "too few of the trusted witnesses cosigned the checkpoint from which the log went on";
+                    notes.find(Code::NotWitnessed, RECORDS, at, detail);
+                }
+                "witnesses confirmed"
+            }
+            LogAnchor::Timestamp => "a time stamp confirmed",
+            LogAnchor::Vault => "nobody but the vault confirmed",
+        };
+        // The vault's own word confirms nothing.
+        let outsiders = if self.data.anchored_by == LogAnchor::Vault { 0 } else { size };
+        let indices = tags.iter().map(|tag| tag.index());
+        let unconfirmed: BTreeSet<_> =
+            indices.filter(|index| (outsiders..self.index).contains(index)).collect();
+        for index in unconfirmed {
+            let detail =
+                format!("{confirmed} the first {size} entries, and the log went on at {}", self.index);
+            notes.find(Code::LogContinued, RECORDS, Some(index), detail);
+        }
+        Some(anchor)
+    }
+}

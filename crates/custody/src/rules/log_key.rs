@@ -1,0 +1,68 @@
+//! Who may replace the log's key, and by which.
+
+use super::{Refusal, State, Vault};
+use crate::act::{Act, LogContinued, LogKeyRotated, MAX_ANCHOR_BYTES, PublicKey};
+use crate::id::KeyHash;
+use crate::note::{SignatureType, SignedNote, VerifierKey};
+
+type Decision = Result<(), Refusal>;
+
+/// The keys that must have signed besides the vault's: the log's present one, unless it is given up, and the new one.
+pub(super) fn signers(state: &State, act: &Act) -> Result<Vec<PublicKey>, Refusal> {
+    let vault = state.vault.as_ref().ok_or(Refusal::Unknown("vault"))?;
+    match act {
+        Act::LogKeyRotated(d) => Ok(vec![public(&vault.log_vkey)?, public(&d.log_vkey)?]),
+        Act::LogContinued(d) => Ok(vec![public(&d.log_vkey)?]),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The log's key gives way to the next one.
+pub(super) fn rotated(state: &State, vault: &Vault, d: &LogKeyRotated) -> Decision {
+    if d.previous != vault.log_vkey {
+        return Err(Refusal::OtherLogKey);
+    }
+    new_key(state, vault, &d.log_vkey, &vault.origin)
+}
+
+/// The log's key is given up, and the log goes on under another name from a checkpoint that the key has signed.
+pub(super) fn continued(state: &State, vault: &Vault, d: &LogContinued) -> Decision {
+    if d.previous != vault.log_vkey {
+        return Err(Refusal::OtherLogKey);
+    }
+    let keys = vault.log_keys().map_err(|_| Refusal::OtherLogKey)?;
+    if keys.each().any(|key| key.name().as_str() == d.origin.as_str()) {
+        return Err(Refusal::Exists("log"));
+    }
+    new_key(state, vault, &d.log_vkey, d.origin.as_str())?;
+    let anchor = Some(&d.anchor).filter(|anchor| anchor.len() <= MAX_ANCHOR_BYTES);
+    let note = anchor.and_then(|anchor| SignedNote::parse(anchor.as_bytes()).ok());
+    if note.is_some_and(|note| keys.open(&note).is_ok()) { Ok(()) } else { Err(Refusal::NotAnAnchor) }
+}
+
+/// A sound key under this name that was never a key of the log, the vault or a person.
+fn new_key(state: &State, vault: &Vault, vkey: &str, origin: &str) -> Decision {
+    let key: VerifierKey = vkey.parse().map_err(|_| Refusal::LogKeyUnfit)?;
+    if key.signature_type() != SignatureType::Ed25519 || key.name().as_str() != origin {
+        return Err(Refusal::LogKeyUnfit);
+    }
+    let public = PublicKey::new(key.public_key().to_bytes());
+    let known = public == vault.key || state.keys.contains_key(&public.hash()) || is_known(vault, &public);
+    if known { Err(Refusal::KeyKnown) } else { Ok(()) }
+}
+
+/// Whether it is a key of the log, or was one.
+pub(super) fn is_known(vault: &Vault, key: &PublicKey) -> bool {
+    let vkeys = vault.former_log_keys.iter().map(|(_, vkey)| vkey).chain([&vault.log_vkey]);
+    vkeys.into_iter().any(|vkey| public(vkey).as_ref() == Ok(key))
+}
+
+/// H(public key) of a verifier key, if it is one.
+pub(super) fn hash_of(vkey: &str) -> Option<KeyHash> {
+    public(vkey).ok().map(|key| key.hash())
+}
+
+fn public(vkey: &str) -> Result<PublicKey, Refusal> {
+    let key: VerifierKey = vkey.parse().map_err(|_| Refusal::LogKeyUnfit)?;
+    Ok(PublicKey::new(key.public_key().to_bytes()))
+}
