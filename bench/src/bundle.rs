@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use crate::Failure;
 use crate::support::bundle::{Options, export};
 use crate::support::{By, story};
-use crate::world::Failure;
 
 /// Writes a bundle of at least so many records, one exhibit to a hundred of them; how many there are.
 pub(crate) fn write(folder: &str, records: &str) -> Result<f64, Failure> {

@@ -1,20 +1,16 @@
 //! A vault with one case and one investigator who has a key.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use custody::act::{
-    CaseOpened, Class, ItemRegistered, KeyCheck, KeyEnrolled, OrgRegistered, PersonRegistered, PublicKey,
-    RoleChange, VaultRole,
+    CaseOpened, KeyCheck, KeyEnrolled, OrgRegistered, PersonRegistered, PublicKey, RoleChange, VaultRole,
 };
 use custody::checkpoint::Origin;
-use custody::digest::Digest;
-use custody::envelope::{PayloadType, key_hash, sign};
-use custody::id::{CaseId, ItemId, OpId, OrgId, PersonId};
-use custody::json::Object;
+use custody::envelope::{PayloadType, sign};
+use custody::id::{CaseId, OrgId, PersonId};
 use custody::kind::Kind;
 use custody::record::record_hash;
-use custody::statement::{Actor, Assurance, Statement, Version};
+use custody::statement::{Actor, Statement};
 use custos::clock::{Clock, SystemClock};
 use custos::engine::OsEntropy;
 use custos::sequencer::{Attachments, Handle, SigningKeys, Submission, create_vault, start};
@@ -22,15 +18,13 @@ use custos::store::Store;
 use ed25519_dalek::SigningKey;
 use uuid::Uuid;
 
-pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+use crate::Failure;
+use crate::speaker::Speaker;
 
 pub(crate) struct World {
     handle: Handle,
-    clock: Arc<dyn Clock>,
-    vault: Digest,
     keys: Arc<SigningKeys>,
-    person: PersonId,
-    key: SigningKey,
+    investigator: Speaker,
     case: CaseId,
 }
 
@@ -43,15 +37,10 @@ impl World {
         let origin = Origin::new("bench.example.org/custos/1")?;
         let first = create_vault(&store, &keys, &origin, clock.as_ref(), &mut OsEntropy).await?;
         let (handle, _) = start(store, Arc::clone(&keys), Arc::clone(&clock), Box::new(OsEntropy)).await?;
-        let world = Self {
-            handle,
-            clock,
-            vault: record_hash(&first.record),
-            keys,
-            person: PersonId::new(Uuid::now_v7()),
-            key: key(3),
-            case: CaseId::new(Uuid::now_v7()),
-        };
+        let vault = record_hash(&first.record);
+        let actor = Actor::Person(PersonId::new(Uuid::now_v7()));
+        let investigator = Speaker { vault, actor, key: key(3), clock };
+        let world = Self { handle, keys, investigator, case: CaseId::new(Uuid::now_v7()) };
         world.found().await?;
         Ok(world)
     }
@@ -65,9 +54,17 @@ impl World {
             let key = PublicKey::new(key.verifying_key().to_bytes());
             KeyEnrolled { checked: KeyCheck::InPerson, key }.to_data()
         };
-        let system = |kind, person, data| self.said(Actor::System, &self.keys.vault, kind, person, data);
-        let by_admin =
-            |kind, data| self.said(Actor::Person(admin), &admin_key, kind, Some(self.person), data);
+        let speaker = |actor, key: &SigningKey| Speaker {
+            vault: self.investigator.vault,
+            actor,
+            key: key.clone(),
+            clock: Arc::clone(&self.investigator.clock),
+        };
+        let (vault, first) =
+            (speaker(Actor::System, &self.keys.vault), speaker(Actor::Person(admin), &admin_key));
+        let Actor::Person(person) = self.investigator.actor else { return Err("a person".into()) };
+        let system = |kind, person, data| Statement { person, ..vault.said(kind, data) };
+        let by_admin = |kind, data| Statement { person: Some(person), ..first.said(kind, data) };
         let registered = || PersonRegistered { org }.to_data();
         let vault_key = &self.keys.vault;
 
@@ -77,37 +74,23 @@ impl World {
         for granted in [VaultRole::Administrator, VaultRole::Registrar] {
             self.record(&system(Kind::RoleGranted, Some(admin), role(granted)), &[vault_key]).await?;
         }
-        let first = system(Kind::KeyEnrolled, Some(admin), enrol(&admin_key));
-        self.record(&first, &[vault_key, &admin_key]).await?;
+        let enrolled = system(Kind::KeyEnrolled, Some(admin), enrol(&admin_key));
+        self.record(&enrolled, &[vault_key, &admin_key]).await?;
         self.record(&by_admin(Kind::PersonRegistered, registered()), &[&admin_key]).await?;
         self.record(&by_admin(Kind::RoleGranted, role(VaultRole::Investigator)), &[&admin_key]).await?;
-        self.record(&by_admin(Kind::KeyEnrolled, enrol(&self.key)), &[&admin_key, &self.key]).await?;
+        self.record(
+            &by_admin(Kind::KeyEnrolled, enrol(&self.investigator.key)),
+            &[&admin_key, &self.investigator.key],
+        )
+        .await?;
         let opened = CaseOpened { case_type: "other".parse()?, jurisdiction: "xx".parse()? }.to_data();
-        let opened = Statement { case: Some(self.case), ..self.own(Kind::CaseOpened, opened) };
-        self.record(&opened, &[&self.key]).await
+        let opened = Statement { case: Some(self.case), ..self.investigator.said(Kind::CaseOpened, opened) };
+        self.record(&opened, &[&self.investigator.key]).await
     }
 
-    /// Signed registrations of items, `count` for each submitter, made in the order in which they will be said: names
-    /// grow with time.
-    pub(crate) fn prepare(&self, submitters: usize, count: usize) -> Vec<Vec<Vec<u8>>> {
-        let data = ItemRegistered { class: Class::Open, route: self.route() }.to_data();
-        let mut prepared = vec![Vec::with_capacity(count); submitters];
-        for _ in 0..count {
-            for statements in &mut prepared {
-                let statement = Statement {
-                    case: Some(self.case),
-                    item: Some(ItemId::new(Uuid::now_v7())),
-                    ..self.own(Kind::ItemRegistered, data.clone())
-                };
-                statements.push(sign(PayloadType::Statement, &statement.to_bytes(), &[&self.key]));
-            }
-        }
-        prepared
-    }
-
-    #[expect(clippy::expect_used, clippy::unused_self, reason = "a constant of this program")]
-    fn route(&self) -> custody::id::Code {
-        "cli".parse().expect("a code")
+    /// Signed registrations of items, `count` for each submitter.
+    pub(crate) fn prepare(&self, submitters: usize, count: usize) -> Result<Vec<Vec<Vec<u8>>>, Failure> {
+        self.investigator.registrations(self.case, submitters, count)
     }
 
     pub(crate) async fn submit(&self, envelope: Vec<u8>) -> Result<(), Failure> {
@@ -117,39 +100,5 @@ impl World {
 
     async fn record(&self, statement: &Statement, keys: &[&SigningKey]) -> Result<(), Failure> {
         self.submit(sign(PayloadType::Statement, &statement.to_bytes(), keys)).await
-    }
-
-    fn own(&self, kind: Kind, data: Object) -> Statement {
-        self.said(Actor::Person(self.person), &self.key, kind, None, data)
-    }
-
-    fn said(
-        &self,
-        actor: Actor,
-        key: &SigningKey,
-        kind: Kind,
-        person: Option<PersonId>,
-        data: Object,
-    ) -> Statement {
-        let assurance = if actor == Actor::System { Assurance::System } else { Assurance::UserKey };
-        Statement {
-            actor,
-            actor_key: key_hash(&key.verifying_key()),
-            actor_time: self.clock.now(),
-            assurance,
-            case: None,
-            content: None,
-            data,
-            fields: BTreeMap::new(),
-            item: None,
-            items: None,
-            kind,
-            op_id: OpId::new(*Uuid::now_v7().as_bytes()),
-            person,
-            purpose: None,
-            seen: None,
-            v: Version,
-            vault: Some(self.vault),
-        }
     }
 }
