@@ -31,6 +31,9 @@ pub use follow::{FollowError, MAX_CHANGES_BYTES, VaultKey, parse_changes};
 use crate::checkpoint::{Checkpoint, CheckpointError, Origin};
 use crate::note::{NoteError, SignatureType, SignedNote, VerifierKey};
 
+/// Most keys of one log: whoever verifies tries each of them.
+pub const MAX_LOG_KEYS: usize = 32;
+
 /// Every key that a log has had, in order. There is at least one, and their sizes grow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogKeys {
@@ -57,6 +60,9 @@ pub enum LogKeysError {
     /// The key was one of the log's before.
     #[error("the log has had this key before")]
     Repeated,
+    /// More than [`MAX_LOG_KEYS`].
+    #[error("a log has at most {MAX_LOG_KEYS} keys")]
+    TooMany,
     /// The key before was replaced at the same place in the log, or further on.
     #[error("the log's keys were not replaced in this order")]
     Order,
@@ -73,6 +79,9 @@ impl LogKeys {
     pub fn replaced(mut self, index: u64, new: VerifierKey) -> Result<Self, LogKeysError> {
         if new.signature_type() != SignatureType::Ed25519 || Origin::new(new.name().as_str()).is_err() {
             return Err(LogKeysError::NotALogKey);
+        }
+        if self.former.len() + 1 >= MAX_LOG_KEYS {
+            return Err(LogKeysError::TooMany);
         }
         if self.each().any(|key| key.public_key() == new.public_key()) {
             return Err(LogKeysError::Repeated);

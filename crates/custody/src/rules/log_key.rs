@@ -3,6 +3,7 @@
 use super::{Refusal, State, Vault};
 use crate::act::{Act, LogContinued, LogKeyRotated, MAX_ANCHOR_BYTES, PublicKey};
 use crate::id::KeyHash;
+use crate::log_keys::MAX_LOG_KEYS;
 use crate::note::{SignatureType, SignedNote, VerifierKey};
 
 type Decision = Result<(), Refusal>;
@@ -42,6 +43,9 @@ pub(super) fn continued(state: &State, vault: &Vault, d: &LogContinued) -> Decis
 
 /// A sound key under this name that was never a key of the log, the vault or a person.
 fn new_key(state: &State, vault: &Vault, vkey: &str, origin: &str) -> Decision {
+    if vault.former_log_keys.len() + 1 >= MAX_LOG_KEYS {
+        return Err(Refusal::TooManyLogKeys);
+    }
     let key: VerifierKey = vkey.parse().map_err(|_| Refusal::LogKeyUnfit)?;
     if key.signature_type() != SignatureType::Ed25519 || key.name().as_str() != origin {
         return Err(Refusal::LogKeyUnfit);

@@ -124,6 +124,9 @@ pub enum Refusal {
         "the log's next key is a plain ed25519 key under the log's name that was never used for anything"
     )]
     LogKeyUnfit,
+    /// A log has at most [`MAX_LOG_KEYS`](crate::log_keys::MAX_LOG_KEYS) keys.
+    #[error("a log has at most {} keys", crate::log_keys::MAX_LOG_KEYS)]
+    TooManyLogKeys,
     /// The checkpoint from which a log goes on is not one of its own.
     #[error("the checkpoint from which the log goes on is none that its key has signed")]
     NotAnAnchor,
@@ -163,6 +166,7 @@ impl Refusal {
             Self::HoldsCustody => "holds-custody",
             Self::OtherLogKey => "other-log-key",
             Self::LogKeyUnfit => "log-key-unfit",
+            Self::TooManyLogKeys => "too-many-log-keys",
             Self::NotAnAnchor => "not-an-anchor",
         }
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::act::{CaseRole, Class, KeyCheck, ObjectId, PublicKey, VaultRole};
 use crate::digest::Digest;
 use crate::id::{CaseId, ItemId, KeyHash, OrgId, PersonId};
-use crate::log_keys::{LogKeys, LogKeysError};
+use crate::log_keys::{LogKeys, LogKeysError, MAX_LOG_KEYS};
 use crate::note::VerifierKey;
 use crate::record::Sequence;
 use crate::statement::{Content, Seen};
@@ -74,6 +74,10 @@ impl Vault {
 
     /// The log's key is another one from the record at `index` on, and under another name if its name is another.
     pub(super) fn replace_log_key(&mut self, index: u64, vkey: &str) {
+        // Refused, and so no key of the log.
+        if self.former_log_keys.len() + 1 >= MAX_LOG_KEYS {
+            return;
+        }
         let old = core::mem::replace(&mut self.log_vkey, vkey.to_owned());
         self.former_log_keys.push((index, old));
     }

@@ -118,6 +118,19 @@ fn another_past(_: &mut Story, anchor: &Checkpoint) -> Checkpoint {
     Checkpoint::new(anchor.origin().clone(), anchor.size(), Digest::of(b"another")).unwrap()
 }
 
+/// What the old key signed of entries that were not there yet.
+fn beyond(_: &mut Story, anchor: &Checkpoint) -> Checkpoint {
+    Checkpoint::new(anchor.origin().clone(), anchor.size() + 100, Digest::of(b"another")).unwrap()
+}
+
+fn too_many() -> Report {
+    audited(after(|story| {
+        for number in 0..32 {
+            story.vault.rotate(&key(201 + number));
+        }
+    }))
+}
+
 pub(crate) const LOG_KEYS: &[Row] = &[
     ("log-key-rotated", || {
         audited(after(|story| {
@@ -145,6 +158,8 @@ pub(crate) const LOG_KEYS: &[Row] = &[
     ("log-continued", || audited(continued(|_, anchor| anchor.clone()))),
     ("log-continued-old-signer", continued_and_old_signer),
     ("log-continued-other-past", || audited(continued(another_past))),
+    ("log-continued-from-beyond", || audited(continued(beyond))),
+    ("log-key-too-many", too_many),
     ("log-continued-unaudited", || {
         let (_, bundle) = continued(another_past);
         bundle.verify_with(&pinned(&bundle), None, &[])

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use super::entries::TagRow;
 use super::records::Replay;
+use super::timestamps::Timestamps;
 use super::{Bag, Identity, Notes, Trust};
 use crate::act::{Act, LogAnchor, LogContinued, PublicKey};
 use crate::bundle::findings::Code;
@@ -92,7 +93,8 @@ impl Replay<'_> {
         check_signer(self.identity, &keys, notes);
         report(&keys, notes);
         let continuations = self.rules.continuations.iter();
-        let anchors = continuations.filter_map(|found| found.check(&keys, trust, &self.tags, notes));
+        let anchors =
+            continuations.filter_map(|found| found.check(&keys, (trust, &self.times), &self.tags, notes));
         anchors.map(|anchor| (anchor.size(), *anchor.root())).collect()
     }
 }
@@ -135,40 +137,51 @@ pub(super) struct Continuation {
 
 impl Continuation {
     /// Whose word the checkpoint from which the log went on is, and which records here nobody confirmed before. The
-    /// checkpoint itself, which the log's key of then has signed.
-    fn check(&self, keys: &LogKeys, trust: &Trust, tags: &[TagRow], notes: &mut Notes) -> Option<Checkpoint> {
-        let (at, note) = (Some(self.index), SignedNote::parse(self.data.anchor.as_bytes()).ok()?);
-        let anchor = keys.open(&note).ok()?;
-        let size = anchor.size();
-        if size > self.index {
-            let detail = "the checkpoint from which the log went on covers more than there was";
+    /// checkpoint itself, which the log's key of then has signed. What the vault says about outsiders counts as far as
+    /// whoever verifies trusts these outsiders.
+    fn check(
+        &self,
+        keys: &LogKeys,
+        (trust, times): (&Trust, &Timestamps),
+        tags: &[TagRow],
+        notes: &mut Notes,
+    ) -> Option<Checkpoint> {
+        let (at, before) = (Some(self.index), keys.up_to(self.index));
+        let note = SignedNote::parse(self.data.anchor.as_bytes()).ok();
+        let opened = note.and_then(|note| before.open(&note).ok().map(|anchor| (note, anchor)));
+        let Some((note, anchor)) = opened.filter(|(_, anchor)| anchor.size() <= self.index) else {
+            let detail =
+                "the log did not go on from a checkpoint of what there was, signed by its key of then";
             notes.find(Code::RuleBroken, RECORDS, at, detail);
             return None;
-        }
-        let confirmed = match self.data.anchored_by {
+        };
+        let size = anchor.size();
+        let by_whom = match self.data.anchored_by {
             LogAnchor::Cosignatures => {
-                if let Some(policy) = &trust.policy
-                    && !policy
-                        .accept_from(&note, keys.of_size(size))
-                        .is_ok_and(|accepted| accepted.quorum_met)
-                {
+                let policy = trust.policy.as_ref().filter(|policy| !policy.quorum_is_none());
+                let met = policy.map(|policy| {
+                    let accepted = policy.accept_from(&note, before.of_size(size));
+                    accepted.is_ok_and(|accepted| accepted.quorum_met)
+                });
+                if met == Some(false) {
                     let detail =
                         "too few of the trusted witnesses cosigned the checkpoint from which the log went on";
                     notes.find(Code::NotWitnessed, RECORDS, at, detail);
                 }
-                "witnesses confirmed"
+                met.filter(|met| *met).map(|_| "witnesses")
             }
-            LogAnchor::Timestamp => "a time stamp confirmed",
-            LogAnchor::Vault => "nobody but the vault confirmed",
+            LogAnchor::Timestamp => times.confirm(&(size..=self.index)).then_some("a time stamp"),
+            LogAnchor::Vault => None,
         };
-        // The vault's own word confirms nothing.
-        let outsiders = if self.data.anchored_by == LogAnchor::Vault { 0 } else { size };
+        let (confirmed, whose) = match by_whom {
+            Some(whose) => (size, format!("{whose} confirmed the first {size} entries")),
+            None => (0, "nobody who is trusted here is known to have confirmed what was before".to_owned()),
+        };
         let indices = tags.iter().map(|tag| tag.index());
         let unconfirmed: BTreeSet<_> =
-            indices.filter(|index| (outsiders..self.index).contains(index)).collect();
+            indices.filter(|index| (confirmed..self.index).contains(index)).collect();
         for index in unconfirmed {
-            let detail =
-                format!("{confirmed} the first {size} entries, and the log went on at {}", self.index);
+            let detail = format!("{whose}, and the log went on at {}", self.index);
             notes.find(Code::LogContinued, RECORDS, Some(index), detail);
         }
         Some(anchor)

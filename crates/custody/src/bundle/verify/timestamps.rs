@@ -90,6 +90,11 @@ impl Timestamps {
         self.checkpoints.iter().copied()
     }
 
+    /// Whether a token that holds is over a checkpoint of one of these sizes.
+    pub(super) fn confirm(&self, sizes: &core::ops::RangeInclusive<u64>) -> bool {
+        self.over.iter().any(|(size, _)| sizes.contains(size))
+    }
+
     /// A token was noted: all records from here on are younger.
     pub(super) fn noted(&mut self, token: &Digest) {
         self.noted = self.noted.max(self.tokens.get(token).copied());
