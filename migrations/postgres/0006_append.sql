@@ -2,9 +2,12 @@
 -- by statement; both are written by one insert, which no foreign key has to look after.
 ALTER TABLE statements ADD COLUMN log_index BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE statements ADD COLUMN records BIGINT NOT NULL DEFAULT 0;
-UPDATE statements SET
-    log_index = COALESCE((SELECT MIN(r.log_index) FROM records r WHERE r.stmt = statements.stmt), 0),
-    records = (SELECT COUNT(*) FROM records r WHERE r.stmt = statements.stmt);
+-- Rows that were just restored are not counted yet, and a plan made without would take a quadratic time.
+ANALYZE statements;
+ANALYZE records;
+UPDATE statements SET log_index = became.log_index, records = became.records
+    FROM (SELECT stmt, MIN(log_index) AS log_index, COUNT(*) AS records FROM records GROUP BY stmt) AS became
+    WHERE became.stmt = statements.stmt;
 ALTER TABLE statements ALTER COLUMN log_index DROP DEFAULT;
 ALTER TABLE statements ALTER COLUMN records DROP DEFAULT;
 ALTER TABLE records DROP CONSTRAINT records_stmt_fkey;

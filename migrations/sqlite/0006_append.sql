@@ -2,9 +2,9 @@
 -- by statement; both are written by one insert, which no foreign key has to look after.
 ALTER TABLE statements ADD COLUMN log_index BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE statements ADD COLUMN records BIGINT NOT NULL DEFAULT 0;
-UPDATE statements SET
-    log_index = COALESCE((SELECT MIN(r.log_index) FROM records r WHERE r.stmt = statements.stmt), 0),
-    records = (SELECT COUNT(*) FROM records r WHERE r.stmt = statements.stmt);
+UPDATE statements SET log_index = became.log_index, records = became.records
+    FROM (SELECT stmt, MIN(log_index) AS log_index, COUNT(*) AS records FROM records GROUP BY stmt) AS became
+    WHERE became.stmt = statements.stmt;
 
 -- The place in the log is the row's own number.
 CREATE TABLE records_by_number (

@@ -210,7 +210,12 @@ pub const TABLE: &[Row] = &[
         "let them transfer what they hold and decline what they are offered, then remove them",
     ),
     ("other-log-key", 409, "Not the log's present key", "read which key the log has: GET /api/v1/vault"),
-    ("too-many-log-keys", 409, "Too many keys of this log", "a log that has had all its keys ends; found another vault"),
+    (
+        "too-many-log-keys",
+        409,
+        "Too many keys of this log",
+        "a log that has had all its keys ends; found another vault",
+    ),
     ("log-key-unfit", 422, "No key for this log", "use a new plain Ed25519 key under the log's name"),
     ("not-an-anchor", 422, "No checkpoint of this log", "name a checkpoint that the log's key has signed"),
 ];

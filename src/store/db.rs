@@ -22,8 +22,9 @@ use super::sql::{self, Dialect, Sql, SqlIn};
 const READERS: u32 = 4;
 /// Connections to PostgreSQL.
 const CONNECTIONS: u32 = 16;
-/// Prepared statements kept per connection: multi-row statements come in a few sizes each.
-const PREPARED: usize = 512;
+/// Prepared statements kept per connection: multi-row statements come in a few sizes each, and what a batch writes in
+/// some combinations of them.
+const PREPARED: usize = 192;
 /// How long to wait for a lock or a connection before giving up.
 const PATIENCE: Duration = Duration::from_secs(30);
 

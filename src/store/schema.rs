@@ -12,6 +12,9 @@ use super::sql::{self, Insert, placeholders};
 /// Keys looked up in one statement.
 const KEYS: usize = 256;
 
+/// Tables that others point to.
+const FIRST: [&str; 2] = ["statements", "records"];
+
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Type {
@@ -109,7 +112,7 @@ impl fmt::Display for Value {
 }
 
 impl Tx {
-    /// All tables, by name.
+    /// All tables, those that others point to first: older schemas had foreign keys.
     pub(crate) async fn tables(&mut self) -> Result<Vec<Table>, StoreError> {
         let statement = match self {
             Self::Sqlite(_) => sql::TABLES_SQLITE,
@@ -138,6 +141,8 @@ impl Tx {
                 return Err(StoreError::Inconsistent("a table has no primary key"));
             }
         }
+        let rank = |name: &str| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
+        tables.sort_by(|a, b| rank(&a.name).cmp(&rank(&b.name)).then_with(|| a.name.cmp(&b.name)));
         Ok(tables)
     }
 

@@ -7,12 +7,12 @@ use custody::kind::Kind;
 use custody::record::{ENTRY_BYTES, Entry, Sequence};
 use custos::clock::ManualClock;
 use custos::engine::OsEntropy;
-use custos::ops::backup::restore_rows;
+use custos::ops::backup::{before_version, restore_rows};
 use custos::ops::replay::replay;
 use custos::sequencer::recover;
 use custos::store::{Store, StoreError};
 
-use crate::support::app::place;
+use crate::support::app;
 use crate::support::raw::change;
 use crate::support::world::{Engine, noon, signing_keys};
 
@@ -35,11 +35,18 @@ async fn assert_replays(store: &Store, records: u64) {
 async fn a_database_of_every_older_schema_is_brought_up_to_date_and_goes_on(engine: Engine) {
     for (schema, copy) in copies() {
         let root = tempfile::tempdir().unwrap();
-        let place = place(engine, root.path()).await;
+        let place = app::place(engine, root.path()).await;
         std::fs::create_dir(place.data_dir()).unwrap();
         // Made by the migrations of that time, and filled.
         let url = place.database_url();
         assert_eq!(restore_rows(url, &copy, &mut |_, _, _| {}).await.unwrap(), schema);
+        // What is copied before its schema is brought up to date comes back as it was.
+        let before = before_version(&place, Store::newest_version(), noon()).await.unwrap().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let other = app::place(engine, elsewhere.path()).await;
+        std::fs::create_dir(other.data_dir()).unwrap();
+        assert_eq!(restore_rows(other.database_url(), &before, &mut |_, _, _| {}).await.unwrap(), schema);
+
         let refused = Store::attach(url).await;
         assert!(matches!(refused, Err(StoreError::OlderSchema { found, .. }) if found == schema));
 
