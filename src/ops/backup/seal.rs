@@ -97,12 +97,20 @@ pub(super) struct Opening<R> {
 
 impl<R: Read> Opening<R> {
     /// Begins a part of `size` bytes.
+    ///
+    /// # Errors
+    ///
+    /// A size that leaves no room for the last segment, which even an empty part has: nothing else would
+    /// show that it was cut off. Then what reading and opening the header answers.
     pub(super) fn new(mut from: R, key: &Key32, part: &str, size: u64) -> io::Result<Self> {
+        let left = size.saturating_sub(HEADER_LEN as u64);
+        if left < OVERHEAD as u64 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "ends before its last segment"));
+        }
         let mut header = [0; HEADER_LEN];
         from.read_exact(&mut header)?;
         let params = params().map_err(io::Error::other)?;
         let opener = Opener::start(params, key.expose(), &aad(part), &header).map_err(io::Error::other)?;
-        let left = size.saturating_sub(HEADER_LEN as u64);
         Ok(Self { from, opener, left, position: 0, plain: Vec::new(), given: 0 })
     }
 }
@@ -161,6 +169,16 @@ mod tests {
         let mut plain = Vec::new();
         Opening::new(sealed, key, part, sealed.len() as u64)?.read_to_end(&mut plain)?;
         Ok(plain)
+    }
+
+    #[test]
+    fn an_empty_part_that_was_cut_off_is_not_an_empty_part() {
+        let key = Key32::new([3; 32]);
+        let (bytes, _) = sealed(&key, &[]);
+        assert!(opened(&key, "database", &bytes).unwrap().is_empty());
+        for size in 0..bytes.len() {
+            assert!(opened(&key, "database", &bytes[..size]).is_err(), "{size} of {} bytes", bytes.len());
+        }
     }
 
     proptest! {
