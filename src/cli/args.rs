@@ -4,10 +4,60 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use custody::id::Code;
+use zeroize::Zeroizing;
 
 use super::failure::Failure;
+use super::files::{passphrase, secret_from};
+use super::recover::refuse_served;
 use super::{Global, env};
 use crate::config::{Config, Flags};
+use crate::keyring::{KeyFile, PassphraseProvider};
+
+/// The vault on this machine, and what its keys are protected by.
+#[derive(Debug, clap::Args)]
+pub(super) struct Vault {
+    /// File with the passphrase of the vault's keys (mode 0600), or - for stdin
+    #[arg(long, value_name = "FILE", env = "CUSTOS_PASSPHRASE_FILE")]
+    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    server: Server,
+}
+
+impl Vault {
+    /// The configuration, for what needs no key.
+    pub(super) fn config(&self, global: &Global) -> Result<Config, Failure> {
+        self.server.config(global)
+    }
+
+    /// The configuration, and the passphrase of the keys where they are kept under one: from its file, or asked for.
+    pub(super) fn open(&self, global: &Global) -> Result<(Config, Option<Zeroizing<String>>), Failure> {
+        let config = self.config(global)?;
+        let passphrase = self.passphrase(&config)?;
+        Ok((config, passphrase))
+    }
+
+    /// As [`open`](Self::open), for what must not run beside the service.
+    pub(super) async fn open_unserved(
+        &self,
+        global: &Global,
+    ) -> Result<(Config, Option<Zeroizing<String>>), Failure> {
+        let config = self.config(global)?;
+        refuse_served(config.listen()).await?;
+        let passphrase = self.passphrase(&config)?;
+        Ok((config, passphrase))
+    }
+
+    fn passphrase(&self, config: &Config) -> Result<Option<Zeroizing<String>>, Failure> {
+        if let Some(file) = &self.passphrase_file {
+            return Ok(Some(secret_from(file, "passphrase")?));
+        }
+        // A key file that cannot be read is reported, with its remedy, when the keyring is opened.
+        let locked = KeyFile::read(&config.data_dir().join("keys").join("vault.key"))
+            .is_ok_and(|key| key.provider == PassphraseProvider::NAME);
+        let ask = || passphrase("CUSTOS_PASSPHRASE_FILE", "passphrase of the vault's keys: ");
+        locked.then(ask).transpose()
+    }
+}
 
 /// Where a vault on this machine keeps its things; each also `CUSTOS_…` or a key of the configuration file.
 #[derive(Debug, Clone, Default, clap::Args)]

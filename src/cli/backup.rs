@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::args::Server;
+use super::args::Vault;
 use super::failure::{Exit, Failure};
 use super::files::{new_passphrase, secret_from};
-use super::serve::keys_passphrase;
 use super::{Global, Out, progress};
 use crate::client::now;
 use crate::keyring::provider;
@@ -20,16 +19,13 @@ pub(super) struct Args {
     /// File with the passphrase of the backup (mode 0600), or - for stdin; asked for when absent
     #[arg(long, value_name = "FILE", env = "CUSTOS_BACKUP_PASSPHRASE_FILE")]
     backup_passphrase_file: Option<PathBuf>,
-    /// File with the passphrase of the vault's keys (mode 0600), or - for stdin
-    #[arg(long, value_name = "FILE", env = "CUSTOS_PASSPHRASE_FILE")]
-    passphrase_file: Option<PathBuf>,
     #[command(flatten)]
-    server: Server,
+    vault: Vault,
 }
 
 pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
-    let config = args.server.config(global)?;
-    let keys = provider(keys_passphrase(args.passphrase_file.as_deref(), config.data_dir())?);
+    let (config, keys) = args.vault.open(global)?;
+    let keys = provider(keys);
     let passphrase = match &args.backup_passphrase_file {
         Some(file) => secret_from(file, "passphrase")?,
         None => new_passphrase("passphrase of the backup: ")?,

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::args::Server;
+use super::args::Vault;
 use super::failure::{Exit, Failure};
-use super::serve::keys_passphrase;
 use super::table::table;
 use super::{Global, Out, progress};
 use crate::app::setup::{self, SetupError};
@@ -29,9 +28,6 @@ const PUBLISHED: &str = "published log";
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// File with the passphrase of the keys (mode 0600), or - for stdin
-    #[arg(long, value_name = "FILE", env = "CUSTOS_PASSPHRASE_FILE")]
-    passphrase_file: Option<PathBuf>,
     /// Decide and record everything once more, from the records alone, and compare every table with the outcome; needs
     /// no key
     #[arg(long)]
@@ -40,7 +36,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", requires = "replay")]
     scratch: Option<PathBuf>,
     #[command(flatten)]
-    server: Server,
+    vault: Vault,
 }
 
 /// One thing looked at.
@@ -55,11 +51,10 @@ struct Finding {
 }
 
 pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
-    let config = args.server.config(global)?;
     if args.replay {
-        return replayed(&config, args, out).await;
+        return replayed(&args.vault.config(global)?, args, out).await;
     }
-    let passphrase = keys_passphrase(args.passphrase_file.as_deref(), config.data_dir())?;
+    let (config, passphrase) = args.vault.open(global)?;
     let keys = provider(passphrase.clone());
     let keyring = keyring(&config, keys.as_ref());
     let database = database(&config).await;

@@ -6,11 +6,9 @@ use custody::digest::Digest;
 use custody::envelope::key_hash;
 use serde_json::json;
 
-use super::args::Server;
+use super::args::Vault;
 use super::failure::{Exit, Failure};
 use super::files::{new_passphrase, secret_from};
-use super::recover::refuse_served;
-use super::serve::keys_passphrase;
 use super::table::table;
 use super::{Global, Out, kit, session};
 use crate::api;
@@ -59,11 +57,8 @@ pub(super) enum Action {
         /// Only make the next key, if there is none yet, and print it for witnesses and policies
         #[arg(long)]
         prepare: bool,
-        /// File with the passphrase of the vault's keys (mode 0600), or - for stdin
-        #[arg(long, value_name = "FILE", env = "CUSTOS_PASSPHRASE_FILE")]
-        passphrase_file: Option<PathBuf>,
         #[command(flatten)]
-        server: Box<Server>,
+        vault: Box<Vault>,
     },
     /// Vouch for the key of somebody you invited; without an id: show what waits
     Approve {
@@ -110,15 +105,14 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             session::client(global)?.revoke_key(*key).await?;
             out.result(&json!({ "revoked": key }), |_| String::new());
         }
-        Action::RotateLog { prepare, passphrase_file, server } => {
-            let config = server.config(global)?;
-            let passphrase = keys_passphrase(passphrase_file.as_deref(), config.data_dir())?;
+        Action::RotateLog { prepare, vault } => {
             if *prepare {
+                let (config, passphrase) = vault.open(global)?;
                 let next = next_log_key(&config, passphrase).await?;
                 out.result(&json!({ "next_log_vkey": next.to_string() }), |_| next.to_string());
                 out.say("give this key to the operators of your witnesses (custos witness add), then rotate");
             } else {
-                refuse_served(config.listen()).await?;
+                let (config, passphrase) = vault.open_unserved(global).await?;
                 let Rotated { previous, log_vkey, index } = rotate_log_key(&config, passphrase).await?;
                 let shown = json!({
                     "log_vkey": log_vkey.to_string(), "previous": previous.to_string(), "index": index,

@@ -6,25 +6,13 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::args::Server;
+use super::args::{Server, Vault};
 use super::failure::{Exit, Failure};
 use super::files::{prompt, secret_from};
-use super::serve::keys_passphrase;
 use super::{Global, Out};
 use crate::client::now;
-use crate::config::Config;
-use crate::keyring::{KeyProvider, provider};
+use crate::keyring::provider;
 use crate::kit::{self, KitError, Label, Made, ROWS, RecoverySecret};
-
-/// Where the vault is, and what its keys are protected by.
-#[derive(Debug, clap::Args)]
-pub(super) struct Vault {
-    /// File with the passphrase of the vault's keys (mode 0600), or - for stdin
-    #[arg(long, value_name = "FILE", env = "CUSTOS_PASSPHRASE_FILE")]
-    passphrase_file: Option<PathBuf>,
-    #[command(flatten)]
-    server: Server,
-}
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -66,16 +54,9 @@ pub(super) struct Recover {
     server: Server,
 }
 
-impl Vault {
-    fn open(&self, global: &Global) -> Result<(Config, Box<dyn KeyProvider>), Failure> {
-        let config = self.server.config(global)?;
-        let passphrase = keys_passphrase(self.passphrase_file.as_deref(), config.data_dir())?;
-        Ok((config, provider(passphrase)))
-    }
-}
-
 pub(super) async fn sheet(global: &Global, args: &Sheet, out: Out) -> Result<(), Failure> {
-    let (config, keys) = args.vault.open(global)?;
+    let (config, passphrase) = args.vault.open(global)?;
+    let keys = provider(passphrase);
     let folder = args.out.as_deref().unwrap_or(config.data_dir());
     let made = kit::make(&config, keys.as_ref(), folder, now()).await?;
     out.result(&shown(&made.label, &made.file, Some(&made.sheet)), |_| {
@@ -98,7 +79,8 @@ pub(super) fn next(made: &Made, data_dir: &Path) -> String {
 }
 
 pub(super) async fn check(global: &Global, args: &Check, out: Out) -> Result<(), Failure> {
-    let (config, keys) = args.vault.open(global)?;
+    let (config, passphrase) = args.vault.open(global)?;
+    let keys = provider(passphrase);
     let file = match &args.file {
         Some(file) => file.clone(),
         None => kit::newest(&config).await?,

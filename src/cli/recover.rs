@@ -1,14 +1,12 @@
 //! `custos recover`
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::args::Server;
+use super::args::Vault;
 use super::failure::{Exit, Failure};
-use super::serve::keys_passphrase;
 use super::{Global, Out};
 use crate::app::recover::{Loss, RecoverError, Recovery};
 
@@ -24,17 +22,12 @@ pub(super) struct Args {
     /// Say what is lost and what remains, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// File with the passphrase of the keys (mode 0600), or - for stdin
-    #[arg(long, value_name = "FILE", env = "CUSTOS_PASSPHRASE_FILE")]
-    passphrase_file: Option<PathBuf>,
     #[command(flatten)]
-    server: Server,
+    vault: Vault,
 }
 
 pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
-    let config = args.server.config(global)?;
-    refuse_served(config.listen()).await?;
-    let passphrase = keys_passphrase(args.passphrase_file.as_deref(), config.data_dir())?;
+    let (config, passphrase) = args.vault.open_unserved(global).await?;
     let recovery = Recovery::look(&config, passphrase).await?;
     let Some(confirmed) = args.confirm_lost else {
         out.result(&json!({ "dry_run": true, "loss": recovery.loss() }), |_| told(recovery.loss()));

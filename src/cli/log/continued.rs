@@ -1,7 +1,6 @@
 //! `custos log continue`
 
 use std::io::{BufRead as _, IsTerminal as _};
-use std::path::PathBuf;
 
 use custody::act::LogAnchor;
 use custody::checkpoint::Origin;
@@ -9,10 +8,8 @@ use serde_json::json;
 
 use super::{Global, Out};
 use crate::app::{Continuation, Continued, continue_log};
-use crate::cli::args::Server;
+use crate::cli::args::Vault;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::recover::refuse_served;
-use crate::cli::serve::keys_passphrase;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -23,17 +20,12 @@ pub(in crate::cli) struct Args {
     /// Do not ask: for scripts
     #[arg(long)]
     yes: bool,
-    /// File with the passphrase of the vault's keys (mode 0600), or - for stdin
-    #[arg(long, value_name = "FILE", env = "CUSTOS_PASSPHRASE_FILE")]
-    passphrase_file: Option<PathBuf>,
     #[command(flatten)]
-    server: Server,
+    vault: Vault,
 }
 
 pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
-    let config = args.server.config(global)?;
-    refuse_served(config.listen()).await?;
-    let passphrase = keys_passphrase(args.passphrase_file.as_deref(), config.data_dir())?;
+    let (config, passphrase) = args.vault.open_unserved(global).await?;
     let agreed = |plan: &Continuation| {
         out.say(&explained(plan));
         args.yes || confirmed(plan, out)
