@@ -10,6 +10,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 mod demo;
+mod durable;
 pub mod engine;
 pub mod http;
 pub mod keyring;

@@ -3,9 +3,9 @@
 //! A receipt is checked before it is kept. One that does not hold is kept too, apart, as evidence.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use custody::digest::Digest;
@@ -15,7 +15,8 @@ use custody::statement::Statement;
 use super::ask::{Ask, Voice};
 use super::error::ReceiptProblem;
 use super::secret::file;
-use super::{ClientError, VaultTrust, random};
+use super::{ClientError, VaultTrust};
+use crate::durable;
 
 /// A folder of receipts.
 #[derive(Debug, Clone)]
@@ -95,22 +96,10 @@ impl Receipts {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(file(&path)(error)),
         }
-        let new = self.folder.join(format!(".{}.new", Digest::new(random()?)));
-        let written = write(&new, bytes).and_then(|()| fs::rename(&new, &path));
-        if let Err(error) = written {
-            let _ = fs::remove_file(&new);
-            return Err(file(&path)(error));
-        }
         // The name as well: a receipt that was shown must be there after a crash.
-        fs::File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(file(&self.folder))?;
+        durable::replace(&path, 0o600, bytes).map_err(file(&path))?;
         Ok(path)
     }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    new.write_all(bytes)?;
-    new.sync_all()
 }
 
 fn check(bytes: &[u8], trust: &VaultTrust, of: Of<'_>) -> Result<Checked, ReceiptProblem> {

@@ -1,13 +1,13 @@
 //! Secrets in files that only their owner may read.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use super::ClientError;
+use crate::durable;
 
 /// Far above any token, code or passphrase; keeps a wrong path from being read into memory.
 const MAX_SECRET_BYTES: u64 = 8_192;
@@ -32,10 +32,8 @@ pub fn read(path: &Path) -> Result<Zeroizing<String>, ClientError> {
 
 /// Writes a new file (never over an old one) that only its owner may read, durably.
 pub fn write(path: &Path, secret: &str) -> Result<(), ClientError> {
-    let mut new =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(file(path))?;
     let line = Zeroizing::new(format!("{secret}\n"));
-    new.write_all(line.as_bytes()).and_then(|()| new.sync_all()).map_err(file(path))
+    durable::write_new(path, 0o600, line.as_bytes()).map_err(file(path))
 }
 
 /// Names the file in an input or output error.

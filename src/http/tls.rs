@@ -1,8 +1,6 @@
 //! TLS: rustls with AWS-LC, TLS 1.3 and 1.2, a certificate of one's own or a self-signed one made at first start.
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +8,8 @@ use custody::digest::Digest;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::durable::{sync_dir, write_new};
 
 /// Where certificate chain and key come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,13 +104,7 @@ fn make_self_signed(dir: &Path, cert: &Path, key: &Path) -> Result<(), TlsError>
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     let made = rcgen::generate_simple_self_signed(names)?;
     // The key first: a certificate without its key would look complete at the next start.
-    write_new(key, made.signing_key.serialize_pem().as_bytes(), 0o600).map_err(file(key))?;
-    write_new(cert, made.cert.pem().as_bytes(), 0o644).map_err(file(cert))?;
-    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(file(dir))
-}
-
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    write_new(key, 0o600, made.signing_key.serialize_pem().as_bytes()).map_err(file(key))?;
+    write_new(cert, 0o644, made.cert.pem().as_bytes()).map_err(file(cert))?;
+    sync_dir(dir).map_err(file(dir))
 }

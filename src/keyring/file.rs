@@ -12,8 +12,7 @@
 //! Files are written once, durably, and never overwritten.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Permissions};
-use std::io::Write;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +20,7 @@ use custody::digest::Digest;
 use zeroize::Zeroizing;
 
 use super::KeyringError;
+use crate::durable;
 
 const FIRST_LINE: &str = "custos-key v1";
 /// Far above any key file; keeps a wrong path from being read into memory.
@@ -80,17 +80,9 @@ impl KeyFile {
 
     /// Writes a new file: complete or not at all, and on disk when this returns.
     pub(crate) fn write(&self, path: &Path) -> Result<(), KeyringError> {
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new()
-            .prefix(".new-key-")
-            .permissions(Permissions::from_mode(FILE_MODE))
-            .tempfile_in(dir)
-            .map_err(io(path))?;
-        file.write_all(self.text().as_bytes()).map_err(io(path))?;
-        file.as_file().sync_all().map_err(io(path))?;
-        file.persist_noclobber(path)
-            .map_err(|error| KeyringError::Io { path: path.to_owned(), source: error.error })?;
-        sync_dir(dir)
+        let file = durable::beside(path, FILE_MODE, self.text().as_bytes()).map_err(io(path))?;
+        file.persist_noclobber(path).map_err(|error| io(path)(error.error))?;
+        sync_name(path)
     }
 
     /// Reads a key file's text.
@@ -155,7 +147,7 @@ pub(crate) fn create_dir(dir: &Path) -> Result<(), KeyringError> {
         Err(error) => return Err(io(dir)(error)),
     }
     fs::set_permissions(dir, Permissions::from_mode(DIR_MODE)).map_err(io(dir))?;
-    sync_dir(dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+    sync_name(dir)
 }
 
 pub(super) fn io(path: &Path) -> impl Fn(std::io::Error) -> KeyringError {
@@ -167,8 +159,9 @@ pub(super) fn malformed(path: &Path) -> impl Fn(&'static str) -> KeyringError {
 }
 
 /// A new name is on disk only once its directory is.
-fn sync_dir(dir: &Path) -> Result<(), KeyringError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io(dir))
+fn sync_name(path: &Path) -> Result<(), KeyringError> {
+    let dir = durable::parent(path);
+    durable::sync_dir(dir).map_err(io(dir))
 }
 
 fn check_mode(path: &Path, permissions: &Permissions, wanted: u32) -> Result<(), KeyringError> {

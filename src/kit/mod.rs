@@ -8,9 +8,9 @@ mod file;
 mod secret;
 mod sheet;
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::DirBuilder;
+use std::io::{self, Read as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use custody::id::KeyHash;
@@ -21,6 +21,7 @@ pub use file::{Label, label, open};
 pub use secret::{ROWS, RecoverySecret, SecretError};
 
 use crate::config::Config;
+use crate::durable;
 use crate::engine::OsEntropy;
 use crate::keyring::{KeyList, KeyProvider, KeyringError, held, list, rebuild};
 use crate::store::{KitRow, Store, StoreError};
@@ -124,6 +125,7 @@ pub async fn make(
     let (file, sheet) = (at(folder, kit, "custos"), at(folder, kit, "html"));
     write_new(&file, sealed.as_bytes())?;
     write_new(&sheet, sheet::page(&label, &secret)?.as_bytes())?;
+    durable::sync_dir(folder).map_err(io(folder))?;
     store.keep_kit(&KitRow { kit, made: now, keys: live, checked: None }).await?;
     store.close().await;
     Ok(Made { label, file, sheet })
@@ -248,11 +250,9 @@ fn at(folder: &Path, kit: u64, ending: &str) -> PathBuf {
     folder.join(format!("recovery-{kit}.{ending}"))
 }
 
-/// A file for its owner only, never over an old one, on disk when this returns.
+/// A file for its owner only, never over an old one, on disk once its folder is synced.
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), KitError> {
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io(path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io(path))
+    durable::write_new(path, 0o600, bytes).map_err(io(path))
 }
 
 fn read(path: &Path) -> Result<String, KitError> {

@@ -20,8 +20,7 @@ mod seal;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use custody::digest::Digest;
@@ -34,6 +33,7 @@ pub use restore::{Restored, restore, restore_rows};
 
 use super::replay::ReplayError;
 use crate::blobs::BlobsError;
+use crate::durable;
 use crate::keyring::KeyringError;
 use crate::store::StoreError;
 
@@ -43,6 +43,8 @@ const DATABASE: &str = "database";
 const KEYRING: &str = "keyring";
 /// What binds a backup's key file to its purpose.
 const KEY_NAME: &str = "backup";
+/// Files for their owner alone.
+const OWNER: u32 = 0o600;
 
 /// What one backup holds, as the vault signs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,13 +162,12 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> BackupError + '_ {
 
 /// A new file for its owner alone.
 fn create(path: &Path) -> Result<File, BackupError> {
-    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io(path))
+    durable::create_new(path, OWNER).map_err(io(path))
 }
 
-/// A new file with these bytes, durable.
+/// A new file with these bytes, on disk once its folder is synced.
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
-    let mut file = create(path)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io(path))
+    durable::write_new(path, OWNER, bytes).map_err(io(path))
 }
 
 /// A folder for its owner alone, with those above it; one that is there is taken.
@@ -176,5 +177,5 @@ fn make_dir(path: &Path) -> Result<(), BackupError> {
 
 /// Names in a folder last only once the folder is synced.
 fn sync_dir(path: &Path) -> Result<(), BackupError> {
-    File::open(path).and_then(|dir| dir.sync_all()).map_err(io(path))
+    durable::sync_dir(path).map_err(io(path))
 }
