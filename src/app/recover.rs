@@ -94,6 +94,11 @@ impl RecoverError {
     /// What to do about it.
     pub fn remedy(&self) -> String {
         match self {
+            Self::Setup(SetupError::Store(StoreError::OlderSchema { found, needed })) if found < needed => {
+                "custos serve: it copies the database into backups/ of the data directory, brings it up to date, and \
+                 stops if records are lost; then look again"
+                    .to_owned()
+            }
             Self::Setup(error) => error.remedy(),
             Self::Lost(error) => error.remedy(),
             Self::Unconfirmed { lost, .. } => {
@@ -127,9 +132,17 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// Opens the vault that `config` names and finds out what it lost.
+    /// Finds out what the vault lost that `config` names, and writes nothing: a database with an older schema is refused.
     pub async fn look(config: &Config, passphrase: Option<Zeroizing<String>>) -> Result<Self, RecoverError> {
-        let Parts { keyring, store, blobs } = Parts::open(config, passphrase).await?;
+        Self::of(Parts::attach(config, passphrase).await?).await
+    }
+
+    /// The same, to be noted: the schema is brought up to date, after the database was copied.
+    pub async fn begin(config: &Config, passphrase: Option<Zeroizing<String>>) -> Result<Self, RecoverError> {
+        Self::of(Parts::open(config, passphrase).await?).await
+    }
+
+    async fn of(Parts { keyring, store, blobs }: Parts) -> Result<Self, RecoverError> {
         let (identity, head, remains) = {
             let mut tx = store.read().await?;
             let identity = tx.vault().await?.ok_or(StoreError::NoVault)?;

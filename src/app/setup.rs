@@ -247,6 +247,16 @@ impl Parts {
         Self::of(config, keyring).await
     }
 
+    /// Opens them and changes nothing: a database with an older schema is refused ([`StoreError::OlderSchema`]).
+    pub(super) async fn attach(
+        config: &Config,
+        passphrase: Option<Zeroizing<String>>,
+    ) -> Result<Self, SetupError> {
+        let keyring = Keyring::open(&config.data_dir().join("keys"), provider(passphrase).as_ref())?;
+        let store = Store::attach(config.database_url()).await?;
+        Ok(Self { keyring, store, blobs: Blobs::open(config.blobs_url())? })
+    }
+
     async fn of(config: &Config, keyring: Keyring) -> Result<Self, SetupError> {
         before_migration(config, SystemClock::new().now()).await.map_err(|error| match error {
             BackupError::Store(error) => SetupError::Store(error),

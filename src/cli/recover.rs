@@ -19,7 +19,7 @@ pub(super) struct Args {
     /// How many published entries you accept to lose the records of, as --dry-run says
     #[arg(long, value_name = "COUNT", required_unless_present = "dry_run", conflicts_with = "dry_run")]
     confirm_lost: Option<u64>,
-    /// Say what is lost and what remains, and change nothing
+    /// Say what is lost and what remains, and write nothing; a database of an older version is refused
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -28,8 +28,8 @@ pub(super) struct Args {
 
 pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
     let (config, passphrase) = args.vault.open_unserved(global).await?;
-    let recovery = Recovery::look(&config, passphrase).await?;
     let Some(confirmed) = args.confirm_lost else {
+        let recovery = Recovery::look(&config, passphrase).await?;
         out.result(&json!({ "dry_run": true, "loss": recovery.loss() }), |_| told(recovery.loss()));
         let lost = recovery.loss().lost;
         out.say("look for a newer copy of the database first: nothing brings back what is lost here");
@@ -37,7 +37,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         recovery.close().await;
         return Ok(Exit::Valid);
     };
-    let recovered = recovery.note(confirmed).await?;
+    let recovered = Recovery::begin(&config, passphrase).await?.note(confirmed).await?;
     out.result(&recovered, |recovered| {
         format!(
             "{}\nnoted              record {} at log index {}",

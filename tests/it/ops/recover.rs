@@ -1,21 +1,25 @@
 //! A restore that lost published records: refused, noted, and gone on with, as everybody outside can check.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use custody::bundle::findings::{Code, Gravity};
 use custody::bundle::{Report, Trust, verify};
+use custody::digest::Digest;
 use custody::receipt::Receipt;
 use custos::api;
 use custos::app::setup::SetupError;
 use custos::config::Config;
 use custos::http::ServeError;
+use custos::ops::backup::restore_rows;
 use custos::ops::replay::replay;
 use custos::publish::StartError;
-use custos::store::Store;
+use custos::store::{Store, StoreError};
 use serde_json::{Value, json};
 
 use super::backup::{backed_up, elsewhere, restored};
+use super::upgrade::copies;
 use crate::api::spine::two_custodians;
 use crate::publish::service::{trusted, witnessed};
 use crate::support::app::{TestApp, refused_start};
@@ -32,6 +36,7 @@ crate::on_both_engines! {
     a_published_log_that_is_not_this_databases_is_not_gone_on_with
     entries_behind_the_newest_checkpoint_count_as_published
     a_mirror_is_enough_where_the_published_log_is_gone_too
+    looking_brings_no_schema_up_to_date
 }
 
 /// Runs the program on the vault of `config`.
@@ -57,7 +62,9 @@ fn refused(output: &Output, why: &str) {
 
 /// What `custos recover` says is lost; then it is noted.
 fn recovered(config: &Config) -> Value {
+    let before = files(config);
     let found = said(&custos(config, &["recover", "--dry-run"]))["loss"].clone();
+    assert_eq!(files(config), before);
     let lost = found["lost"].as_u64().unwrap();
     refused(&custos(config, &["recover", "--confirm-lost", &(lost + 1).to_string()]), "were confirmed");
     let recovered = said(&custos(config, &["recover", "--confirm-lost", &lost.to_string()]));
@@ -66,6 +73,17 @@ fn recovered(config: &Config) -> Value {
     refused(&custos(config, &["recover", "--dry-run"]), "nothing is lost");
     refused(&custos(config, &["recover", "--confirm-lost", &lost.to_string()]), "nothing is lost");
     recovered
+}
+
+/// Everything that a vault keeps on this machine, by what it is; a SQLite file without what lies beside it while it is
+/// open.
+fn files(config: &Config) -> BTreeMap<PathBuf, Digest> {
+    let objects = Path::new(config.blobs_url().strip_prefix("file://").unwrap());
+    let found = [config.data_dir(), objects].into_iter().flat_map(walkdir::WalkDir::new).map(Result::unwrap);
+    let found = found.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path);
+    let found = found.filter(|path| !path.to_string_lossy().ends_with(".db-wal"));
+    let found = found.filter(|path| !path.to_string_lossy().ends_with(".db-shm"));
+    found.map(|path| (path.clone(), Digest::of(&std::fs::read(path).unwrap()))).collect()
 }
 
 fn log_of(config: &Config) -> PathBuf {
@@ -449,6 +467,25 @@ async fn a_mirror_is_enough_where_the_published_log_is_gone_too(engine: Engine) 
     assert_lost_and_nothing_worse(&report);
     assert_consistent(&app, outside.path()).await;
     app.stop().await;
+}
+
+async fn looking_brings_no_schema_up_to_date(engine: Engine) {
+    let mut app = TestApp::new(engine).await;
+    app.stop().await;
+    let older = elsewhere(engine, &app.root(), "older", &[]).await;
+    std::fs::rename(app.config.data_dir(), older.data_dir()).unwrap();
+    if engine == Engine::Sqlite {
+        std::fs::remove_file(older.data_dir().join("custos.db")).unwrap();
+    }
+    let (schema, copy) = copies().pop().unwrap();
+    restore_rows(older.database_url(), &copy, &mut |_, _, _| {}).await.unwrap();
+    let before = files(&older);
+    let look = custos(&older, &["recover", "--dry-run"]);
+    refused(&look, &format!("has schema {schema}"));
+    assert!(String::from_utf8_lossy(&look.stderr).contains("hint: custos serve"), "{look:?}");
+    assert_eq!(files(&older), before);
+    let attached = Store::attach(older.database_url()).await;
+    assert!(matches!(attached, Err(StoreError::OlderSchema { found, .. }) if found == schema));
 }
 
 #[test]

@@ -21,7 +21,7 @@ crate::on_both_engines! {
 }
 
 /// Copies of a vault's rows, each with the tables of that schema.
-fn copies() -> Vec<(i64, PathBuf)> {
+pub(super) fn copies() -> Vec<(i64, PathBuf)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/ops/copies");
     [3].map(|schema| (schema, folder.join(format!("schema-{schema}.rows")))).into()
 }
