@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use custody::kind::Kind;
 
 use super::{App, AppError};
+use crate::keyring::Keyring;
+use crate::kit::{Standing, standing};
 use crate::store::{Store, StoreError};
 
 /// Whether this vault takes evidence.
@@ -16,14 +18,14 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) async fn of(store: &Store) -> Result<Self, StoreError> {
-        let samples_only = store.read().await?.samples_only().await?;
-        let open = samples_only || checked(store).await?;
-        if !open {
-            tracing::warn!(
-                "no evidence is taken in before the recovery kit was checked: custos key check-recovery"
-            );
+    /// Looks at the kits, and warns where one is wanting.
+    pub(super) async fn of(store: &Store, keyring: &Keyring) -> Result<Self, StoreError> {
+        let standing = standing(store, &keyring.list()).await?;
+        if let Some((detail, mend)) = standing.wanting() {
+            tracing::warn!("recovery kit: {detail}; this mends it: {mend}");
         }
+        let samples_only = standing == Standing::SamplesOnly;
+        let open = !matches!(standing, Standing::None | Standing::Unchecked(_));
         Ok(Self { samples_only, open: AtomicBool::new(open) })
     }
 }

@@ -354,7 +354,7 @@ impl App {
             found,
             witnesses,
         );
-        let intake = super::kit::Intake::of(&store).await?;
+        let intake = super::kit::Intake::of(&store, &keyring).await?;
         let app = Self {
             vault: identity.id,
             intake,

@@ -48,6 +48,13 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
             made.copied
         )
     });
+    if let Some(kit) = made.kit_elsewhere {
+        out.say(&format!(
+            "warning: the file of recovery kit {kit} is not in {}, and so not in this backup\n\
+             hint: put recovery-{kit}.custos there, or keep it with the backups yourself",
+            config.data_dir().display()
+        ));
+    }
     if made.damaged.is_empty() {
         return Ok(Exit::Valid);
     }

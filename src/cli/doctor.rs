@@ -14,8 +14,8 @@ use crate::app::setup::{self, SetupError};
 use crate::app::{AppError, Readiness};
 use crate::client::now;
 use crate::config::Config;
-use crate::keyring::{KeyProvider, Keyring, held, list, provider};
-use crate::kit::{KitError, Standing, standing};
+use crate::keyring::{KeyProvider, Keyring, provider};
+use crate::kit::{Standing, standing_of};
 use crate::ops::Difference;
 use crate::ops::replay::replay;
 use crate::store::Store;
@@ -215,29 +215,17 @@ fn blobs(config: &Config) -> Finding {
 /// Whether a recovery kit would bring back the keys that are here.
 async fn recovery_kit(config: &Config, provider: &dyn KeyProvider) -> Finding {
     const CHECK: &str = "recovery kit";
-    let standing = async {
-        let live = list(&held(&config.data_dir().join("keys"), provider)?);
-        let store = Store::attach(config.database_url()).await?;
-        let standing = standing(&store, &live).await?;
-        store.close().await;
-        Ok::<_, KitError>(standing)
-    };
-    let wrong =
-        |detail: String, mend: &str| Finding { check: CHECK, ok: false, detail, mend: Some(mend.to_owned()) };
-    match standing.await {
-        Ok(Standing::SamplesOnly) => good(CHECK, "none is needed: the vault takes sample data only"),
-        Ok(Standing::Checked(kit, at)) => good(CHECK, &format!("kit {kit}, checked {at}, holds every key")),
-        Ok(Standing::None) => {
-            wrong("none was made; no evidence is taken".to_owned(), "custos key recovery-sheet")
-        }
-        Ok(Standing::Unchecked(kit)) => {
-            wrong(format!("kit {kit} was never checked; no evidence is taken"), "custos key check-recovery")
-        }
-        Ok(Standing::Outdated(kit, missing)) => wrong(
-            format!("kit {kit}, the newest that was checked, does not hold {}", missing.join(", ")),
-            "custos key recovery-sheet; then custos key check-recovery",
-        ),
+    match standing_of(config, provider).await {
         Err(error) => bad(CHECK, &error, error.remedy()),
+        Ok(standing) => match (standing.wanting(), standing) {
+            (Some((detail, mend)), _) => {
+                Finding { check: CHECK, ok: false, detail, mend: Some(mend.to_owned()) }
+            }
+            (None, Standing::Checked(kit, at)) => {
+                good(CHECK, &format!("kit {kit}, checked {at}, holds every key"))
+            }
+            (None, _) => good(CHECK, "none is needed: the vault takes sample data only"),
+        },
     }
 }
 

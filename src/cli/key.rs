@@ -14,6 +14,7 @@ use super::{Global, Out, kit, session};
 use crate::api;
 use crate::app::{Rotated, next_log_key, rotate_log_key};
 use crate::client::key;
+use crate::keyring::provider;
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
@@ -105,30 +106,34 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             session::client(global)?.revoke_key(*key).await?;
             out.result(&json!({ "revoked": key }), |_| String::new());
         }
-        Action::RotateLog { prepare, vault } => {
-            if *prepare {
-                let (config, passphrase) = vault.open(global)?;
-                let next = next_log_key(&config, passphrase).await?;
-                out.result(&json!({ "next_log_vkey": next.to_string() }), |_| next.to_string());
-                out.say("give this key to the operators of your witnesses (custos witness add), then rotate");
-            } else {
-                let (config, passphrase) = vault.open_unserved(global).await?;
-                let Rotated { previous, log_vkey, index } = rotate_log_key(&config, passphrase).await?;
-                let shown = json!({
-                    "log_vkey": log_vkey.to_string(), "previous": previous.to_string(), "index": index,
-                });
-                out.result(&shown, |_| log_vkey.to_string());
-                out.say(&format!(
-                    "record {index} says so: the key before signs nothing more. Start the service again, and make a backup"
-                ));
-            }
-        }
+        Action::RotateLog { prepare, vault } => rotate_log(global, *prepare, vault, out).await?,
         Action::Approve { enrolment } => approve(global, enrolment.as_deref(), out).await?,
         Action::RecoverySheet(args) => kit::sheet(global, args, out).await?,
         Action::CheckRecovery(args) => kit::check(global, args, out).await?,
         Action::RecoverKeys(args) => kit::recover(global, args, out)?,
     }
     Ok(Exit::Valid)
+}
+
+async fn rotate_log(global: &Global, prepare: bool, vault: &Vault, out: Out) -> Result<(), Failure> {
+    let (config, passphrase) =
+        if prepare { vault.open(global)? } else { vault.open_unserved(global).await? };
+    let keys = provider(passphrase.clone());
+    if prepare {
+        let next = next_log_key(&config, passphrase).await?;
+        out.result(&json!({ "next_log_vkey": next.to_string() }), |_| next.to_string());
+        out.say("give this key to the operators of your witnesses (custos witness add), then rotate");
+    } else {
+        let Rotated { previous, log_vkey, index } = rotate_log_key(&config, passphrase).await?;
+        let shown =
+            json!({ "log_vkey": log_vkey.to_string(), "previous": previous.to_string(), "index": index });
+        out.result(&shown, |_| log_vkey.to_string());
+        out.say(&format!(
+            "record {index} says so: the key before signs nothing more. Start the service again, and make a backup"
+        ));
+    }
+    kit::remind(&config, keys.as_ref(), out).await;
+    Ok(())
 }
 
 async fn enroll(global: &Global, key_file: Option<&PathBuf>, checked: &str, out: Out) -> Result<(), Failure> {

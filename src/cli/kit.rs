@@ -11,7 +11,8 @@ use super::failure::{Exit, Failure};
 use super::files::{prompt, secret_from};
 use super::{Global, Out};
 use crate::client::now;
-use crate::keyring::provider;
+use crate::config::Config;
+use crate::keyring::{KeyProvider, provider};
 use crate::kit::{self, KitError, Label, Made, ROWS, RecoverySecret};
 
 /// Arguments.
@@ -64,6 +65,18 @@ pub(super) async fn sheet(global: &Global, args: &Sheet, out: Out) -> Result<(),
     });
     out.say(&next(&made, config.data_dir()));
     Ok(())
+}
+
+/// Says so if the checked kit does not hold every key, after a key was added.
+pub(super) async fn remind(config: &Config, keys: &dyn KeyProvider, out: Out) {
+    let said = match kit::standing_of(config, keys).await {
+        Ok(standing) => standing.wanting().map(|(detail, mend)| (detail, mend.to_owned())),
+        // The key was added all the same.
+        Err(error) => Some((format!("cannot look at it: {error}"), error.remedy())),
+    };
+    if let Some((detail, mend)) = said {
+        out.say(&format!("warning: recovery kit: {detail}\nhint: {mend}"));
+    }
 }
 
 /// What to do with a kit that was made.

@@ -135,16 +135,25 @@ pub(super) fn check_dir(dir: &Path) -> Result<(), KeyringError> {
 
 /// Makes a directory for keys, or takes an empty one.
 pub(crate) fn create_dir(dir: &Path) -> Result<(), KeyringError> {
+    if names(dir)?.is_empty() { make_dir(dir) } else { Err(KeyringError::NotEmpty(dir.to_owned())) }
+}
+
+/// What is in a directory; nothing if it is not there.
+pub(super) fn names(dir: &Path) -> Result<Vec<String>, KeyringError> {
     match fs::read_dir(dir) {
-        Ok(mut entries) => {
-            if entries.next().is_some() {
-                return Err(KeyringError::NotEmpty(dir.to_owned()));
-            }
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            fs::create_dir(dir).map_err(io(dir))?;
-        }
-        Err(error) => return Err(io(dir)(error)),
+        Ok(entries) => entries
+            .map(|entry| Ok(entry.map_err(io(dir))?.file_name().to_string_lossy().into_owned()))
+            .collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(io(dir)(error)),
+    }
+}
+
+/// Makes a directory for its owner alone, or closes one that is there to everybody else; its name is on disk.
+pub(super) fn make_dir(dir: &Path) -> Result<(), KeyringError> {
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(io(dir)(error)),
+        _ => {}
     }
     fs::set_permissions(dir, Permissions::from_mode(DIR_MODE)).map_err(io(dir))?;
     sync_name(dir)

@@ -106,13 +106,26 @@ pub fn list(keys: &[HeldKey]) -> KeyList {
     keys.iter().map(|held| (held.name.text(), held.name.check(&held.key))).collect()
 }
 
-/// Makes a directory of these keys, where there is none or an empty one.
+/// Makes a directory of these keys, or completes one that holds some of them and nothing else: an attempt that broke off
+/// is repeated. Nothing is written before all that is there was compared.
 pub fn rebuild(
     dir: &Path,
     keys: &[HeldKey],
     provider: &dyn KeyProvider,
     entropy: &mut dyn Entropy,
 ) -> Result<(), KeyringError> {
-    file::create_dir(dir)?;
-    keys.iter().try_for_each(|held| store(dir, held.name, &held.key, provider, entropy))
+    let mut missing: BTreeMap<_, _> = keys.iter().map(|held| (held.name.file(), held)).collect();
+    for found in file::names(dir)? {
+        // What a crash left of a key file before it had its name.
+        if found.starts_with(".new-") {
+            continue;
+        }
+        let held = missing.remove(&found).ok_or_else(|| KeyringError::NotEmpty(dir.to_owned()))?;
+        let there = load(dir, held.name, provider)?;
+        if !held.name.check(&there).ct_eq(&held.name.check(&held.key)) {
+            return Err(KeyringError::NotEmpty(dir.to_owned()));
+        }
+    }
+    file::make_dir(dir)?;
+    missing.values().try_for_each(|held| store(dir, held.name, &held.key, provider, entropy))
 }

@@ -152,6 +152,15 @@ impl Keyring {
         Ok(version)
     }
 
+    /// What the keys are, without them.
+    pub fn list(&self) -> KeyList {
+        let keks = self.keks.iter().map(|(version, kek)| (KeyName::Kek(*version), kek.canary()));
+        let signing = self.log.iter().map(|(version, key)| (KeyName::Log(*version), key));
+        let signing = signing.chain([(KeyName::Vault, &self.vault)]);
+        let signing = signing.map(|(name, key)| (name, key_hash(&key.verifying_key())));
+        keks.chain(signing).map(|(name, check)| (name.text(), check)).collect()
+    }
+
     /// Signs manifests, and statements of the vault itself.
     pub const fn vault_key(&self) -> &SigningKey {
         &self.vault

@@ -8,6 +8,7 @@ mod file;
 mod secret;
 mod sheet;
 
+use std::collections::BTreeMap;
 use std::fs::DirBuilder;
 use std::io::{self, Read as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use custody::id::KeyHash;
 use custody::keys::WrappedKey;
 use custody::time::Timestamp;
+use tempfile::NamedTempFile;
 
 pub use file::{Label, label, open};
 pub use secret::{ROWS, RecoverySecret, SecretError};
@@ -78,7 +80,11 @@ impl KitError {
             Self::Keyring(error) => error.remedy(),
             Self::Store(_) => "check `database_url` (custos config show)".to_owned(),
             Self::Io { path, .. } => {
-                format!("check that {} is there, and that its folder can be written; nothing is ever overwritten", path.display())
+                format!(
+                    "check that {} is there, and that its folder can be written; nothing is ever overwritten. In place \
+                     of a kit that is lost make a new one: custos key recovery-sheet",
+                    path.display()
+                )
             }
             Self::Secret(_) => "compare with the sheet, symbol by symbol, and type it again".to_owned(),
             Self::Malformed(_) => "name the file recovery-NUMBER.custos of the kit, unchanged".to_owned(),
@@ -118,25 +124,44 @@ pub async fn make(
     if found.samples_only {
         return Err(KitError::SamplesOnly);
     }
-    let kit = found.kits.last().map_or(1, |kit| kit.kit + 1);
-    let label = Label { vault: found.vault, origin: found.origin, kit, made: now, keys: live.clone() };
-    let secret = RecoverySecret::make(&mut OsEntropy);
-    let sealed = file::seal(&label, &keys, &secret, &mut OsEntropy)?;
-    let (file, sheet) = (at(folder, kit, "custos"), at(folder, kit, "html"));
-    write_new(&file, sealed.as_bytes())?;
-    write_new(&sheet, sheet::page(&label, &secret)?.as_bytes())?;
-    durable::sync_dir(folder).map_err(io(folder))?;
-    store.keep_kit(&KitRow { kit, made: now, keys: live, checked: None }).await?;
-    store.close().await;
-    Ok(Made { label, file, sheet })
+    let mut label = Label {
+        vault: found.vault,
+        origin: found.origin,
+        kit: found.kits.last().map_or(0, |kit| kit.kit),
+        made: now,
+        keys: live,
+    };
+    loop {
+        label.kit = unused(folder, label.kit + 1);
+        let secret = RecoverySecret::make(&mut OsEntropy);
+        let sealed = file::seal(&label, &keys, &secret, &mut OsEntropy)?;
+        let (file, sheet) = (at(folder, label.kit, "custos"), at(folder, label.kit, "html"));
+        let named = [
+            (&file, beside(&file, sealed.as_bytes())?),
+            (&sheet, beside(&sheet, sheet::page(&label, &secret)?.as_bytes())?),
+        ];
+        // Noted before its files have names: what breaks off in between has used up a number, and two who make a kit
+        // at once get one each.
+        if !store.add_kit(label.kit, now, &label.keys).await? {
+            continue;
+        }
+        for (path, new) in named {
+            new.persist_noclobber(path).map_err(|error| io(path)(error.error))?;
+        }
+        durable::sync_dir(folder).map_err(io(folder))?;
+        store.close().await;
+        return Ok(Made { label, file, sheet });
+    }
 }
 
-/// The file of the newest kit, where `make` put it into the data directory.
+/// The file of the newest kit, where `make` put it into the data directory: the newest that is there, if any is.
 pub async fn newest(config: &Config) -> Result<PathBuf, KitError> {
     let store = Store::attach(config.database_url()).await?;
     let kits = store.read().await?.recovery_kits().await?;
     store.close().await;
-    kits.last().map(|kit| at(config.data_dir(), kit.kit, "custos")).ok_or(KitError::None)
+    let files: Vec<_> = kits.iter().rev().map(|kit| at(config.data_dir(), kit.kit, "custos")).collect();
+    let there = files.iter().find(|file| file.exists());
+    there.or(files.first()).cloned().ok_or(KitError::None)
 }
 
 /// Shows that a sheet opens its file and that these are the vault's present keys, and notes it.
@@ -159,13 +184,12 @@ pub async fn check(
     if !missing.is_empty() {
         return Err(KitError::Outdated(missing));
     }
-    let row = KitRow { kit: label.kit, made: label.made, keys: label.keys.clone(), checked: Some(now) };
-    store.keep_kit(&row).await?;
+    store.note_checked_kit(label.kit, label.made, &label.keys, now).await?;
     store.close().await;
     Ok(label)
 }
 
-/// Makes the key directory of a vault again, where there is none. The keys are protected by `provider`, whatever
+/// Makes the key directory of a vault again, or what is missing of it. The keys are protected by `provider`, whatever
 /// protected them before.
 pub fn recover(
     data_dir: &Path,
@@ -197,6 +221,35 @@ pub enum Standing {
     Outdated(u64, Vec<String>),
     /// The newest checked one holds every key.
     Checked(u64, Timestamp),
+}
+
+impl Standing {
+    /// What is wrong, and what mends it; nothing where all is well.
+    pub fn wanting(&self) -> Option<(String, &'static str)> {
+        match self {
+            Self::SamplesOnly | Self::Checked(..) => None,
+            Self::None => {
+                Some(("none was made; no evidence is taken".to_owned(), "custos key recovery-sheet"))
+            }
+            Self::Unchecked(kit) => Some((
+                format!("kit {kit} was never checked; no evidence is taken"),
+                "custos key check-recovery",
+            )),
+            Self::Outdated(kit, missing) => Some((
+                format!("kit {kit}, the newest that was checked, does not hold {}", missing.join(", ")),
+                "custos key recovery-sheet; then custos key check-recovery",
+            )),
+        }
+    }
+}
+
+/// How the vault that `config` names stands with its kits, for the keys that are there now.
+pub async fn standing_of(config: &Config, provider: &dyn KeyProvider) -> Result<Standing, KitError> {
+    let live = list(&held(&config.data_dir().join("keys"), provider)?);
+    let store = Store::attach(config.database_url()).await?;
+    let standing = standing(&store, &live).await?;
+    store.close().await;
+    Ok(standing)
 }
 
 /// Looks at kits for these keys.
@@ -246,13 +299,44 @@ impl Found {
     }
 }
 
-fn at(folder: &Path, kit: u64, ending: &str) -> PathBuf {
-    folder.join(format!("recovery-{kit}.{ending}"))
+/// The sealed files of kits in a folder, by number. Sheets are none.
+pub fn files(folder: &Path) -> io::Result<BTreeMap<u64, PathBuf>> {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if let Some(kit) = entry.file_name().to_str().and_then(number) {
+            files.insert(kit, entry.path());
+        }
+    }
+    Ok(files)
 }
 
-/// A file for its owner only, never over an old one, on disk once its folder is synced.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), KitError> {
-    durable::write_new(path, 0o600, bytes).map_err(io(path))
+/// The number of the kit whose sealed file has this name.
+pub fn number(name: &str) -> Option<u64> {
+    let kit = name.strip_prefix("recovery-")?.strip_suffix(".custos")?.parse().ok()?;
+    (file_name(kit, "custos") == name).then_some(kit)
+}
+
+fn file_name(kit: u64, ending: &str) -> String {
+    format!("recovery-{kit}.{ending}")
+}
+
+fn at(folder: &Path, kit: u64, ending: &str) -> PathBuf {
+    folder.join(file_name(kit, ending))
+}
+
+/// The first number from this one on whose files are not there: an attempt that broke off, or a database that was set
+/// back, may have left some.
+fn unused(folder: &Path, mut kit: u64) -> u64 {
+    while ["custos", "html"].iter().any(|ending| at(folder, kit, ending).exists()) {
+        kit += 1;
+    }
+    kit
+}
+
+/// A file for its owner only, to be named `path`.
+fn beside(path: &Path, bytes: &[u8]) -> Result<NamedTempFile, KitError> {
+    durable::beside(path, 0o600, bytes).map_err(io(path))
 }
 
 fn read(path: &Path) -> Result<String, KitError> {

@@ -34,16 +34,26 @@ impl Tx {
 }
 
 impl Store {
-    /// Notes a kit, or what is new about it.
-    pub async fn keep_kit(&self, row: &KitRow) -> Result<(), StoreError> {
+    /// Notes a new kit, unless its number is taken; whether it was noted. What was checked stays checked.
+    pub async fn add_kit(&self, kit: u64, made: Timestamp, keys: &KeyList) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
-        let params = vec![
-            Value::uint(row.kit),
-            Value::time(row.made),
-            Value::text(&row.keys),
-            Value::opt_uint(row.checked.map(|at| at.millis().unsigned_abs())),
-        ];
-        tx.run(sql::KEEP_KIT, params).await?;
+        let params = vec![Value::uint(kit), Value::time(made), Value::text(keys)];
+        let added = tx.run(sql::ADD_KIT, params).await? == 1;
+        tx.commit().await?;
+        Ok(added)
+    }
+
+    /// Notes that a kit was checked, also one that the database does not know.
+    pub async fn note_checked_kit(
+        &self,
+        kit: u64,
+        made: Timestamp,
+        keys: &KeyList,
+        checked: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let params = vec![Value::uint(kit), Value::time(made), Value::text(keys), Value::time(checked)];
+        tx.run(sql::CHECKED_KIT, params).await?;
         tx.commit().await
     }
 

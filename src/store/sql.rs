@@ -240,7 +240,8 @@ fixed {
     DECIDE_TIMESTAMPS "exports" "UPDATE exports SET timestamps = (SELECT COALESCE(MAX(id), 0) FROM timestamps) WHERE \
         export = $1 AND timestamps IS NULL";
     RECOVERY_KITS "recovery_kits" "SELECT kit, made, keys, checked FROM recovery_kits ORDER BY kit";
-    KEEP_KIT "recovery_kits" "INSERT INTO recovery_kits (kit, made, keys, checked) VALUES ($1, $2, $3, $4) ON CONFLICT (kit) \
+    ADD_KIT "recovery_kits" "INSERT INTO recovery_kits (kit, made, keys) VALUES ($1, $2, $3) ON CONFLICT (kit) DO NOTHING";
+    CHECKED_KIT "recovery_kits" "INSERT INTO recovery_kits (kit, made, keys, checked) VALUES ($1, $2, $3, $4) ON CONFLICT (kit) \
         DO UPDATE SET made = EXCLUDED.made, keys = EXCLUDED.keys, checked = EXCLUDED.checked";
     SAMPLES_ONLY "samples_only" "SELECT id FROM samples_only WHERE id = 1";
     MARK_SAMPLES_ONLY "samples_only" "INSERT INTO samples_only (id) VALUES (1) ON CONFLICT (id) DO NOTHING";

@@ -10,6 +10,8 @@ use super::{Global, Out};
 use crate::app::{Continuation, Continued, continue_log};
 use crate::cli::args::Vault;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::kit::remind;
+use crate::keyring::provider;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -26,6 +28,7 @@ pub(in crate::cli) struct Args {
 
 pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
     let (config, passphrase) = args.vault.open_unserved(global).await?;
+    let keys = provider(passphrase.clone());
     let agreed = |plan: &Continuation| {
         out.say(&explained(plan));
         args.yes || confirmed(plan, out)
@@ -45,6 +48,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         "record {index} says so. Now: a backup; the new key to your witnesses, and to whoever has a trust file; then \
          start the service. docs/OPERATIONS.md, \"The log's key was stolen\", goes on from here"
     ));
+    remind(&config, keys.as_ref(), out).await;
     Ok(Exit::Valid)
 }
 

@@ -1,6 +1,7 @@
 //! Making a backup: one snapshot of the database first, then the objects that it names. Objects are durable before
 //! their records are, and never change, so that whatever the snapshot names is there.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ use crate::blobs::{Blobs, Copied};
 use crate::config::Config;
 use crate::engine::OsEntropy;
 use crate::keyring::{KeyFile, KeyProvider, Keyring, PassphraseProvider};
+use crate::kit;
 use crate::store::{ObjectRow, ObjectState, Store, StoreError};
 
 /// Objects looked up at a time.
@@ -54,6 +56,10 @@ pub struct Made {
     pub copied: u64,
     /// Objects that are missing or damaged in the vault: they are in no backup that was made since.
     pub damaged: Differences,
+    /// Recovery kits whose sealed files are in it.
+    pub kits: Vec<u64>,
+    /// The newest kit that was checked, if its file is not in the data directory and so not in the backup.
+    pub kit_elsewhere: Option<u64>,
 }
 
 /// Backs up the vault that `config` names, also while it is served, into the repository `to`. `keys` opens the vault's
@@ -85,6 +91,7 @@ pub async fn backup(
     rows::write(&mut tx, schema, &mut database, progress).await.map_err(writing(&folder.at(DATABASE)))?;
     let database = folder.finish(DATABASE, database)?;
     let (named, bytes) = named_objects(&mut tx).await?;
+    let checked = tx.recovery_kits().await?.into_iter().rev().find(|kit| kit.checked.is_some());
     drop(tx);
     let mut files = folder.part(KEYRING, &key)?;
     key_files(config.data_dir())
@@ -99,12 +106,14 @@ pub async fn backup(
 
     let objects = Objects { bytes, count: named.len() as u64 };
     let (log_size, log_root) = (head.size(), head.frontier.root());
-    let parts = [(DATABASE.to_owned(), database), (KEYRING.to_owned(), files)].into();
+    let mut parts: BTreeMap<_, _> = [(DATABASE.to_owned(), database), (KEYRING.to_owned(), files)].into();
+    let kits = folder.kits(config.data_dir(), &mut parts)?;
+    let kit_elsewhere = checked.map(|kit| kit.kit).filter(|kit| !kits.contains(kit));
     let manifest = Manifest { log_root, log_size, made: now, objects, parts, schema, v: 1, vault: vault.id };
     let signed = envelope::sign(PayloadType::Backup, &json::emit(&manifest), &[keyring.vault_key()]);
     write_new(&folder.at(MANIFEST), &signed)?;
     let folder = folder.end()?;
-    Ok(Made { folder, vault: vault.id, log_size, log_root, objects, copied, damaged })
+    Ok(Made { folder, vault: vault.id, log_size, log_root, objects, copied, damaged, kits, kit_elsewhere })
 }
 
 /// Copies the rows of a database whose schema is older than this program's, before it is brought up to date: there is
@@ -287,6 +296,20 @@ impl Folder {
         let file = file.into_inner().map_err(|error| io(&path)(error.into_error()))?;
         file.sync_all().map_err(io(&path))?;
         Ok(part)
+    }
+
+    /// Copies the recovery kits' files as they are, for they are sealed under their sheets: a forgotten passphrase must
+    /// not take them along.
+    fn kits(&self, data: &Path, parts: &mut BTreeMap<String, Part>) -> Result<Vec<u64>, BackupError> {
+        let mut kits = Vec::new();
+        for (kit, path) in kit::files(data).map_err(io(data))? {
+            let bytes = fs::read(&path).map_err(io(&path))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            write_new(&self.at(&name), &bytes)?;
+            parts.insert(name, Part { sha256: Digest::of(&bytes), size: bytes.len() as u64 });
+            kits.push(kit);
+        }
+        Ok(kits)
     }
 
     fn end(self) -> Result<PathBuf, BackupError> {

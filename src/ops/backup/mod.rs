@@ -8,6 +8,7 @@
 //!     manifest                  what it holds: JSON, signed by the vault (DSSE)
 //!     key                       the backup's key under the passphrase: a key file
 //!     database  keyring         encrypted under that key (FLOE)
+//!     recovery-1.custos         recovery kits' files, sealed under their sheets already
 //! ```
 //!
 //! The second backup into a repository copies only the objects that are not there yet. Rows travel as one stream that

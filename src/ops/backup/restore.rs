@@ -27,6 +27,7 @@ use super::{
 use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::keyring::{KeyFile, KeyProvider as _, PassphraseProvider, ProviderError};
+use crate::kit;
 use crate::store::{ObjectState, Store, StoreError};
 
 /// Far above any manifest and any key file.
@@ -52,7 +53,7 @@ pub struct Restored {
     pub objects: Objects,
     /// What the replay of all records found.
     pub replay: replay::Report,
-    /// Objects that are missing or damaged.
+    /// Objects, and files of recovery kits, that are missing or damaged.
     pub damaged: Differences,
 }
 
@@ -86,6 +87,8 @@ pub async fn restore(
     load(&store, &mut stream, manifest.schema, progress).await.map_err(damaged_part(DATABASE))?;
     store.migrate().await?;
     source.keys(&manifest, &key, config.data_dir())?;
+    let mut damaged = Differences::default();
+    source.kits(&manifest, config.data_dir(), &mut damaged)?;
 
     let mut tx = store.read().await?;
     let vault = tx.vault().await?.ok_or(StoreError::NoVault)?;
@@ -102,7 +105,6 @@ pub async fn restore(
         return Err(BackupError::Other("it holds another vault or another log than it says"));
     }
     let report = replay(&store, scratch, progress).await?;
-    let mut damaged = Differences::default();
     let objects = source.objects(config, &store, &vault_key, &mut damaged, progress).await?;
     store.close().await;
     Ok(Restored {
@@ -233,7 +235,7 @@ impl Source {
     }
 
     /// Compares a part with what the manifest says of it.
-    fn check(&self, manifest: &Manifest, name: &'static str) -> Result<(), BackupError> {
+    fn check(&self, manifest: &Manifest, name: &str) -> Result<(), BackupError> {
         let damaged = |problem| BackupError::Part { part: name.to_owned(), problem };
         let said = manifest.parts.get(name).ok_or_else(|| damaged("the manifest does not name it"))?;
         let path = self.folder.join(name);
@@ -277,6 +279,21 @@ impl Source {
             make_dir(folder)?;
             write_new(&target, &bytes.map_err(|_| damaged("it cannot be read"))?)?;
             sync_dir(folder)?;
+        }
+        sync_dir(data)
+    }
+
+    /// Puts the files of recovery kits back; a damaged one keeps nothing else from being restored.
+    fn kits(&self, manifest: &Manifest, data: &Path, damaged: &mut Differences) -> Result<(), BackupError> {
+        for name in manifest.parts.keys().filter(|name| kit::number(name).is_some()) {
+            match self.check(manifest, name) {
+                Ok(()) => {
+                    let path = self.folder.join(name);
+                    write_new(&data.join(name), &fs::read(&path).map_err(io(&path))?)?;
+                }
+                Err(BackupError::Part { problem, .. }) => damaged.add("backup", name, problem),
+                Err(error) => return Err(error),
+            }
         }
         sync_dir(data)
     }

@@ -18,7 +18,7 @@ use crate::support::client::Caller;
 use crate::support::postgres;
 use crate::support::world::{Engine, noon};
 
-const PASSPHRASE: &str = "a passphrase of the backup";
+pub(super) const PASSPHRASE: &str = "a passphrase of the backup";
 
 fn passphrase() -> Zeroizing<String> {
     Zeroizing::new(PASSPHRASE.to_owned())
