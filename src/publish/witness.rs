@@ -43,8 +43,10 @@ pub(super) enum AskError {
     /// It says that what was sent does not continue what it has cosigned.
     #[error("it has cosigned another history")]
     Forked,
-    /// It has not been told of the key that signs the log now, but of one before.
-    #[error("it refuses with status 403: it does not know the log's present key ({0})")]
+    /// It has not been told of the key that signs the log now, but of one before; or has seen what a later one signed.
+    #[error(
+        "it refuses with status 403: it does not know the log's present key ({0}), or has seen a newer one"
+    )]
     OtherKey(String),
     /// It has not been told of the log.
     #[error("it refuses with status 404: it does not follow this log ({0})")]

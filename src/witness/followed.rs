@@ -11,8 +11,9 @@ use custody::witness::{AddCheckpoint, Head};
 
 use super::WitnessError;
 
-/// Most keys of one log: a few are in use while it changes from one to the next.
+/// Most keys of one log that may sign: a few are known while it changes from one to the next.
 pub(super) const MAX_KEYS: usize = 8;
+const KEY_EXTENSION: &str = "vkey";
 /// Most contradictions kept of one log: they prove no more than the first ones.
 const MAX_EVIDENCE: usize = 64;
 const CHECKPOINT: &str = "checkpoint";
@@ -29,13 +30,26 @@ pub(super) struct Held {
     note: SignedNote,
 }
 
+/// The keys of a log. What is held decides which of them may still sign, so that it is remembered with it.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    /// May sign what comes next, in the order in which the witness was told of them.
+    pub(super) present: Vec<VerifierKey>,
+    /// Signs nothing more: the witness was told of a later one, which has signed what is held.
+    pub(super) replaced: Vec<VerifierKey>,
+    /// What the next one is numbered.
+    next: u32,
+}
+
 /// A log that is followed.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Summary {
     /// Its name.
     pub origin: String,
-    /// Its keys.
+    /// Its keys that may sign, oldest first.
     pub keys: Vec<String>,
+    /// Its keys before: a newer one has signed since.
+    pub replaced: Vec<String>,
     /// How large the tree was that was cosigned last; nothing if none was.
     pub size: Option<u64>,
     /// How many contradictions were kept.
@@ -47,8 +61,45 @@ impl Followed {
         Self(folder)
     }
 
-    /// The keys that sign for this log; none if it is not followed.
-    pub(super) fn keys(&self) -> Result<Vec<VerifierKey>, WitnessError> {
+    /// Whether the witness was told of a key that signs for this log.
+    pub(super) fn is_known(&self) -> Result<bool, WitnessError> {
+        Ok(!self.numbered()?.is_empty())
+    }
+
+    /// The keys that sign for this log, or did; none if it is not followed.
+    pub(super) fn keys(&self, held: Option<&Held>) -> Result<Keys, WitnessError> {
+        let numbered = self.numbered()?;
+        let signed =
+            |key: &VerifierKey| held.is_some_and(|held| held.note.verify(std::slice::from_ref(key)).is_ok());
+        let newest = numbered.iter().filter(|(_, key)| signed(key)).map(|(number, _)| *number).max();
+        let mut keys = Keys { next: numbered.last().map_or(1, |(last, _)| last + 1), ..Keys::default() };
+        for (number, key) in numbered {
+            let replaced = newest.is_some_and(|newest| number < newest);
+            if replaced { keys.replaced.push(key) } else { keys.present.push(key) }
+        }
+        Ok(keys)
+    }
+
+    /// Adds a key; whether it is new.
+    pub(super) fn add(&self, key: &VerifierKey, witness: &VerifierKey) -> Result<bool, WitnessError> {
+        let keys = self.keys(self.held(witness)?.as_ref())?;
+        if keys.replaced.contains(key) {
+            return Err(WitnessError::Replaced(self.0.clone()));
+        }
+        if keys.present.contains(key) {
+            return Ok(false);
+        }
+        if keys.present.len() >= MAX_KEYS {
+            return Err(WitnessError::TooManyKeys);
+        }
+        make_dir(&self.0)?;
+        let name = format!("{:03}-{}.{KEY_EXTENSION}", keys.next, key.id());
+        replace(&self.0.join(name), format!("{key}\n").as_bytes())?;
+        Ok(true)
+    }
+
+    /// The keys by number, which is the order in which the witness was told of them.
+    fn numbered(&self) -> Result<Vec<(u32, VerifierKey)>, WitnessError> {
         let entries = match fs::read_dir(&self.0) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -57,29 +108,16 @@ impl Followed {
         let mut keys = Vec::new();
         for entry in entries {
             let path = entry.map_err(io(&self.0))?.path();
-            if path.extension().is_some_and(|extension| extension == "vkey") {
+            if path.extension().is_some_and(|extension| extension == KEY_EXTENSION) {
                 let text = fs::read_to_string(&path).map_err(io(&path))?;
-                let key = text.trim_end().parse();
-                keys.push(
-                    key.map_err(|_| WitnessError::Damaged { path, reason: "it is not a verifier key" })?,
-                );
+                let key = text.trim_end().parse().map_err(|_| "it is not a verifier key");
+                let numbered = key
+                    .and_then(|key| Ok((number(&path).ok_or("its name does not begin with a number")?, key)));
+                keys.push(numbered.map_err(|reason| WitnessError::Damaged { path, reason })?);
             }
         }
+        keys.sort_by_key(|(number, _)| *number);
         Ok(keys)
-    }
-
-    /// Adds a key; whether it is new.
-    pub(super) fn add(&self, key: &VerifierKey) -> Result<bool, WitnessError> {
-        let keys = self.keys()?;
-        if keys.contains(key) {
-            return Ok(false);
-        }
-        if keys.len() >= MAX_KEYS {
-            return Err(WitnessError::TooManyKeys);
-        }
-        make_dir(&self.0)?;
-        replace(&self.0.join(format!("{}.vkey", key.id())), format!("{key}\n").as_bytes())?;
-        Ok(true)
     }
 
     /// What was cosigned last, with our own cosignature on it: a file that says anything else is no memory.
@@ -130,15 +168,23 @@ impl Followed {
 
     /// For people; nothing if no key of the log is known.
     pub(super) fn summary(&self, witness: &VerifierKey) -> Result<Option<Summary>, WitnessError> {
-        let keys = self.keys()?;
-        let Some(first) = keys.first() else { return Ok(None) };
+        let held = self.held(witness)?;
+        let keys = self.keys(held.as_ref())?;
+        let Some(first) = keys.present.first() else { return Ok(None) };
+        let texts = |keys: &[VerifierKey]| keys.iter().map(ToString::to_string).collect();
         Ok(Some(Summary {
             origin: first.name().to_string(),
-            keys: keys.iter().map(ToString::to_string).collect(),
-            size: self.held(witness)?.map(|held| held.head.size),
+            keys: texts(&keys.present),
+            replaced: texts(&keys.replaced),
+            size: held.map(|held| held.head.size),
             evidence: count(&self.0.join(EVIDENCE))?,
         }))
     }
+}
+
+/// `2` of `002-a1b2c3d4.vkey`.
+fn number(path: &Path) -> Option<u32> {
+    path.file_name()?.to_str()?.split_once('-')?.0.parse().ok()
 }
 
 /// Makes a folder, and makes its name durable.

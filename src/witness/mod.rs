@@ -5,13 +5,14 @@
 //! witness.key                  the key, and the name it cosigns under
 //! lock                         held while somebody serves
 //! logs/SHA-256 of an origin/
-//!     KEY-ID.vkey              a key that signs for that log; several while the log changes it
+//!     001-KEY-ID.vkey          a key that signs for that log, or did: numbered as the witness was told of them
 //!     checkpoint               the largest tree cosigned, with our cosignature: our memory, and what we show
 //!     evidence/                requests that contradict it, each beside the checkpoint that it contradicts
 //! ```
 //!
 //! What a witness remembers is what it shows: one file a log, replaced as a whole and on disk before anybody gets a
-//! cosignature. A copy of the directory from a backup has forgotten what was cosigned since; it must never be served
+//! cosignature. It says by its signatures, too, which key the log has now: once a newer one has signed it, those before
+//! sign nothing more, whoever has them. A copy of the directory from a backup has forgotten what was cosigned since; it must never be served
 //! ([ADR 0013](../../docs/adr/0013-a-witness-remembers-what-it-shows.md)).
 
 mod followed;
@@ -98,6 +99,9 @@ pub enum WitnessError {
     /// A log has more keys than any log needs.
     #[error("a log has at most {} keys at a time", followed::MAX_KEYS)]
     TooManyKeys,
+    /// A key that should be followed was replaced: a newer one of the log has signed since.
+    #[error("the log has gone on with a newer key: this one signs nothing more")]
+    Replaced(PathBuf),
     /// Another process serves this directory.
     #[error("another process serves {}", .0.display())]
     Served(PathBuf),
@@ -122,7 +126,12 @@ impl WitnessError {
             Self::NotALogKey => {
                 "give the verifier key of the log (`custos init` and record 0 show it)".to_owned()
             }
-            Self::TooManyKeys => "remove the files of keys that the log no longer uses".to_owned(),
+            Self::TooManyKeys => "remove the files of keys that the log will not use".to_owned(),
+            Self::Replaced(folder) => format!(
+                "nothing, if the log has replaced it. Only if you added the log's keys in another order than it uses \
+                 them, remove this one's file in {} and add it again",
+                folder.display()
+            ),
             Self::Served(_) => {
                 "end the other process first: two of them could cosign two histories".to_owned()
             }
@@ -176,12 +185,13 @@ impl Witness {
         &self.vkey
     }
 
-    /// Follows a log from now on, or a further key of it; whether that is new. A process that serves sees it at once.
+    /// Follows a log from now on, or a further key of it, which comes after those that are known; whether that is new. A
+    /// process that serves sees it at once.
     pub fn follow(&self, log: &VerifierKey) -> Result<bool, WitnessError> {
         if log.signature_type() != SignatureType::Ed25519 {
             return Err(WitnessError::NotALogKey);
         }
-        self.followed(log.name().as_str()).add(log)
+        self.followed(log.name().as_str()).add(log, &self.vkey)
     }
 
     /// The logs that are followed, by origin.
@@ -215,14 +225,19 @@ impl Witness {
             Err(error) => return Ok(Refusal::from(error).into()),
         };
         let log = self.followed(request.origin());
-        let keys = log.keys()?;
-        if keys.is_empty() {
+        if !log.is_known()? {
             return Ok(Answer::NotFound);
         }
         let turn = self.turn(request.origin());
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let held = log.held(&self.vkey)?;
-        match decide(&keys, held.as_ref().map(|held| held.head), &request) {
+        let keys = log.keys(held.as_ref())?;
+        // What is smaller than what is held is never cosigned. Whoever asks for it with a key from before is told so: a
+        // log that was set back learns how far it was.
+        let is_behind = held.as_ref().is_some_and(|held| request.head().size < held.head.size);
+        let before = if is_behind { &keys.replaced[..] } else { &[] };
+        let believed = [&keys.present[..], before].concat();
+        match decide(&believed, held.as_ref().map(|held| held.head), &request) {
             Ok(accepted) => {
                 let cosignature = accepted.cosign(self.name.clone(), &self.key, seconds)?;
                 log.hold(&accepted.note(std::slice::from_ref(&cosignature))?)?;
@@ -231,6 +246,11 @@ impl Witness {
             Err(refusal) => {
                 if let Some(held) = &held {
                     keep_evidence(&log, held, &request, refusal)?;
+                }
+                let by_none = matches!(refusal, Refusal::NotSigned(_));
+                if by_none && request.checkpoint().verify(&keys.replaced).is_ok() {
+                    let (origin, size) = (request.origin(), request.head().size);
+                    tracing::error!(target: "security", origin, size, "a key that the log has replaced signs on: not cosigned");
                 }
                 Ok(refusal.into())
             }

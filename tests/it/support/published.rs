@@ -26,6 +26,12 @@ impl Published {
         log
     }
 
+    /// The same entries, signed by another key.
+    pub(crate) fn signed_by(&self, seed: u8) -> Self {
+        let key = SigningKey::from_bytes(&[seed; 32]);
+        Self { origin: self.origin.clone(), key, leaves: self.leaves.clone(), ..*self }
+    }
+
     pub(crate) fn vkey(&self) -> VerifierKey {
         VerifierKey::new(self.origin.key_name(), SignatureType::Ed25519, self.key.verifying_key()).unwrap()
     }

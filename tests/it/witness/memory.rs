@@ -134,6 +134,86 @@ fn requests_that_prove_two_histories_are_kept_once() {
 }
 
 #[test]
+fn once_a_newer_key_has_signed_those_before_it_sign_nothing_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("w");
+    let witness = init(&root);
+    let first = Published::new(LOG, 1, 9, 30);
+    let [second, third] = [2, 3].map(|seed| first.signed_by(seed));
+    // The operator was told of each in time; the second signs nothing that this witness sees.
+    for log in [&first, &second, &third] {
+        assert!(witness.follow(&log.vkey()).unwrap());
+    }
+    let serving = witness.begin().unwrap();
+    for (old, size) in [(0, 9), (9, 12)] {
+        assert!(matches!(answer(&witness, &serving, &first.request(old, size)), Answer::Cosigned(_)));
+    }
+    assert_eq!(witness.logs().unwrap()[0].replaced, Vec::<String>::new());
+    assert!(matches!(answer(&witness, &serving, &third.request(12, 15)), Answer::Cosigned(_)));
+
+    // Whoever has an old key signs what they like: the log as it is, and another history; in each new process too.
+    let fork = Published::new(LOG, 2, 15, 30);
+    for round in 0..2 {
+        let again = Witness::open(&root).unwrap();
+        let witness = if round == 0 { &witness } else { &again };
+        for old_key in [&first, &second, &fork, &fork.signed_by(2)] {
+            for (old, size) in [(15, 15), (15, 20), (12, 20), (0, 15)] {
+                assert_eq!(answer(witness, &serving, &old_key.request(old, size)), Answer::Forbidden);
+            }
+            // A vault that was set back to before the new key learns how far it was.
+            assert_eq!(answer(witness, &serving, &old_key.request(9, 12)), Answer::Conflict { size: 15 });
+        }
+        let told = witness.logs().unwrap().remove(0);
+        assert_eq!(told.keys, [third.vkey().to_string()]);
+        assert_eq!(told.replaced, [first.vkey().to_string(), second.vkey().to_string()]);
+        assert_eq!((told.size, told.evidence), (Some(15), 0));
+        for log in [&first, &second] {
+            assert!(matches!(witness.follow(&log.vkey()), Err(WitnessError::Replaced(_))));
+        }
+        assert!(!witness.follow(&third.vkey()).unwrap());
+    }
+
+    // The log goes on, and to a next key, as often as it likes: those before do not count as keys of today.
+    let mut held = 15;
+    for seed in 4..16 {
+        let next = first.signed_by(seed);
+        assert!(witness.follow(&next.vkey()).unwrap());
+        assert!(matches!(answer(&witness, &serving, &next.request(held, held + 1)), Answer::Cosigned(_)));
+        held += 1;
+        assert_eq!(answer(&witness, &serving, &third.request(held, 30)), Answer::Forbidden);
+    }
+    for seed in 16..23 {
+        assert!(witness.follow(&first.signed_by(seed).vkey()).unwrap());
+    }
+    assert!(matches!(witness.follow(&first.signed_by(23).vkey()), Err(WitnessError::TooManyKeys)));
+}
+
+#[test]
+fn a_checkpoint_by_the_old_key_and_the_new_one_is_the_last_of_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let witness = init(&folder.path().join("w"));
+    let old = Published::new(LOG, 1, 9, 30);
+    let new = old.signed_by(2);
+    for log in [&old, &new] {
+        witness.follow(&log.vkey()).unwrap();
+    }
+    let serving = witness.begin().unwrap();
+    let both = |size, from| {
+        let mut request = AddCheckpoint::parse(old.request(from, size).as_bytes()).unwrap();
+        let mut note = request.checkpoint().clone();
+        note.add(new.checkpoint(size).signatures()[0].clone()).unwrap();
+        request = AddCheckpoint::new(from, request.proof().to_vec(), note).unwrap();
+        answer(&witness, &serving, &request.to_string())
+    };
+    assert!(matches!(both(9, 0), Answer::Cosigned(_)));
+    assert_eq!(answer(&witness, &serving, &old.request(9, 12)), Answer::Forbidden);
+    // What the old key adds to it is of no account.
+    assert!(matches!(both(12, 9), Answer::Cosigned(_)));
+    assert_eq!(witness.logs().unwrap()[0].replaced, [old.vkey().to_string()]);
+    assert!(matches!(answer(&witness, &serving, &new.request(12, 30)), Answer::Cosigned(_)));
+}
+
+#[test]
 fn two_processes_never_serve_one_directory_and_it_is_made_once() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("w");

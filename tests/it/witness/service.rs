@@ -159,6 +159,25 @@ async fn every_exchange_has_the_bytes_and_codes_of_the_specification() {
 }
 
 #[actix_web::test]
+async fn a_key_that_was_stolen_after_it_was_replaced_gets_nothing_cosigned() {
+    let folder = tempfile::tempdir().unwrap();
+    let stolen = Published::new(LOG, 1, 0, 600);
+    let log = stolen.signed_by(2);
+    let keys = [&stolen.vkey(), &log.vkey()];
+    let mut service = Service::new(&folder.path().join("w"), "witness.example/w1", &keys);
+    assert!(matches!(service.ask(stolen.request(0, 300)).await, Answer::Cosigned(_)));
+    assert!(matches!(service.ask(log.request(300, 310)).await, Answer::Cosigned(_)));
+    let fork = Published::new(LOG, 2, 310, 600);
+    for _ in 0..2 {
+        let (status, _, body) = post(&service.base, fork.request(310, 311).into_bytes()).await.unwrap();
+        assert_eq!((status, &body[..]), (403, &b"not signed by a known key of this log\n"[..]));
+        service.killed();
+    }
+    assert_eq!(service.logs()[0]["replaced"], serde_json::json!([stolen.vkey().to_string()]));
+    assert!(matches!(service.ask(log.request(310, 600)).await, Answer::Cosigned(_)), "the log goes on");
+}
+
+#[actix_web::test]
 async fn killing_it_at_any_moment_forgets_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (log, other) = (Published::new(LOG, 1, 0, 600), Published::new(LOG, 2, 0, 600));
