@@ -40,6 +40,8 @@ pub struct Continuation {
     pub anchored_by: LogAnchor,
     /// How many entries the log has.
     pub size: u64,
+    /// Why what is published contradicts it, if it does.
+    pub contradicted: Option<String>,
 }
 
 /// A log that went on under another name.
@@ -61,9 +63,10 @@ pub async fn continue_log(
     origin: Option<Origin>,
     agreed: impl FnOnce(&Continuation) -> bool,
 ) -> Result<Option<Continued>, SetupError> {
-    let app = setup::open_to_continue(config, passphrase.clone()).await?;
+    let (app, contradicted) = setup::open_to_continue(config, passphrase.clone()).await?;
     let ended = async {
-        let plan = app.plan_to_continue(origin).await.map_err(SetupError::LogKey)?;
+        let mut plan = app.plan_to_continue(origin).await.map_err(SetupError::LogKey)?;
+        plan.contradicted = contradicted.map(|error| error.to_string());
         if !agreed(&plan) {
             return Ok(None);
         }
@@ -94,7 +97,8 @@ impl App {
         let (anchor, anchored_by, size) = self.anchor().await?;
         let opened =
             self.log.open(&anchor).map_err(AppError::internal("reading a checkpoint of one's own"))?;
-        Ok(Continuation { previous, origin, anchor, anchor_size: opened.size(), anchored_by, size })
+        let anchor_size = opened.size();
+        Ok(Continuation { previous, origin, anchor, anchor_size, anchored_by, size, contradicted: None })
     }
 
     /// The newest checkpoint that a quorum of witnesses cosigned; else the newest that was time-stamped; else the newest.

@@ -209,19 +209,24 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
 
 /// Opens the vault that `config` names.
 pub async fn open(config: &Config, passphrase: Option<Zeroizing<String>>) -> Result<App, SetupError> {
-    open_signing(config, Parts::open(config, passphrase).await?, true).await
+    Ok(open_signing(config, Parts::open(config, passphrase).await?, true).await?.0)
 }
 
-/// The same, where the log's key may be gone: nothing can be recorded but what brings the next one.
+/// The same, where the log's key may be gone: nothing can be recorded but what brings the next one. And what is published
+/// contradicts, if anything: whoever stole that key may have written it, so that it is for people to judge.
 pub(super) async fn open_to_continue(
     config: &Config,
     passphrase: Option<Zeroizing<String>>,
-) -> Result<App, SetupError> {
+) -> Result<(App, Option<StartError>), SetupError> {
     let keyring = Keyring::open_to_continue(&config.data_dir().join("keys"), provider(passphrase).as_ref())?;
     open_signing(config, Parts::of(config, keyring).await?, false).await
 }
 
-async fn open_signing(config: &Config, parts: Parts, has_log_key: bool) -> Result<App, SetupError> {
+async fn open_signing(
+    config: &Config,
+    parts: Parts,
+    has_log_key: bool,
+) -> Result<(App, Option<StartError>), SetupError> {
     let Parts { keyring, store, blobs } = parts;
     let witnesses = config.witnesses().map(|policy| Witnesses::load(policy, config.witness_roots()));
     let authorities =
@@ -275,11 +280,13 @@ pub(super) fn log_of(identity: &Vault, keyring: &Keyring) -> Result<LogKeys, Set
     identity.log_keys().map_err(|_| SetupError::OtherKeys("log key"))
 }
 
-/// Who may have signed what is published: the log's keys, and whatever else the keyring has for it.
+/// Who may have signed what is published: the log's keys, and those that the keyring got later.
 pub(super) fn signers(keyring: &Keyring, log: &LogKeys) -> publish::Signers {
-    let held = keyring.log_keys().values().map(SigningKey::verifying_key);
-    let held = held.filter(|key| log.each().all(|had| had.public_key() != key)).collect();
-    publish::Signers { log: log.clone(), held }
+    let all = || keyring.log_keys().iter().map(|(version, key)| (*version, key.verifying_key()));
+    let present = all().find(|(_, key)| key == log.present().public_key()).map(|(version, _)| version);
+    let later = all().filter(|(version, _)| present.is_none_or(|present| *version > present));
+    let held = later.map(|(_, key)| key).filter(|key| log.each().all(|had| had.public_key() != key));
+    publish::Signers { log: log.clone(), held: held.collect() }
 }
 
 /// Where the server's certificate comes from.
@@ -321,7 +328,7 @@ impl App {
         clock: Arc<dyn Clock>,
         outsiders: (Option<Witnesses>, Option<Authorities>),
     ) -> Result<Self, SetupError> {
-        Self::start_signing(store, keyring, blobs, clock, outsiders, true).await
+        Ok(Self::start_signing(store, keyring, blobs, clock, outsiders, true).await?.0)
     }
 
     async fn start_signing(
@@ -331,7 +338,7 @@ impl App {
         clock: Arc<dyn Clock>,
         (witnesses, authorities): (Option<Witnesses>, Option<Authorities>),
         has_log_key: bool,
-    ) -> Result<Self, SetupError> {
+    ) -> Result<(Self, Option<StartError>), SetupError> {
         let (identity, founding) = {
             let mut tx = store.read().await?;
             let identity = tx.vault().await?.ok_or(StoreError::NoVault)?;
@@ -343,7 +350,12 @@ impl App {
         // One that is not the log's signs nothing: its first checkpoint would be refused.
         let stand_in = (!has_log_key).then(|| SigningKey::from_bytes(&OsEntropy.array()));
         let keys = Arc::new(signing_keys(&keyring, log_key.or(stand_in.as_ref()))?);
-        let found = publish::find(&store, &blobs.log(), &signers(&keyring, &log)).await?;
+        let found = publish::find(&store, &blobs.log(), &signers(&keyring, &log)).await;
+        let (found, contradicted) = match found {
+            Ok(found) => (found, None),
+            Err(error) if has_log_key => return Err(error.into()),
+            Err(error) => (publish::Found::default(), Some(error)),
+        };
         let (sequencer, writer) =
             sequencer::start(store.clone(), keys, Arc::clone(&clock), Box::new(OsEntropy)).await?;
         let publisher = Publisher::new(
@@ -377,7 +389,7 @@ impl App {
             timestamping: Timestamping::new(authorities),
         };
         app.check_canaries().await?;
-        Ok(app)
+        Ok((app, contradicted))
     }
 
     /// Unwraps one key under each version of the key encryption key: a keyring that cannot read this database is

@@ -1,6 +1,7 @@
 //! The published log beside the evidence: tiles and bundles that are written once, and the few files that move on with
 //! its end. With them the object store alone holds every published entry.
 
+use std::fmt;
 use std::sync::Arc;
 
 use custody::tile::TilePath;
@@ -32,14 +33,20 @@ pub enum LogFile {
     Witnessed,
 }
 
-impl LogFile {
-    fn path(self) -> Path {
+impl fmt::Display for LogFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
             Self::Checkpoint => "checkpoint",
             Self::Tail => "tail",
             Self::Witnessed => "witnessed",
         };
-        Path::from(format!("{PREFIX}/{name}"))
+        write!(f, "{PREFIX}/{name}")
+    }
+}
+
+impl LogFile {
+    fn path(self) -> Path {
+        Path::from(self.to_string())
     }
 }
 
@@ -82,18 +89,21 @@ impl LogObjects {
         self.read_at(&Path::from(format!("{PREFIX}/{path}"))).await
     }
 
-    /// A tile or bundle that reaches further than a log of `size` entries, if there is one.
-    pub async fn beyond(&self, size: u64) -> Result<Option<String>, BlobsError> {
+    /// Of all tiles and bundles, whatever their level, the one that only the largest log has: how many entries that is,
+    /// and where it stands. Nothing if there are none.
+    pub async fn furthest(&self) -> Result<Option<(u64, String)>, BlobsError> {
         let mut listed = self.store.list(Some(&Path::from(format!("{PREFIX}/tile"))));
+        let mut furthest = None;
         while let Some(meta) = listed.try_next().await.map_err(BlobsError::store)? {
             let path = meta.location.as_ref();
             let tile = path.strip_prefix(PREFIX).and_then(|path| path.strip_prefix('/'));
-            let tile = tile.and_then(|path| path.parse::<TilePath>().ok());
-            if tile.is_some_and(|tile| !tile.is_within(size)) {
-                return Ok(Some(path.to_owned()));
+            if let Some(tile) = tile.and_then(|path| path.parse::<TilePath>().ok()) {
+                // Above all levels there is no log large enough.
+                let needs = tile.nodes().map_or(u64::MAX, |(level, nodes)| nodes.end << level);
+                furthest = furthest.max(Some((needs, path.to_owned())));
             }
         }
-        Ok(None)
+        Ok(furthest)
     }
 
     async fn read_at(&self, at: &Path) -> Result<Option<Vec<u8>>, BlobsError> {

@@ -6,16 +6,12 @@
 
 use custody::checkpoint::Checkpoint;
 use custody::merkle::{Frontier, leaf_hash};
-use custody::note::SignedNote;
-use custody::record::ENTRY_BYTES;
-use custody::tile::{FULL_WIDTH, TileKind, TilePath, parse_entries};
+use custody::tile::{TileKind, TilePath};
 
-use super::{Signers, StartError};
-use crate::blobs::{BlobsError, LogFile, LogObjects};
-use crate::store::{Store, StoreError};
-
-/// Entries of a full bundle.
-const BUNDLE: u64 = FULL_WIDTH as u64;
+use super::StartError;
+use super::stored::{BUNDLE, EntryBytes, Said, Signers, Tail, full, reach, signed, sized, tail};
+use crate::blobs::{LogFile, LogObjects};
+use crate::store::{LogHead, Store, StoreError};
 
 /// Entries that are published, behind those of the database.
 #[derive(Debug)]
@@ -25,7 +21,7 @@ pub struct Lost {
     /// How many the newest checkpoint in the object store covers.
     pub signed: u64,
     /// The entries, in order.
-    pub entries: Vec<[u8; ENTRY_BYTES]>,
+    pub entries: Vec<EntryBytes>,
 }
 
 impl Lost {
@@ -50,15 +46,9 @@ pub enum LostError {
         /// Entries that are published.
         published: u64,
     },
-    /// The object store holds the published log of another vault, or something else in its place.
-    #[error("the object store holds the published log of another vault, or none that can be read")]
-    OtherLog,
-    /// The database has another history than what was published.
-    #[error("the database has another history than the {published} entries that are published")]
-    Forked {
-        /// Entries that are published.
-        published: u64,
-    },
+    /// The checkpoint in the object store is nobody's word.
+    #[error("the checkpoint in the object store is signed by a key that was not the log's at that size")]
+    OtherKey,
     /// The published entries are not those that the log signed.
     #[error("the published entries do not lead to the root that the log signed for {signed} of them")]
     Damaged {
@@ -83,23 +73,9 @@ pub enum LostError {
         /// The first thing beyond.
         path: String,
     },
-    /// The database.
+    /// What is published cannot be read, or is another log's or history's.
     #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The object store.
-    #[error(transparent)]
-    Blobs(#[from] BlobsError),
-}
-
-impl From<StartError> for LostError {
-    fn from(error: StartError) -> Self {
-        match error {
-            StartError::Forked { published } => Self::Forked { published },
-            StartError::Store(error) => Self::Store(error),
-            StartError::Blobs(error) => Self::Blobs(error),
-            StartError::RolledBack { .. } | StartError::OtherLog => Self::OtherLog,
-        }
-    }
+    Published(#[from] StartError),
 }
 
 impl LostError {
@@ -107,9 +83,6 @@ impl LostError {
     pub fn remedy(&self) -> String {
         match self {
             Self::Nothing { .. } | Self::Unpublished => "custos serve".to_owned(),
-            Self::Forked { .. } => "restore the database that the published log was made from; \
-                                    docs/OPERATIONS.md, \"A database that was set back\", says what this means"
-                .to_owned(),
             Self::Damaged { .. } | Self::Missing { .. } => {
                 "restore `log/` in the object store from its copy, or from a mirror's tiles: \
                  docs/OPERATIONS.md, \"A database that was set back\""
@@ -118,19 +91,29 @@ impl LostError {
             Self::Beyond { path, .. } => {
                 format!("move {path} to a safe place, keep it, and look again: its entries cannot be known")
             }
-            Self::OtherLog | Self::Store(_) | Self::Blobs(_) => {
-                "check `blobs_url` and `database_url` (custos config show)".to_owned()
+            Self::OtherKey => {
+                "custos serve: it publishes its own again. If it finds that the database was set back, restore \
+                 `log/checkpoint` in the object store from its copy or from a mirror, and look again"
+                    .to_owned()
             }
+            Self::Published(error) => error.remedy(),
         }
     }
 }
 
 /// Reads the whole published log, and compares it with the database.
 pub async fn lost(store: &Store, objects: &LogObjects, log: &Signers) -> Result<Lost, LostError> {
-    let head = store.read().await?.log_head().await?.ok_or(StoreError::NoVault)?;
+    let head = head(store).await?;
     let (from, root) = (head.size(), head.frontier.root());
-    let signed = signed(objects, LogFile::Checkpoint, log).await?.ok_or(LostError::Unpublished)?;
-    let cosigned = self::signed(objects, LogFile::Witnessed, log).await?;
+    let signed = match self::signed(objects, LogFile::Checkpoint, log).await? {
+        Some(Said::Log(checkpoint, _)) => checkpoint,
+        Some(Said::Nobody) => return Err(LostError::OtherKey),
+        None => return Err(LostError::Unpublished),
+    };
+    let cosigned = match self::signed(objects, LogFile::Witnessed, log).await? {
+        Some(Said::Log(checkpoint, _)) => Some(checkpoint),
+        Some(Said::Nobody) | None => None,
+    };
     let claims: Vec<_> = std::iter::once(&signed).chain(&cosigned).collect();
 
     let tail = tail(objects).await?;
@@ -164,33 +147,22 @@ pub async fn lost(store: &Store, objects: &LogObjects, log: &Signers) -> Result<
         return Err(LostError::Damaged { signed });
     }
     if forked {
-        return Err(LostError::Forked { published: found });
+        return Err(StartError::Forked { published: found }.into());
+    }
+    let (furthest, path) = reach(objects, &tail).await?;
+    if furthest > found.max(from) {
+        return Err(LostError::Beyond { found, path });
     }
     if found <= from {
         // Nothing is lost if what is published is a beginning of what the database holds.
         super::find(store, objects, log).await?;
         return Err(LostError::Nothing { database: from, published: found });
     }
-    if let Some(path) = objects.beyond(found).await? {
-        return Err(LostError::Beyond { found, path });
-    }
     Ok(Lost { from, signed: signed.size(), entries })
 }
 
-/// Entries that stand behind the newest full bundle: the index of the first, and as many as there are.
-pub(super) type Tail = Option<(u64, Vec<[u8; ENTRY_BYTES]>)>;
-
-/// Reads `log/tail`.
-pub(super) async fn tail(objects: &LogObjects) -> Result<Tail, LostError> {
-    let Some(bytes) = objects.read(LogFile::Tail).await? else { return Ok(None) };
-    let (start, bundle) = bytes.split_first_chunk().ok_or(LostError::OtherLog)?;
-    let start = u64::from_be_bytes(*start);
-    let width = u16::try_from(bundle.len() / (2 + ENTRY_BYTES)).map_err(|_| LostError::OtherLog)?;
-    if width == 0 && bundle.is_empty() {
-        return Ok(Some((start, Vec::new())));
-    }
-    let path = TilePath::new(TileKind::Entries, start / BUNDLE, width).map_err(|_| LostError::OtherLog)?;
-    Ok(Some((start, sized(path, bundle).ok_or(LostError::OtherLog)?)))
+async fn head(store: &Store) -> Result<LogHead, StartError> {
+    Ok(store.read().await?.log_head().await?.ok_or(StoreError::NoVault)?)
 }
 
 /// The entries of a bundle: a full one that was written, or the tail, or what a mirror keeps in its place; none where there
@@ -200,7 +172,7 @@ async fn bundle(
     tail: &Tail,
     signed: u64,
     number: u64,
-) -> Result<Vec<[u8; ENTRY_BYTES]>, LostError> {
+) -> Result<Vec<EntryBytes>, StartError> {
     let path = full(number)?;
     if let Some(bytes) = objects.tile(path).await? {
         return Ok(sized(path, &bytes).unwrap_or_default());
@@ -213,37 +185,4 @@ async fn bundle(
     let Some(path) = TilePath::in_tree(TileKind::Entries, number, signed) else { return Ok(Vec::new()) };
     let bytes = objects.tile(path).await?;
     Ok(bytes.and_then(|bytes| sized(path, &bytes)).unwrap_or_default())
-}
-
-/// The path of a full bundle.
-pub(super) fn full(number: u64) -> Result<TilePath, LostError> {
-    TilePath::new(TileKind::Entries, number, FULL_WIDTH).map_err(|_| LostError::OtherLog)
-}
-
-fn sized(path: TilePath, bytes: &[u8]) -> Option<Vec<[u8; ENTRY_BYTES]>> {
-    parse_entries(path, bytes).ok()?.into_iter().map(|entry| entry.try_into().ok()).collect()
-}
-
-async fn signed(objects: &LogObjects, file: LogFile, log: &Signers) -> Result<Option<Checkpoint>, LostError> {
-    let Some(bytes) = objects.read(file).await? else { return Ok(None) };
-    let note = SignedNote::parse(&bytes).map_err(|_| LostError::OtherLog)?;
-    log.open(&note).map(Some).map_err(|_| LostError::OtherLog)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_tail_is_read_whatever_its_length() {
-        let objects = crate::blobs::Blobs::open("memory:///").unwrap().log();
-        assert_eq!(tail(&objects).await.unwrap(), None);
-        for (bytes, entries) in
-            [(Vec::new(), None), (256_u64.to_be_bytes().to_vec(), Some(0)), (vec![0; 9], None)]
-        {
-            objects.replace(LogFile::Tail, bytes).await.unwrap();
-            let read = tail(&objects).await.ok().flatten().map(|(_, entries)| entries.len());
-            assert_eq!(read, entries);
-        }
-    }
 }

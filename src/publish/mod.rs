@@ -12,6 +12,7 @@
 
 mod lost;
 mod start;
+mod stored;
 mod witness;
 pub mod witnesses;
 
@@ -25,11 +26,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use lost::{Lost, LostError, lost};
-pub use start::{Found, Signers, StartError, find};
+pub use start::{Found, StartError, find};
+pub use stored::Signers;
 
 use crate::blobs::{BlobsError, LogFile, LogObjects};
 use crate::clock::Clock;
 use crate::store::{CheckpointRow, Store, StoreError};
+use stored::BUNDLE;
 use witnesses::{Round, Witnesses};
 
 /// Rounds begin no sooner after each other, so that a busy log makes larger rounds instead of more.
@@ -38,8 +41,6 @@ const PACE: Duration = Duration::from_millis(250);
 const AT_ONCE: usize = 4;
 /// How long to wait after the object store or the database failed, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-/// Entries of a full bundle.
-const BUNDLE: u64 = custody::tile::FULL_WIDTH as u64;
 
 /// A checkpoint that everybody is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -266,14 +267,10 @@ impl Publisher {
         if size <= stored {
             return Ok((size, head.checkpoint));
         }
-        let full = TilePath::completed(stored, size).flat_map(|path| [Some(path), path.bundle()]).flatten();
-        let (store, objects) = (&self.store, &self.objects);
-        let written = futures_util::stream::iter(full).map(|path| async move {
-            let bytes = store.read().await?.tile(path).await?;
-            let bytes = bytes.ok_or(StoreError::Inconsistent("a tile of the log is not whole"))?;
-            objects.create(path, bytes).await.map_err(RoundError::from)
-        });
-        let written: Vec<()> = written.buffer_unordered(AT_ONCE).try_collect().await?;
+        // Entries first: whatever a crash leaves beyond a database that is then set back can be read.
+        let full = TilePath::completed(stored, size);
+        let bundles = TilePath::completed(stored, size).filter_map(TilePath::bundle);
+        let written = self.create(bundles).await? + self.create(full).await?;
         let start = size - size % BUNDLE;
         let entries = self.store.read().await?.entries(start..size).await?;
         let mut tail = start.to_be_bytes().to_vec();
@@ -282,9 +279,20 @@ impl Publisher {
         self.objects.replace(LogFile::Checkpoint, head.checkpoint.to_string().into_bytes()).await?;
         self.status.send_modify(|status| {
             status.stored = size;
-            status.counts.objects += written.len() as u64;
+            status.counts.objects += written;
         });
         Ok((size, head.checkpoint))
+    }
+
+    /// Writes full tiles or bundles, a few at a time and in order; how many.
+    async fn create(&self, paths: impl Iterator<Item = TilePath>) -> Result<u64, RoundError> {
+        let (store, objects) = (&self.store, &self.objects);
+        let written = futures_util::stream::iter(paths).map(|path| async move {
+            let bytes = store.read().await?.tile(path).await?;
+            let bytes = bytes.ok_or(StoreError::Inconsistent("a tile of the log is not whole"))?;
+            objects.create(path, bytes).await.map_err(RoundError::from)
+        });
+        written.buffered(AT_ONCE).try_fold(0, |count, ()| async move { Ok(count + 1) }).await
     }
 
     /// Publishes a checkpoint whose entries are stored, with cosignatures where witnesses are configured.

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use custody::checkpoint::{Checkpoint, CheckpointError};
+use custody::checkpoint::Checkpoint;
 use custody::digest::Digest;
-use custody::log_keys::LogKeys;
 use custody::merkle::{EMPTY_ROOT, Plan};
-use custody::note::{NoteError, SignatureType, SignedNote, VerifierKey};
-use ed25519_dalek::VerifyingKey;
 
-use super::lost::{LostError, full, tail};
-use super::{BUNDLE, Published};
+use super::Published;
+use super::stored::{Said, Signers, reach, signed, tail};
 use crate::blobs::{BlobsError, LogFile, LogObjects};
 use crate::store::{Store, StoreError, Tiles};
 
@@ -52,16 +49,6 @@ pub enum StartError {
     Blobs(#[from] BlobsError),
 }
 
-impl From<LostError> for StartError {
-    fn from(error: LostError) -> Self {
-        match error {
-            LostError::Store(error) => Self::Store(error),
-            LostError::Blobs(error) => Self::Blobs(error),
-            _ => Self::OtherLog,
-        }
-    }
-}
-
 impl StartError {
     /// What to do about it.
     pub fn remedy(&self) -> String {
@@ -80,50 +67,23 @@ impl StartError {
     }
 }
 
-/// Who may have signed what is published.
-#[derive(Debug, Clone)]
-pub struct Signers {
-    /// The log's keys, as the records say.
-    pub log: LogKeys,
-    /// Further keys that the vault holds: a restore may have lost the record that made one of them the log's.
-    pub held: Vec<VerifyingKey>,
-}
-
-impl From<VerifierKey> for Signers {
-    fn from(key: VerifierKey) -> Self {
-        Self { log: key.into(), held: Vec::new() }
-    }
-}
-
-impl Signers {
-    /// A checkpoint that the log has signed, whether or not the records still say so.
-    pub(super) fn open(&self, note: &SignedNote) -> Result<Checkpoint, CheckpointError> {
-        let error = match self.log.open(note) {
-            Err(
-                error @ (CheckpointError::Note(NoteError::NoKnownSigner) | CheckpointError::NotYet { .. }),
-            ) => error,
-            other => return other,
-        };
-        let name = Checkpoint::parse(note.text())?.origin().key_name();
-        let named = |key: &VerifyingKey| VerifierKey::new(name.clone(), SignatureType::Ed25519, *key).ok();
-        let keys = self.held.iter().chain(self.log.each().map(VerifierKey::public_key));
-        let mut opened = keys.filter_map(|key| Checkpoint::open(note, &named(key)?).ok());
-        opened.next().ok_or(error)
-    }
-}
-
 /// Compares the published log with the database.
 pub async fn find(store: &Store, objects: &LogObjects, signers: &Signers) -> Result<Found, StartError> {
     let log = &signers.log;
     let mut found = Found::default();
     for file in [LogFile::Checkpoint, LogFile::Witnessed] {
-        let Some(bytes) = objects.read(file).await? else { continue };
-        let note = SignedNote::parse(&bytes).map_err(|_| StartError::OtherLog)?;
-        let checkpoint = signers.open(&note).map_err(|_| StartError::OtherLog)?;
-        compare(store, &checkpoint).await?;
-        if file == LogFile::Checkpoint {
-            let (size, note) = (checkpoint.size(), Arc::new(note));
-            found.stored = Some(Published { size, note, witnessed: false });
+        match signed(objects, file, signers).await? {
+            Some(Said::Log(checkpoint, note)) => {
+                compare(store, &checkpoint).await?;
+                if file == LogFile::Checkpoint {
+                    let (size, note) = (checkpoint.size(), Arc::new(note));
+                    found.stored = Some(Published { size, note, witnessed: false });
+                }
+            }
+            Some(Said::Nobody) => {
+                tracing::warn!(target: "security", %file, "signed by a key that was not the log's at that size: not gone by");
+            }
+            None => {}
         }
     }
     beyond(store, objects).await?;
@@ -136,24 +96,18 @@ pub async fn find(store: &Store, objects: &LogObjects, signers: &Signers) -> Res
     Ok(found)
 }
 
-/// Bundles and the tail are written before the checkpoint, and after the database: they are never ahead of it.
+/// Tiles, bundles and the tail are written before the checkpoint, and after the database: they are never ahead of it.
 async fn beyond(store: &Store, objects: &LogObjects) -> Result<(), StartError> {
     let tail = tail(objects).await?;
-    let database = store.read().await?.log_head().await?.ok_or(StoreError::NoVault)?.size();
-    let next = database / BUNDLE;
-    if objects.tile(full(next)?).await?.is_some() {
-        let (published, now) = ((next + 1) * BUNDLE, store.read().await?.log_head().await?);
-        // Another process may have filled and published it in between.
-        if now.is_none_or(|head| head.size() < published) {
-            return Err(StartError::RolledBack { published, database });
-        }
-    }
-    let Some((start, entries)) = tail else { return Ok(()) };
+    let (published, _) = reach(objects, &tail).await?;
+    // The database afterwards: another process may go on meanwhile.
     let mut tx = store.read().await?;
-    let published = start + entries.len() as u64;
+    let database = tx.log_head().await?.ok_or(StoreError::NoVault)?.size();
     if published > database {
         return Err(StartError::RolledBack { published, database });
     }
+    let Some((start, entries)) = tail else { return Ok(()) };
+    let published = start + entries.len() as u64;
     if tx.entries(start..published).await? == entries {
         Ok(())
     } else {

@@ -19,7 +19,7 @@ pub(in crate::cli) struct Args {
     /// The log's new name [default: the present one with the next number, such as vault.example.org/custos/2]
     #[arg(long = "as", value_name = "NAME")]
     name: Option<Origin>,
-    /// Do not ask: for scripts
+    /// Do not ask, unless what is published contradicts the database: for scripts
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -31,12 +31,12 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     let keys = provider(passphrase.clone());
     let agreed = |plan: &Continuation| {
         out.say(&explained(plan));
-        args.yes || confirmed(plan, out)
+        (args.yes && plan.contradicted.is_none()) || confirmed(plan, out)
     };
     let Some(done) = continue_log(&config, passphrase, args.name.clone(), agreed).await? else {
         return Err(Failure::new("nothing was changed: the log's new name was not typed in")
             .exits(Exit::Usage)
-            .hint("repeat the command on a terminal, or with --yes"));
+            .hint("repeat the command on a terminal, or with --yes where nothing contradicts"));
     };
     let Continued { plan, log_vkey, index } = done;
     let shown = json!({
@@ -66,12 +66,20 @@ fn explained(plan: &Continuation) -> String {
         LogAnchor::Vault => *size,
         _ => size - anchor_size,
     };
+    let contradicted = plan.contradicted.as_ref().map_or_else(String::new, |contradicted| {
+        format!(
+            "\nCAREFUL: {contradicted}, as far as the object store says. If the database comes from a backup, go no \
+             further: restore a newer one, or see what is lost (custos recover --dry-run). Go on only if whoever has \
+             the log's key could write to the object store too."
+        )
+    });
     format!(
         "The log {} has {size} entries. {confirmed}.\n\
          Its key {previous}\nis given up: nothing that it signs of more than {size} entries will count any more.\n\
          The vault goes on as {origin}, with a new key and all its records. {open} of them were confirmed by nobody \
          outside, and every bundle that has some of them will say so.\n\
-         Witnesses, mirrors and whoever has a trust file must be told of the new key by you. This cannot be undone.",
+         Witnesses, mirrors and whoever has a trust file must be told of the new key by you. This cannot be undone.\
+         {contradicted}",
         previous.name()
     )
 }

@@ -3,6 +3,7 @@
 mod continuation;
 mod outsiders;
 mod rotation;
+mod thief;
 
 use std::process::{Command, Output};
 

@@ -1,5 +1,6 @@
 //! What is published: into the object store, under witnesses, and what stops it.
 
+mod beyond;
 mod oracles;
 mod real;
 pub(crate) mod service;
