@@ -7,6 +7,10 @@
 //! Where witnesses are configured, a checkpoint is published once their quorum has cosigned it ([`witnesses`]); until
 //! then the one before stays. Otherwise it is published as soon as its entries are stored.
 //!
+//! Several processes of one vault, on one PostgreSQL database, all publish: tiles and bundles are the same bytes whoever
+//! writes them, what moves on with the log's end is written in turn, and a checkpoint that witnesses cosigned for one of
+//! them is shown by all.
+//!
 //! Nothing here decides, records or answers; a vault that cannot publish goes on taking evidence, and says so in its
 //! alarms ([`Status::alarms`]).
 
@@ -31,12 +35,14 @@ pub use stored::Signers;
 
 use crate::blobs::{BlobsError, LogFile, LogObjects};
 use crate::clock::Clock;
-use crate::store::{CheckpointRow, Store, StoreError};
+use crate::store::{CheckpointRow, LogHead, Store, StoreError};
 use stored::BUNDLE;
 use witnesses::{Round, Witnesses};
 
 /// Rounds begin no sooner after each other, so that a busy log makes larger rounds instead of more.
 const PACE: Duration = Duration::from_millis(250);
+/// How often to look whether another process has committed something.
+const LOOK: Duration = Duration::from_secs(1);
 /// Objects written at a time.
 const AT_ONCE: usize = 4;
 /// How long to wait after the object store or the database failed, at first and at most.
@@ -209,9 +215,11 @@ impl Publisher {
                     None => std::future::pending().await,
                 }
             };
+            let stored = self.status.borrow().stored;
             let over = tokio::select! {
                 changed = self.committed.changed() => changed.is_err(),
                 () = wait => false,
+                () = committed_elsewhere(&self.store, stored) => false,
             };
             if over {
                 break;
@@ -262,26 +270,39 @@ impl Publisher {
 
     /// Brings the object store up to the log's head; its size and checkpoint.
     async fn store_log(&mut self) -> Result<(u64, SignedNote), RoundError> {
-        let head = self.store.read().await?.log_head().await?.ok_or(StoreError::NoVault)?;
+        let head = self.head().await?;
         let (stored, size) = (self.status.borrow().stored, head.size());
         if size <= stored {
             return Ok((size, head.checkpoint));
         }
-        // Entries first: whatever a crash leaves beyond a database that is then set back can be read.
-        let full = TilePath::completed(stored, size);
-        let bundles = TilePath::completed(stored, size).filter_map(TilePath::bundle);
-        let written = self.create(bundles).await? + self.create(full).await?;
-        let start = size - size % BUNDLE;
-        let entries = self.store.read().await?.entries(start..size).await?;
+        let before = self.create_full(stored, size).await?;
+        let _turn = self.store.turn_to_publish().await?;
+        // What whoever had the turn before has written is no further.
+        let head = self.head().await?;
+        let last = head.size();
+        let written = before + self.create_full(size, last).await?;
+        let start = last - last % BUNDLE;
+        let entries = self.store.read().await?.entries(start..last).await?;
         let mut tail = start.to_be_bytes().to_vec();
         tail.extend(emit_entries(entries.iter().map(<[u8; _]>::as_slice))?);
         self.objects.replace(LogFile::Tail, tail).await?;
         self.objects.replace(LogFile::Checkpoint, head.checkpoint.to_string().into_bytes()).await?;
         self.status.send_modify(|status| {
-            status.stored = size;
+            status.stored = last;
             status.counts.objects += written;
         });
-        Ok((size, head.checkpoint))
+        Ok((last, head.checkpoint))
+    }
+
+    async fn head(&self) -> Result<LogHead, StoreError> {
+        self.store.read().await?.log_head().await?.ok_or(StoreError::NoVault)
+    }
+
+    /// Writes the tiles and bundles that became full from one size to the next; how many.
+    async fn create_full(&self, from: u64, to: u64) -> Result<u64, RoundError> {
+        // Entries first: whatever a crash leaves beyond a database that is then set back can be read.
+        let bundles = TilePath::completed(from, to).filter_map(TilePath::bundle);
+        Ok(self.create(bundles).await? + self.create(TilePath::completed(from, to)).await?)
     }
 
     /// Writes full tiles or bundles, a few at a time and in order; how many.
@@ -297,6 +318,9 @@ impl Publisher {
 
     /// Publishes a checkpoint whose entries are stored, with cosignatures where witnesses are configured.
     async fn publish(&mut self, size: u64, note: SignedNote) -> Result<Option<Duration>, RoundError> {
+        if self.asks_witnesses() {
+            self.show_others(&note).await?;
+        }
         let before = self.status.borrow().published.clone();
         let Some(witnesses) = &mut self.witnesses else {
             if before.is_none_or(|before| before.size < size) {
@@ -305,6 +329,7 @@ impl Publisher {
             return Ok(None);
         };
         if before.as_ref().is_some_and(|before| before.witnessed && before.size >= size) {
+            self.quorum_missed(false);
             return Ok(None);
         }
         let round = tokio::select! {
@@ -317,11 +342,15 @@ impl Publisher {
             Round::Quorum(note) => {
                 let row = CheckpointRow { size, note: note.clone(), published: self.clock.now() };
                 self.store.keep_checkpoint(&row).await?;
-                self.objects.replace(LogFile::Witnessed, note.to_string().into_bytes()).await?;
+                let _turn = self.store.turn_to_publish().await?;
+                // Its own, or a larger one that another process got meanwhile.
+                let row = self.store.read().await?.newest_checkpoint().await?.unwrap_or(row);
+                self.objects.replace(LogFile::Witnessed, row.note.to_string().into_bytes()).await?;
                 self.quorum_missed(false);
-                self.show(Published { size, note: Arc::new(note), witnessed: true });
+                self.show(Published { size: row.size, note: Arc::new(row.note), witnessed: true });
                 Ok(None)
             }
+            Round::Overtaken => Ok(Some(Duration::ZERO)),
             Round::Missed => {
                 // Until a quorum was met for the first time there is no better one to stay with.
                 if before.is_none_or(|before| !before.witnessed && before.size < size) {
@@ -335,6 +364,21 @@ impl Publisher {
                 Ok(None)
             }
         }
+    }
+
+    /// Shows what witnesses cosigned for another process of this vault, if that is newer.
+    async fn show_others(&self, note: &SignedNote) -> Result<(), RoundError> {
+        let newest = self.store.read().await?.newest_checkpoint().await?;
+        // Of a log that was given up nothing is shown.
+        let newest = newest.filter(|row| origin(&row.note) == origin(note));
+        let shown = self.status.borrow().published.clone();
+        match newest {
+            Some(row) if shown.is_none_or(|shown| !shown.witnessed || shown.size < row.size) => {
+                self.show(Published { size: row.size, note: Arc::new(row.note), witnessed: true });
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn show(&self, published: Published) {
@@ -366,6 +410,26 @@ impl Publisher {
 /// Waits until nothing more will be committed.
 async fn ended(mut committed: watch::Receiver<u64>) {
     while committed.changed().await.is_ok() {}
+}
+
+/// Waits until another process may have committed more than is stored.
+async fn committed_elsewhere(store: &Store, stored: u64) {
+    if !store.is_shared() {
+        return std::future::pending().await;
+    }
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let head = async { store.read().await?.log_head().await };
+        // A database that does not answer is the next round's.
+        if matches!(head.await, Ok(Some(head)) if head.size() > stored) {
+            return;
+        }
+    }
+}
+
+/// The name of the log that a checkpoint is of.
+fn origin(note: &SignedNote) -> Option<&str> {
+    note.text().lines().next()
 }
 
 /// An error with its causes.

@@ -14,6 +14,8 @@ use crate::engine::OsEntropy;
 use crate::outside;
 use crate::store::{Store, StoreError};
 
+/// How often to ask again with the size that a witness says it has: other processes of this vault ask too.
+const TRIES: usize = 4;
 /// How long to leave a witness alone after it failed, at first and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 
@@ -105,6 +107,11 @@ impl Witness {
         (self.url.clone(), self.key.clone(), self.size)
     }
 
+    /// Notes that it has cosigned `size` entries for another process of this vault.
+    pub(super) fn was_asked(&mut self, size: u64) {
+        self.size = size;
+    }
+
     /// Notes what came of a question about the checkpoint of `size` entries.
     pub(super) fn note(&mut self, size: u64, answer: Result<NoteSignature, &AskError>) {
         match answer {
@@ -138,14 +145,14 @@ fn back_off(failures: u32) -> Duration {
 }
 
 impl Question<'_> {
-    /// Asks; where the witness has cosigned another size than `old`, once more with that.
+    /// Asks; where the witness has cosigned another size than `old`, again with that.
     pub(super) async fn ask(
         &self,
         url: Url,
         key: VerifierKey,
         mut old: u64,
     ) -> Result<NoteSignature, AskError> {
-        for _ in 0..2 {
+        for _ in 0..TRIES {
             if old > self.size {
                 return Err(AskError::Ahead(old));
             }

@@ -73,6 +73,8 @@ pub(super) enum Round {
     Quorum(SignedNote),
     /// Too few cosigned.
     Missed,
+    /// Too few cosigned, because another process of this vault had them cosign more meanwhile.
+    Overtaken,
     /// A witness knows more than the vault: nothing more must be published.
     Stop(Stop),
 }
@@ -144,26 +146,35 @@ impl Witnesses {
             .collect();
         // Where the quorum is met, whoever is slow is not waited for; what it cosigned meanwhile it says next time.
         let mut until = now + 2 * PATIENCE;
-        let mut met = self.quorum_met(size);
+        let (mut met, mut overtaken) = (self.quorum_met(size), false);
         loop {
             if met {
                 until = until.min(Instant::now() + GRACE);
             }
             let Ok(Some((index, answer))) = tokio::time::timeout_at(until, asked.next()).await else { break };
-            match &answer {
-                Err(AskError::Store(_)) => {}
-                Ok(signature) => self.each[index].note(size, Ok(signature.clone())),
-                Err(error) => self.each[index].note(size, Err(error)),
-            }
-            match answer {
-                Err(AskError::Store(error)) => return Err(error),
-                Err(error) => {
-                    if let Some(stop) = self.contradiction(store, index, &error).await? {
-                        return Ok(Round::Stop(stop));
-                    }
+            let error = match answer {
+                Ok(signature) => {
+                    self.each[index].note(size, Ok(signature));
+                    met = met || self.quorum_met(size);
+                    continue;
                 }
-                Ok(_) => met = met || self.quorum_met(size),
+                Err(AskError::Store(error)) => return Err(error),
+                Err(error) => error,
+            };
+            let stop = self.contradiction(store, index, &error).await?;
+            match error {
+                AskError::Ahead(seen) if stop.is_none() => {
+                    self.each[index].was_asked(seen);
+                    overtaken = true;
+                }
+                error => self.each[index].note(size, Err(&error)),
             }
+            if let Some(stop) = stop {
+                return Ok(Round::Stop(stop));
+            }
+        }
+        if !met && overtaken {
+            return Ok(Round::Overtaken);
         }
         if !met {
             return Ok(Round::Missed);

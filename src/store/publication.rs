@@ -4,7 +4,7 @@ use custody::digest::Digest;
 use custody::note::SignedNote;
 use custody::time::Timestamp;
 
-use super::db::Tx;
+use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::row::{Row, Value};
 use super::{Store, sql};
@@ -18,6 +18,12 @@ pub struct CheckpointRow {
     pub note: SignedNote,
     /// When the quorum was met.
     pub published: Timestamp,
+}
+
+/// The turn to write what moves on with the published log's end, until this goes away.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    _tx: Tx,
 }
 
 impl Tx {
@@ -40,6 +46,21 @@ impl Tx {
 }
 
 impl Store {
+    /// Whether several processes may serve the vault in this database.
+    pub(crate) const fn is_shared(&self) -> bool {
+        matches!(self.db, Db::Postgres(_))
+    }
+
+    /// Waits for the turn to publish: whoever has it reads the head, and then writes what nobody who had it before has
+    /// written further. Nobody who records anything waits for it.
+    pub(crate) async fn turn_to_publish(&self) -> Result<Turn, StoreError> {
+        let mut tx = self.read().await?;
+        if self.is_shared() {
+            tx.all(sql::LOCK_PUBLISHING_POSTGRES, Vec::new()).await?;
+        }
+        Ok(Turn { _tx: tx })
+    }
+
     /// Keeps a cosigned checkpoint, and of the old ones the newest thousand and those that an export names.
     pub async fn keep_checkpoint(&self, row: &CheckpointRow) -> Result<(), StoreError> {
         let mut tx = self.write().await?;

@@ -200,8 +200,8 @@ macro_rules! statements {
             let mut texts = vec![$((stringify!($sql), $sql.text.to_owned())),*];
             $(texts.extend([1, 4].map(|n| (stringify!($keyed), $keyed.text_for(dialect, n))));)*
             $(texts.extend([1, 4].map(|n| (stringify!($insert), $insert.text_for(dialect, n, 1))));)*
-            let other = if postgres { "LOCK_HEAD_SQLITE" } else { "LOCK_HEAD_POSTGRES" };
-            texts.retain(|(name, _)| *name != other);
+            let other = if postgres { "_SQLITE" } else { "_POSTGRES" };
+            texts.retain(|(name, _)| !name.ends_with(other));
             texts
         }
     };
@@ -213,6 +213,8 @@ fixed {
     LOCK_HEAD_SQLITE "log_head" "SELECT id, size, frontier, checkpoint, last_received FROM log_head WHERE id = 1";
     LOCK_HEAD_POSTGRES "log_head" "SELECT id, size, frontier, checkpoint, last_received FROM log_head WHERE id = 1 \
         FOR UPDATE";
+    // Held until the transaction ends; the number is nobody else's in this database.
+    LOCK_PUBLISHING_POSTGRES "log_head" "SELECT pg_advisory_xact_lock(5784285)";
     HEAD "log_head" "SELECT id, size, frontier, checkpoint, last_received FROM log_head WHERE id = 1";
     ENTRIES "entries" "SELECT log_index, entry FROM entries WHERE log_index >= $1 AND log_index < $2 \
         ORDER BY log_index";

@@ -6,6 +6,7 @@ mod real;
 pub(crate) mod service;
 mod set_back;
 mod store;
+mod two;
 mod witnesses;
 
 use std::sync::Arc;
