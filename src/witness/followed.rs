@@ -1,8 +1,8 @@
 //! One log that a witness follows: its folder.
 
-use std::fs::{self, File, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use custody::digest::Digest;
@@ -10,6 +10,7 @@ use custody::note::{MAX_NOTE_LEN, SignedNote, VerifierKey};
 use custody::witness::{AddCheckpoint, Head};
 
 use super::WitnessError;
+use crate::durable;
 
 /// Most keys of one log that may sign: a few are known while it changes from one to the next.
 pub(super) const MAX_KEYS: usize = 8;
@@ -190,28 +191,16 @@ fn number(path: &Path) -> Option<u32> {
 /// Makes a folder, and makes its name durable.
 pub(super) fn make_dir(path: &Path) -> Result<(), WitnessError> {
     fs::DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(io(path))?;
-    path.parent().map_or(Ok(()), sync_dir)
+    durable::sync_dir(durable::parent(path)).map_err(io(path))
 }
 
 pub(super) fn io(path: &Path) -> impl Fn(io::Error) -> WitnessError {
     move |source| WitnessError::File { path: path.to_owned(), source }
 }
 
-/// Replaces a file as a whole; on disk when this returns.
+/// Replaces a file as a whole; on disk when this returns. What we show may be served by any web server.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), WitnessError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    // What we show may be served by any web server.
-    let mode = Permissions::from_mode(0o644);
-    let mut file =
-        tempfile::Builder::new().prefix(".new-").permissions(mode).tempfile_in(folder).map_err(io(path))?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(io(path))?;
-    file.persist(path).map_err(|error| io(path)(error.error))?;
-    sync_dir(folder)
-}
-
-/// A new name is on disk only once its folder is.
-fn sync_dir(folder: &Path) -> Result<(), WitnessError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))
+    durable::replace(path, 0o644, bytes).map_err(io(path))
 }
 
 /// How many contradictions are kept.
