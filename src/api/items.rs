@@ -48,6 +48,9 @@ wire! {
         /// An offer that waits: record hash and receiver.
         #[serde(default)]
         offer: Option<OfferInfo>,
+        /// Record hash of what put on the seal that it carries.
+        #[serde(default)]
+        seal: Option<String>,
         /// Opened fields.
         fields: BTreeMap<String, String>,
     }
@@ -64,6 +67,9 @@ wire! {
         record: String,
         /// To whom.
         to: String,
+        /// Until when it waits, if not until it is answered or recalled.
+        #[serde(default)]
+        expires: Option<String>,
     }
     /// `GET /api/v1/cases/{id}/items`.
     Items {

@@ -260,7 +260,8 @@ impl App {
     /// Fills in what a kind that changes custody or state must name and the caller left out: the newest record of
     /// each item, and the offer that waits.
     async fn fill_in(&self, mut say: Say) -> Result<Say, AppError> {
-        let answers = matches!(say.kind, Kind::TransferAccepted | Kind::TransferDeclined);
+        let answers =
+            matches!(say.kind, Kind::TransferAccepted | Kind::TransferDeclined | Kind::TransferRecalled);
         if !say.asks_the_items() {
             return Ok(say);
         }
@@ -269,6 +270,9 @@ impl App {
         footprint.items.extend(say.items.iter().flatten().map(|r| r.item));
         let state = self.store.read().await?.state(&footprint).await?;
         let head = |item: &ItemId| state.items.get(item).map(|item| Seen::Record(item.head.record));
+        let seal = |item: &ItemId| {
+            state.items.get(item).and_then(|item| item.seal).map(|seal| Seen::Record(seal.record))
+        };
         let offer = |item: &ItemId| {
             state.items.get(item).and_then(|item| item.offer).map(|offer| Seen::Record(offer.head.record))
         };
@@ -277,17 +281,22 @@ impl App {
             for r in items {
                 r.seen = r.seen.or_else(|| head(&r.item));
                 if answers {
-                    r.offer = r.offer.or_else(|| offer(&r.item));
+                    r.offer = Some(r.offer.or_else(|| offer(&r.item)).ok_or(Refusal::NoSuchOffer)?);
                 }
             }
         }
         if let Some(item) = say.item {
             say.seen = say.seen.or_else(|| head(&item));
-            if answers
-                && !say.data.contains_key("offer")
-                && let Some(offer) = offer(&item)
+            let named = match say.kind {
+                _ if answers => Some(("offer", offer(&item), Refusal::NoSuchOffer)),
+                Kind::SealBroken => Some(("seal", seal(&item), Refusal::NoSuchSeal)),
+                _ => None,
+            };
+            if let Some((name, value, absent)) = named
+                && !say.data.contains_key(name)
             {
-                say.data.insert("offer".to_owned(), offer.to_string().as_str().into());
+                let value = value.ok_or(absent)?;
+                say.data.insert(name.to_owned(), value.to_string().as_str().into());
             }
         }
         Ok(say)

@@ -210,7 +210,12 @@ fn view(id: ItemId, item: &Item, fields: BTreeMap<Code, String>) -> api::Item {
         claimed: item.claimed.map(content),
         stored: item.stored.map(|stored| content(stored.content)),
         head: item.head.record.to_hex(),
-        offer: item.offer.map(|o| api::OfferInfo { record: o.head.record.to_hex(), to: o.to.to_string() }),
+        offer: item.offer.map(|offer| api::OfferInfo {
+            record: offer.head.record.to_hex(),
+            to: offer.to.to_string(),
+            expires: offer.expires.map(|at| at.to_string()),
+        }),
+        seal: item.seal.map(|seal| seal.record.to_hex()),
         fields: fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
     }
 }

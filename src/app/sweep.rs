@@ -1,7 +1,10 @@
-//! Background work: closing readings that ran out, and counting objects that no record names.
+//! Background work: closing readings and offers that ran out, and counting objects that no record names.
+
+use std::collections::BTreeMap;
 
 use custody::act::{AccessCompleted, AccessOutcome};
 use custody::kind::Kind;
+use custody::statement::{ItemRef, Seen};
 use futures_util::StreamExt as _;
 
 use super::compose::Say;
@@ -32,6 +35,29 @@ impl App {
             let say = Say::of_item(Kind::AccessCompleted, *case, grant.item).data(data.to_data());
             match self.say_as_vault(say, With::default()).await {
                 Ok(_) | Err(AppError::Refused(_)) => self.sent.forget(&record),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(count)
+    }
+
+    /// Records that offers of custody ran out without an answer, one statement a case. Returns how many offers.
+    pub async fn expire_offers(&self) -> Result<usize, AppError> {
+        let rows = self.store.read().await?.expired_offers(self.clock.now(), AT_ONCE).await?;
+        let mut of_cases = BTreeMap::<_, Vec<_>>::new();
+        for (id, item) in rows {
+            let offer = item.offer.map(|offer| Seen::Record(offer.head.record));
+            let named = ItemRef { item: id, offer, seen: Some(Seen::Record(item.head.record)) };
+            of_cases.entry(item.case).or_default().push(named);
+        }
+        let mut count = 0;
+        for (case, items) in of_cases {
+            let expired = items.len();
+            let say = Say { items: Some(items), ..Say::in_case(Kind::TransferExpired, case) };
+            match self.say_as_vault(say, With::default()).await {
+                Ok(_) => count += expired,
+                // Somebody answered at the last moment; the others come next time.
+                Err(AppError::Refused(_)) => {}
                 Err(error) => return Err(error),
             }
         }

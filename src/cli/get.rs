@@ -188,6 +188,7 @@ mod tests {
             stored: None,
             head: String::new(),
             offer: None,
+            seal: None,
             fields: [("file-name".to_owned(), name.to_owned())].into(),
         };
         for (given, safe) in [

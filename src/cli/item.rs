@@ -1,16 +1,17 @@
 //! `custos item`
 
-use custody::act::{Class, ItemClassified};
-use custody::id::{CaseId, ItemId};
+use custody::act::{Class, ItemClassified, ItemRegistered, SealBroken};
+use custody::id::{CaseId, Code, ItemId};
 use custody::kind::Kind;
-use custody::statement::Seen;
+use custody::statement::{ItemRef, Seen};
 use serde_json::json;
 
+use super::args::{code, fields, parse_field};
 use super::failure::{Exit, Failure};
 use super::table::{printable, size, table};
 use super::{Global, Out, session};
 use crate::api;
-use crate::client::{Ask, ClientError, new_op_id};
+use crate::client::{Ask, Client, ClientError, new_item_id, new_op_id};
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
@@ -27,6 +28,51 @@ pub(super) enum Action {
     Show {
         /// The item
         item: ItemId,
+    },
+    /// Register an exhibit that the vault keeps no bytes of: a phone, a bag, a document on paper
+    Add {
+        /// The case
+        case: CaseId,
+        /// What it is
+        #[arg(long, value_name = "TEXT")]
+        title: String,
+        /// open, confidential
+        #[arg(long, default_value = "confidential", value_parser = class)]
+        class: Class,
+        /// Facts about it: place=…, collected-by=…, taken-at=…, device-serial=…, condition=…, notes=…
+        #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
+        fields: Vec<(Code, String)>,
+    },
+    /// Record that items in your custody are at another place
+    Move {
+        /// The items, all of one case
+        #[arg(required = true, value_name = "ITEM")]
+        items: Vec<ItemId>,
+        /// Where they are now
+        #[arg(long, value_name = "TEXT")]
+        place: String,
+        /// Why, a code such as storage
+        #[arg(long, value_name = "CODE")]
+        purpose: Option<Code>,
+    },
+    /// Record that an item in your custody was sealed
+    Seal {
+        /// The item
+        item: ItemId,
+        /// What stands on the seal
+        #[arg(long, value_name = "TEXT")]
+        number: String,
+    },
+    /// Record that the seal of an item in your custody was broken
+    Unseal {
+        /// The item
+        item: ItemId,
+        /// Why, a code such as analysis
+        #[arg(long, value_name = "CODE")]
+        purpose: Code,
+        /// Facts about it: condition=…, witnesses=…, notes=…
+        #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
+        fields: Vec<(Code, String)>,
     },
     /// Change how sensitive an item is
     Classify {
@@ -48,19 +94,78 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             let item = session::reader(global)?.item(*item).await?;
             out.result(&item, show);
         }
+        Action::Add { case, title, class, fields: given } => {
+            let client = session::client(global)?;
+            let mut fields = fields(given)?;
+            fields.insert(code("title"), title.clone());
+            let item = new_item_id();
+            let data = ItemRegistered { class: *class, route: code("physical") };
+            let ask = Ask::new(Kind::ItemRegistered, new_op_id()).case(*case).item(item);
+            client.say(&ask.data(data.to_data()).fields(fields)).await?;
+            out.result(&json!({ "item": item }), |_| item.to_string());
+        }
+        Action::Move { items, place, purpose } => {
+            let client = session::client(global)?;
+            let ask = moved(&client, items, place, purpose.as_ref()).await?;
+            client.say(&ask).await?;
+            out.result(&json!({ "items": items }), |_| String::new());
+        }
+        Action::Seal { item, number } => {
+            let client = session::client(global)?;
+            let (_, ask) = about(&client, Kind::SealApplied, *item).await?;
+            let kept = client.say(&ask.fields([(code("seal"), number.clone())].into())).await?;
+            let seal = kept.first().map(|kept| kept.checked.record_hash);
+            out.result(&json!({ "item": item, "seal": seal }), |_| String::new());
+        }
+        Action::Unseal { item, purpose, fields: given } => {
+            let client = session::client(global)?;
+            let (found, ask) = about(&client, Kind::SealBroken, *item).await?;
+            let seal = found.seal.ok_or_else(|| Failure::new(format!("item {item} carries no seal")))?;
+            let seal = seal.parse().map_err(|_| ClientError::Protocol("a seal is a record hash"))?;
+            let data = SealBroken { seal: Seen::Record(seal) };
+            let ask = ask.purpose(purpose.clone()).data(data.to_data()).fields(fields(given)?);
+            client.say(&ask).await?;
+            out.result(&json!({ "item": item }), |_| String::new());
+        }
         Action::Classify { item, class } => {
             let client = session::client(global)?;
-            let found = client.item(*item).await?;
-            let ask = Ask::new(Kind::ItemClassified, new_op_id())
-                .case(case_of(&found)?)
-                .item(*item)
-                .seen(head(&found)?)
-                .data(ItemClassified { class: *class }.to_data());
-            client.say(&ask).await?;
+            let (_, ask) = about(&client, Kind::ItemClassified, *item).await?;
+            client.say(&ask.data(ItemClassified { class: *class }.to_data())).await?;
             out.result(&json!({ "item": item, "class": class }), |_| String::new());
         }
     }
     Ok(Exit::Valid)
+}
+
+/// An item as it is, and the beginning of an act that changes it.
+async fn about(client: &Client, kind: Kind, item: ItemId) -> Result<(api::Item, Ask), ClientError> {
+    let found = client.item(item).await?;
+    let ask = Ask::new(kind, new_op_id()).case(case_of(&found)?).item(item).seen(head(&found)?);
+    Ok((found, ask))
+}
+
+/// Items of one case at another place.
+async fn moved(
+    client: &Client,
+    items: &[ItemId],
+    place: &str,
+    purpose: Option<&Code>,
+) -> Result<Ask, Failure> {
+    let (mut case, mut refs) = (None, Vec::with_capacity(items.len()));
+    for item in items {
+        let found = client.item(*item).await?;
+        let of = case_of(&found)?;
+        if *case.get_or_insert(of) != of {
+            return Err(Failure::new(
+                "items of one case are moved together: name those of another case apart",
+            ));
+        }
+        refs.push(ItemRef { item: *item, offer: None, seen: Some(head(&found)?) });
+    }
+    let fields = [(code("place"), place.to_owned())].into();
+    let ask = Ask::new(Kind::ItemMoved, new_op_id()).items(refs).fields(fields);
+    let ask = if let Some(case) = case { ask.case(case) } else { ask };
+    Ok(if let Some(purpose) = purpose { ask.purpose(purpose.clone()) } else { ask })
 }
 
 /// The items as a table.
@@ -76,7 +181,13 @@ pub(super) fn list(items: &[api::Item]) -> String {
             content
                 .map(|content| content.digest.get(..16).unwrap_or_default().to_owned())
                 .unwrap_or_default(),
-            item.offer.as_ref().map_or("", |_| "offered").to_owned(),
+            match (&item.offer, &item.seal) {
+                (Some(_), Some(_)) => "offered, sealed",
+                (Some(_), None) => "offered",
+                (None, Some(_)) => "sealed",
+                (None, None) => "",
+            }
+            .to_owned(),
             name.cloned().unwrap_or_default(),
         ]
     };
@@ -96,7 +207,11 @@ fn show(item: &api::Item) -> String {
         format!("stored     {}", item.stored.as_ref().map_or("nothing".into(), content)),
         format!("head       {}", item.head),
     ];
-    lines.extend(item.offer.iter().map(|offer| format!("offered    to {}", offer.to)));
+    lines.extend(item.offer.iter().map(|offer| {
+        let until = offer.expires.as_ref().map_or_else(String::new, |at| format!(" until {at}"));
+        format!("offered    to {}{until}", offer.to)
+    }));
+    lines.extend(item.seal.iter().map(|seal| format!("sealed by  {seal}")));
     lines.extend(item.fields.iter().map(|(name, value)| format!("{name:<10} {}", printable(value))));
     lines.join("\n")
 }

@@ -1,20 +1,25 @@
 //! `custos transfer`: custody changes hands under two signatures, the giver's and the receiver's.
 
+use std::collections::BTreeMap;
+
 use custody::act::{TransferOffered, TransferStep};
 use custody::id::{CaseId, Code, ItemId, PersonId};
 use custody::kind::Kind;
 use custody::statement::{ItemRef, Seen};
 use serde_json::json;
 
+use super::args::{fields, parse_field};
 use super::failure::{Exit, Failure};
 use super::item::{case_of, head, list};
 use super::{Global, Out, session};
 use crate::api;
-use crate::client::{Ask, Client, ClientError, new_op_id};
+use crate::client::{Ask, Client, ClientError, new_op_id, now};
 
 /// Items of one statement. The rules allow 1,000; but every receipt that is kept carries the whole statement, so that
 /// their files grow with the square: 17 MB for 200 items, 400 MB for 1,000.
 const ITEMS_A_STATEMENT: usize = 200;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
@@ -29,6 +34,12 @@ pub(crate) enum Action {
         /// Why, a code such as analysis
         #[arg(long, value_name = "CODE")]
         purpose: Code,
+        /// How long the offer waits for an answer
+        #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u8).range(1..=90))]
+        days: u8,
+        /// Facts about the handing over: condition=…, seal=…, place=…, notes=…
+        #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
+        fields: Vec<(Code, String)>,
         #[command(flatten)]
         which: Which,
     },
@@ -39,6 +50,13 @@ pub(crate) enum Action {
     },
     /// Do not take over items that were offered to you
     Decline {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Take back offers of yours that nobody answered
+    Recall {
+        /// The case
+        case: CaseId,
         #[command(flatten)]
         which: Which,
     },
@@ -82,38 +100,57 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             out.result(&waiting, |items| list(items));
             return Ok(Exit::Valid);
         }
-        Action::Offer { case, to, purpose, which } => {
+        Action::Offer { case, to, purpose, days, fields: given, which } => {
             let mut held = client.items(*case, None).await?;
             if which.all {
-                let me = client.person().to_string();
-                held.retain(|item| item.custodian == me && item.offer.is_none());
+                held.retain(|item| is_held(&client, item) && item.offer.is_none());
             }
-            ("offered", offer(&client, *case, *to, purpose, &which.select(held)?).await?)
+            let terms = Terms { to: *to, purpose, days: *days, fields: fields(given)? };
+            ("offered", offer(&client, *case, &terms, &which.select(held)?).await?)
         }
         Action::Accept { which } => ("accepted", answer_inbox(&client, TransferStep::Accepted, which).await?),
         Action::Decline { which } => {
             ("declined", answer_inbox(&client, TransferStep::Declined, which).await?)
+        }
+        Action::Recall { case, which } => {
+            let mut offered = client.items(*case, None).await?;
+            offered.retain(|item| is_held(&client, item) && item.offer.is_some());
+            ("recalled", answer(&client, TransferStep::Recalled, &which.select(offered)?).await?)
         }
     };
     out.result(&json!({ "items": moved, "step": verb }), |_| format!("{verb} {moved} items"));
     Ok(Exit::Valid)
 }
 
+fn is_held(client: &Client, item: &api::Item) -> bool {
+    item.custodian == client.person().to_string()
+}
+
+/// What an offer says, whatever the items.
+pub(crate) struct Terms<'a> {
+    pub(crate) to: PersonId,
+    pub(crate) purpose: &'a Code,
+    /// How long the offer waits.
+    pub(crate) days: u8,
+    pub(crate) fields: BTreeMap<Code, String>,
+}
+
 /// Offers items; how many.
 pub(crate) async fn offer(
     client: &Client,
     case: CaseId,
-    to: PersonId,
-    purpose: &Code,
+    terms: &Terms<'_>,
     items: &[api::Item],
 ) -> Result<usize, ClientError> {
     own_key(client)?;
+    let expires = now().saturating_add_millis(i64::from(terms.days) * DAY_MS);
     for part in items.chunks(ITEMS_A_STATEMENT) {
         let refs = part.iter().map(|item| item_ref(item, None)).collect::<Result<_, _>>()?;
         let ask = Ask::new(Kind::TransferOffered, new_op_id())
             .case(case)
-            .purpose(purpose.clone())
-            .data(TransferOffered { to }.to_data())
+            .purpose(terms.purpose.clone())
+            .data(TransferOffered { expires: Some(expires), to: terms.to }.to_data())
+            .fields(terms.fields.clone())
             .items(refs);
         client.say(&ask).await?;
     }
@@ -125,14 +162,18 @@ async fn answer_inbox(client: &Client, step: TransferStep, which: &Which) -> Res
     Ok(answer(client, step, &which.select(client.transfers().await?)?).await?)
 }
 
-/// Accepts or declines what was offered; how many.
+/// Accepts, declines or recalls what was offered; how many.
 pub(crate) async fn answer(
     client: &Client,
     step: TransferStep,
     items: &[api::Item],
 ) -> Result<usize, ClientError> {
     own_key(client)?;
-    let kind = if step == TransferStep::Accepted { Kind::TransferAccepted } else { Kind::TransferDeclined };
+    let kind = match step {
+        TransferStep::Accepted => Kind::TransferAccepted,
+        TransferStep::Recalled => Kind::TransferRecalled,
+        _ => Kind::TransferDeclined,
+    };
     let mut items: Vec<_> = items.iter().collect();
     items.sort_by(|a, b| a.case.cmp(&b.case));
     for of_case in items.chunk_by(|a, b| a.case == b.case) {

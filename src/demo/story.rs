@@ -389,7 +389,9 @@ async fn take_in(
 async fn hand_over(people: &Cast, case: CaseId, items: &[api::Item]) -> Result<u64, Failure> {
     let items = &items[..items.len().min(MAX_TRANSFERRED)];
     let purpose = code("safekeeping")?;
-    transfer::offer(&people.investigator, case, people.custodian.person(), &purpose, items).await?;
+    let (to, days, fields) = (people.custodian.person(), 14, BTreeMap::new());
+    let terms = transfer::Terms { to, purpose: &purpose, days, fields };
+    transfer::offer(&people.investigator, case, &terms, items).await?;
     let waiting = people.custodian.transfers().await?;
     let accepted = transfer::answer(&people.custodian, TransferStep::Accepted, &waiting).await?;
     if accepted == items.len() { Ok(accepted as u64) } else { Err(Failure::new("not every offer arrived")) }

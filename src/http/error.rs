@@ -128,7 +128,12 @@ pub const TABLE: &[Row] = &[
         "repeat the request; if it fails again give the request id to the administrator",
     ),
     ("not-permitted", 403, "Not permitted", "ask the case's lead or the administrator for the role"),
-    ("not-custodian", 403, "Not the custodian", "only the present custodian may offer the item"),
+    (
+        "not-custodian",
+        403,
+        "Not the custodian",
+        "only the present custodian may offer, move, seal or unseal the item, or recall its offer",
+    ),
     ("not-receiver", 403, "Not the receiver", "only the person named in the offer may answer it"),
     (
         "key-not-valid",
@@ -183,6 +188,11 @@ pub const TABLE: &[Row] = &[
     ),
     ("offer-pending", 409, "An offer waits", "wait for the answer to the offer"),
     ("no-such-offer", 409, "Not the offer that waits", "read the item again and name its present offer"),
+    ("offer-too-long", 422, "An offer waits too long", "let it run out within ninety days from now"),
+    ("offer-expired", 409, "The offer ran out", "ask the custodian to offer the item again"),
+    ("offer-waits", 409, "The offer still waits", "wait until it runs out, or let its author recall it"),
+    ("sealed", 409, "Sealed already", "record that the present seal was broken, then put on the next one"),
+    ("no-such-seal", 409, "Not the seal that is on it", "read the item again and name its present seal"),
     ("offer-to-self", 422, "Offered to its own custodian", "name another member of the case"),
     (
         "restricted-unsupported",

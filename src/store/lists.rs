@@ -115,6 +115,16 @@ impl Tx {
         self.all(sql::ITEMS_OFFERED, params).await?.iter().map(state::item).collect()
     }
 
+    /// Items whose offer waits no longer, though nobody said so yet: the oldest first.
+    pub(crate) async fn expired_offers(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ItemRow>, StoreError> {
+        let rows = self.all(sql::OFFERS_EXPIRED, vec![Value::time(now), Value::uint(limit.into())]).await?;
+        rows.iter().map(state::item).collect()
+    }
+
     /// All organisations, each with H(envelope) of the statement that entered it and carries its name.
     pub async fn orgs(&mut self) -> Result<Vec<(OrgId, Digest)>, StoreError> {
         self.all(sql::ALL_ORGS, Vec::new()).await?.iter().map(state::org).collect()

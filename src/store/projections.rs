@@ -7,6 +7,7 @@ use custody::digest::Digest;
 use custody::id::{CaseId, ItemId, OrgId, PersonId};
 use custody::rules::{Case, Grant, Item, Key, Person, State, Vault};
 use custody::statement::Content;
+use custody::time::Timestamp;
 
 use super::error::StoreError;
 use super::insert::Rows;
@@ -106,7 +107,7 @@ fn case(id: &CaseId, case: &Case) -> [Value; 2] {
     [Value::text(id), Value::uint(case.items.into())]
 }
 
-fn item(id: &ItemId, item: &Item) -> [Value; 19] {
+fn item(id: &ItemId, item: &Item) -> [Value; 22] {
     let [claimed_digest, claimed_size, claimed_by] = content(item.claimed.as_ref());
     let stored = item.stored.as_ref();
     let [stored_digest, stored_size, stored_by] = content(stored.map(|stored| &stored.content));
@@ -131,6 +132,9 @@ fn item(id: &ItemId, item: &Item) -> [Value; 19] {
         Value::opt_digest(offer.map(|offer| &offer.head.record)),
         Value::opt_digest(offer.map(|offer| &offer.head.stmt)),
         Value::opt_text(offer.map(|offer| offer.to)),
+        Value::Int(offer.and_then(|offer| offer.expires).map(Timestamp::millis)),
+        Value::opt_digest(item.seal.as_ref().map(|seal| &seal.record)),
+        Value::opt_digest(item.seal.as_ref().map(|seal| &seal.stmt)),
     ]
 }
 

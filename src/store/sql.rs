@@ -107,6 +107,7 @@ pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (5, "recovery_kits", include_str!("../../migrations/sqlite/0005_recovery_kits.sql")),
     (6, "append", include_str!("../../migrations/sqlite/0006_append.sql")),
     (7, "log_keys", include_str!("../../migrations/sqlite/0007_log_keys.sql")),
+    (8, "custody", include_str!("../../migrations/sqlite/0008_custody.sql")),
 ];
 pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../migrations/postgres/0001_spine.sql")),
@@ -116,6 +117,7 @@ pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (5, "recovery_kits", include_str!("../../migrations/postgres/0005_recovery_kits.sql")),
     (6, "append", include_str!("../../migrations/postgres/0006_append.sql")),
     (7, "log_keys", include_str!("../../migrations/postgres/0007_log_keys.sql")),
+    (8, "custody", include_str!("../../migrations/postgres/0008_custody.sql")),
 ];
 
 // What tables there are: name, column, type, place in the primary key (0: none), in the order of the columns.
@@ -170,7 +172,7 @@ macro_rules! item_columns {
     () => {
         "id, case_id, exhibit, class, claimed_digest, claimed_size, claimed_checked_by, stored_digest, \
          stored_size, stored_checked_by, object, manifest, version, custodian, head_record, head_stmt, \
-         offer_record, offer_stmt, offer_to"
+         offer_record, offer_stmt, offer_to, offer_expires, seal_record, seal_stmt"
     };
 }
 
@@ -293,6 +295,8 @@ fixed {
         $3");
     ITEMS_HELD "items" concat!("SELECT ", item_columns!(), " FROM items WHERE custodian = $1 AND id > $2 ORDER BY id LIMIT $3");
     ITEMS_OFFERED "items" concat!("SELECT ", item_columns!(), " FROM items WHERE offer_to = $1 AND id > $2 ORDER BY id LIMIT $3");
+    OFFERS_EXPIRED "items" concat!("SELECT ", item_columns!(), " FROM items WHERE offer_expires <= $1 ORDER BY \
+        offer_expires, id LIMIT $2");
     CUSTODY_HELD "items" "SELECT case_id, custodian, COUNT(*) FROM items GROUP BY case_id, custodian";
     CUSTODY_OFFERED "items" "SELECT case_id, offer_to, COUNT(*) FROM items WHERE offer_to IS NOT NULL GROUP BY \
         case_id, offer_to";
@@ -433,12 +437,14 @@ inserts {
         "claimed_checked_by TEXT" "stored_digest BYTEA" "stored_size BIGINT" "stored_checked_by TEXT"
         "object BYTEA" "manifest BYTEA" "version BIGINT" "custodian TEXT" "head_record BYTEA"
         "head_stmt BYTEA" "offer_record BYTEA" "offer_stmt BYTEA" "offer_to TEXT"
+        "offer_expires BIGINT" "seal_record BYTEA" "seal_stmt BYTEA"
     ] "ON CONFLICT (id) DO UPDATE SET class = excluded.class, stored_digest = excluded.stored_digest, \
         stored_size = excluded.stored_size, stored_checked_by = excluded.stored_checked_by, object = \
         excluded.object, manifest = excluded.manifest, version = excluded.version, custodian = \
         excluded.custodian, head_record = excluded.head_record, head_stmt = excluded.head_stmt, \
         offer_record = excluded.offer_record, offer_stmt = excluded.offer_stmt, offer_to = \
-        excluded.offer_to";
+        excluded.offer_to, offer_expires = excluded.offer_expires, seal_record = excluded.seal_record, \
+        seal_stmt = excluded.seal_stmt";
     UPSERT_GRANTS "grants" [
         "record BYTEA" "item TEXT" "person TEXT" "expires BIGINT" "completed BOOLEAN"
     ] "ON CONFLICT (record) DO UPDATE SET completed = excluded.completed";

@@ -235,6 +235,7 @@ pub(super) fn item(row: &Row) -> Result<(ItemId, Item), StoreError> {
         custodian: row.parse(13)?,
         head: StateHead { record: row.digest(14)?, stmt: row.digest(15)? },
         offer: offer(row)?,
+        seal: seal(row)?,
     };
     Ok((row.parse(0)?, item))
 }
@@ -257,7 +258,13 @@ fn stored(row: &Row) -> Result<Option<Stored>, StoreError> {
 
 fn offer(row: &Row) -> Result<Option<Offer>, StoreError> {
     let Some(to) = row.opt_parse(18)? else { return Ok(None) };
-    Ok(Some(Offer { head: StateHead { record: row.digest(16)?, stmt: row.digest(17)? }, to }))
+    let head = StateHead { record: row.digest(16)?, stmt: row.digest(17)? };
+    Ok(Some(Offer { head, to, expires: row.opt_time(19)? }))
+}
+
+fn seal(row: &Row) -> Result<Option<StateHead>, StoreError> {
+    let Some(record) = row.opt_digest(20)? else { return Ok(None) };
+    Ok(Some(StateHead { record, stmt: row.digest(21)? }))
 }
 
 fn count_custody(rows: &[Row], state: &mut State) -> Result<(), StoreError> {

@@ -12,13 +12,14 @@ use crate::statement::{
     Actor, Assurance, CheckedBy, Content, ItemRef, MAX_CONTENT_BYTES, MAX_FIELDS, MAX_ITEMS, Statement,
     StatementError,
 };
+use crate::time::Timestamp;
 
 pub use types::{
     AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AnchorKind, AnchorNoted, BundleCompleted,
     BundleExported, CaseOpened, CaseRole, Class, ClockFault, ContentReceived, CorrectionNoted, FixityChecked,
     HexError, ItemClassified, ItemRegistered, KeyCheck, KeyEnrolled, KeyRevoked, LogAnchor, LogContinued,
     LogKeyRotated, MAX_ANCHOR_BYTES, MemberChange, ObjectId, OrgRegistered, PersonRegistered, PublicKey,
-    RecoveryNoted, RoleChange, TransferAnswered, TransferOffered, VaultCreated, VaultRole,
+    RecoveryNoted, RoleChange, SealBroken, TransferAnswered, TransferOffered, VaultCreated, VaultRole,
 };
 
 /// What is done, typed.
@@ -60,8 +61,14 @@ pub enum Act {
     AccessCompleted(CaseId, ItemId, AccessCompleted),
     /// Somebody was refused.
     AccessDenied(Option<CaseId>, Option<ItemId>, AccessDenied),
-    /// Custody is offered, accepted or declined, one decision an item.
+    /// Custody is offered, or the offer comes to its end, one decision an item.
     Transfer(CaseId, TransferStep, Vec<ItemRef>),
+    /// Items are at another place.
+    ItemMoved(CaseId, Vec<ItemRef>),
+    /// An item is sealed.
+    SealApplied(CaseId, ItemId),
+    /// An item's seal is broken.
+    SealBroken(CaseId, ItemId, SealBroken),
     /// An item's stored bytes were read back and matched, or did not.
     Fixity(CaseId, ItemId, FixityChecked, Content),
     /// Something said earlier is corrected; what was said stays.
@@ -94,12 +101,16 @@ pub enum Subject {
 /// A step of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransferStep {
-    /// The custodian offers to a person.
-    Offered(PersonId),
+    /// The custodian offers to a person, who may take over until some time.
+    Offered(PersonId, Option<Timestamp>),
     /// That person takes over.
     Accepted,
     /// That person does not.
     Declined,
+    /// The custodian takes the offer back.
+    Recalled,
+    /// Nobody answered in time.
+    Expired,
 }
 
 impl Act {
@@ -133,11 +144,24 @@ impl Act {
             Kind::AccessCompleted => Self::AccessCompleted(case(s)?, item(s)?, data(s)?),
             Kind::AccessDenied => Self::AccessDenied(s.case, s.item, data(s)?),
             Kind::TransferOffered => {
-                let TransferOffered { to } = data(s)?;
-                Self::Transfer(case(s)?, TransferStep::Offered(to), offers(s)?)
+                let TransferOffered { expires, to } = data(s)?;
+                Self::Transfer(case(s)?, TransferStep::Offered(to, expires), without_offers(s)?)
             }
             Kind::TransferAccepted => Self::Transfer(case(s)?, TransferStep::Accepted, answers(s)?),
             Kind::TransferDeclined => Self::Transfer(case(s)?, TransferStep::Declined, answers(s)?),
+            Kind::TransferRecalled => Self::Transfer(case(s)?, TransferStep::Recalled, answers(s)?),
+            Kind::TransferExpired => Self::Transfer(case(s)?, TransferStep::Expired, answers(s)?),
+            Kind::ItemMoved => {
+                committed(s, "place")?;
+                no_data(s)?;
+                Self::ItemMoved(case(s)?, without_offers(s)?)
+            }
+            Kind::SealApplied => {
+                committed(s, "seal")?;
+                no_data(s)?;
+                Self::SealApplied(case(s)?, item(s)?)
+            }
+            Kind::SealBroken => Self::SealBroken(case(s)?, item(s)?, data(s)?),
             Kind::FixityPassed | Kind::FixityFailed => {
                 Self::Fixity(case(s)?, item(s)?, data(s)?, content(s)?)
             }
@@ -220,7 +244,7 @@ fn check_need(s: &Statement, member: &str, need: Need, there: bool) -> Result<()
     }
 }
 
-fn offers(s: &Statement) -> Result<Vec<ItemRef>, StatementError> {
+fn without_offers(s: &Statement) -> Result<Vec<ItemRef>, StatementError> {
     let items = item_list(s)?;
     if items.iter().any(|item| item.offer.is_some()) {
         return Err(shape(s, "names no earlier offer"));
@@ -252,6 +276,19 @@ fn item_list(s: &Statement) -> Result<Vec<ItemRef>, StatementError> {
         return Err(shape(s, "lists its items sorted by id, each once"));
     }
     Ok(items)
+}
+
+/// What an act would say nothing without, though only its author and those who are shown it can read it.
+fn committed(s: &Statement, field: &str) -> Result<(), StatementError> {
+    if s.fields.keys().any(|name| name.as_str() == field) {
+        Ok(())
+    } else {
+        Err(shape(s, &format!("commits to a field `{field}`")))
+    }
+}
+
+fn no_data(s: &Statement) -> Result<(), StatementError> {
+    if s.data.is_empty() { Ok(()) } else { Err(shape(s, "carries no `data`")) }
 }
 
 /// Record 0 is never lost: without it there is no vault that could say so.

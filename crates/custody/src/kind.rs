@@ -141,11 +141,11 @@ kinds! {
     TransferOffered    "transfer.offered"    Item    OwnKey         Never    Required state yes;
     TransferAccepted   "transfer.accepted"   Item    OwnKey         Never    Never    state yes;
     TransferDeclined   "transfer.declined"   Item    OwnKey         Never    Optional state yes;
-    TransferRecalled   "transfer.recalled"   Item    OwnKey         Never    Optional state later;
-    TransferExpired    "transfer.expired"    Item    System         Never    Never    state later;
-    ItemMoved          "item.moved"          Item    Person         Never    Optional state later;
-    SealApplied        "seal.applied"        Item    Person         Never    Optional state later;
-    SealBroken         "seal.broken"         Item    Person         Never    Required state later;
+    TransferRecalled   "transfer.recalled"   Item    OwnKey         Never    Optional state yes;
+    TransferExpired    "transfer.expired"    Item    System         Never    Never    state yes;
+    ItemMoved          "item.moved"          Item    Person         Never    Optional state yes;
+    SealApplied        "seal.applied"        Item    Person         Never    Optional state yes;
+    SealBroken         "seal.broken"         Item    Person         Never    Required state yes;
     FixityPassed       "fixity.passed"       Item    System         Required Never    plain yes;
     FixityFailed       "fixity.failed"       Item    System         Required Never    plain yes;
     ObjectReplicated   "object.replicated"   Item    System         Never    Never    plain later;

@@ -4,6 +4,7 @@ mod crash;
 mod disk;
 mod durable;
 mod ends;
+mod holding;
 mod markers;
 mod names;
 mod newcomers;

@@ -172,10 +172,22 @@ fn evidence_goes_in_is_read_changes_hands_and_comes_out() {
         vault.ok("ida", &["transfer", "offer", case, "--to", &carl, "--purpose", "storage", "--all"])["items"],
         3
     );
+    assert_eq!(vault.ok("ida", &["transfer", "recall", case, one])["items"], 1);
+    assert_eq!(vault.code("carl", &["transfer", "accept", one]), 5, "what was taken back waits no more");
+    let again = ["transfer", "offer", case, one, "--to", &carl, "--purpose", "storage", "--days", "3"];
+    assert_eq!(vault.ok("ida", &again)["items"], 1);
     assert_eq!(vault.ok("carl", &["transfer", "decline", third])["items"], 1);
     assert_eq!(vault.ok("carl", &["transfer", "accept", "--all"])["items"], 2);
     assert_eq!(vault.ok("carl", &["item", "show", one])["custodian"], carl);
     vault.ok("carl", &["item", "classify", one, "open"]);
+    let phone = vault.ok("carl", &["item", "add", case, "--title", "phone", "--field", "device-serial=1"]);
+    let phone = text(&phone["item"]).to_owned();
+    vault.ok("carl", &["item", "seal", &phone, "--number", "S-1"]);
+    assert_eq!(vault.code("carl", &["item", "seal", &phone, "--number", "S-2"]), 1);
+    vault.ok("carl", &["item", "move", &phone, one, "--place", "Locker 4", "--purpose", "storage"]);
+    assert_eq!(vault.code("ida", &["item", "unseal", &phone, "--purpose", "analysis"]), 6);
+    vault.ok("carl", &["item", "unseal", &phone, "--purpose", "analysis", "--field", "condition=whole"]);
+    assert_eq!(vault.code("carl", &["item", "unseal", &phone, "--purpose", "analysis"]), 1);
     let kinds: Vec<_> =
         vault.lines("carl", &["custody", "item", one]).iter().map(|r| text(&r["kind"]).to_owned()).collect();
     for kind in

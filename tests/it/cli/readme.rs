@@ -176,6 +176,7 @@ impl Story {
             ["item", "list", ..] => {
                 &[("ITEM", &said.as_array().unwrap().iter().find(in_photos).unwrap()["id"])]
             }
+            ["item", "add", ..] => &[("PHONE", &said["item"])],
             _ => &[],
         };
         for (name, value) in found {

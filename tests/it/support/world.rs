@@ -226,8 +226,11 @@ impl World {
 
     /// Asha offers an item to Ben.
     pub(crate) fn offer(&self, item: ItemId, seen: Digest) -> Statement {
-        let said =
-            self.said(&self.asha, Kind::TransferOffered, TransferOffered { to: self.ben.id }.to_data());
+        let said = self.said(
+            &self.asha,
+            Kind::TransferOffered,
+            TransferOffered { expires: None, to: self.ben.id }.to_data(),
+        );
         let purpose = Some("court-hearing".parse().unwrap());
         Statement { item: Some(item), seen: Some(Seen::Record(seen)), purpose, ..self.in_case(said) }
     }

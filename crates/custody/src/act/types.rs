@@ -142,15 +142,24 @@ data! {
         /// The rule that refused.
         rule: Code,
     }
-    /// Data of `transfer.offered`.
+    /// Data of `transfer.offered`; condition and seal number are fields.
     TransferOffered {
+        /// Until when the offer waits for an answer; without it, until it is answered or recalled.
+        #[serde(default, deserialize_with = "present_time", skip_serializing_if = "Option::is_none")]
+        expires: Option<Timestamp>,
         /// To whom.
         to: PersonId,
     }
-    /// Data of `transfer.accepted` and `transfer.declined` of one item; lists carry the offer with each item.
+    /// Data of `transfer.accepted`, `transfer.declined`, `transfer.recalled` and `transfer.expired` of one item; lists
+    /// carry the offer with each item.
     TransferAnswered {
         /// The offer.
         offer: Seen,
+    }
+    /// Data of `seal.broken`.
+    SealBroken {
+        /// The record or statement that applied it.
+        seal: Seen,
     }
     /// Data of `fixity.passed` and `fixity.failed`.
     FixityChecked {
@@ -371,4 +380,8 @@ impl PublicKey {
 
 fn present_uint<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     json::uint(from).map(Some)
+}
+
+fn present_time<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    Timestamp::deserialize(from).map(Some)
 }

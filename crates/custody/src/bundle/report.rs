@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::findings::{Code, Finding, Gravity, printable};
 use super::manifest::CheckpointHead;
+use crate::act::TransferStep;
 use crate::digest::Digest;
-use crate::id::{CaseId, KeyHash};
+use crate::id::{CaseId, KeyHash, PersonId};
 use crate::json;
 use crate::statement::Version;
 use crate::time::Timestamp;
@@ -56,6 +57,9 @@ pub struct Facts {
     pub checkpoint: Option<CheckpointHead>,
     /// Known witnesses that cosigned the checkpoint.
     pub cosignatures: u64,
+    /// Who holds the items now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub custodians: Vec<Custodian>,
     /// Every record in scope below this log index is here.
     pub cut: Option<u64>,
     /// Public entries read.
@@ -87,6 +91,8 @@ pub struct Facts {
     pub statements: u64,
     /// Time stamps by authorities that the reader trusts.
     pub timestamps: Vec<Stamp>,
+    /// What became of offers of custody, counted in items.
+    pub transfers: Transfers,
     /// Time stamps by authorities for whom no root that was given vouches.
     pub unknown_timestamps: u64,
     /// The vault's fingerprint: hash of record 0.
@@ -146,6 +152,52 @@ pub struct AssuranceCounts {
     pub system: u64,
     /// Signed by a person's own key.
     pub user_key: u64,
+}
+
+/// What became of offers of custody, counted in items: an item offered twice counts twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Transfers {
+    /// Offers that were accepted.
+    pub accepted: u64,
+    /// Offers that were declined.
+    pub declined: u64,
+    /// Offers that ran out.
+    pub expired: u64,
+    /// Offers.
+    pub offered: u64,
+    /// Offers that were taken back.
+    pub recalled: u64,
+}
+
+impl Transfers {
+    /// Counts a step of a transfer of so many items.
+    pub(super) const fn count(&mut self, step: TransferStep, items: u64) {
+        let counted = match step {
+            TransferStep::Offered(..) => &mut self.offered,
+            TransferStep::Accepted => &mut self.accepted,
+            TransferStep::Declined => &mut self.declined,
+            TransferStep::Recalled => &mut self.recalled,
+            TransferStep::Expired => &mut self.expired,
+        };
+        *counted += items;
+    }
+
+    /// Offers that wait for an answer; none by a bundle whose records contradict each other.
+    const fn waiting(self) -> u64 {
+        self.offered.saturating_sub(self.accepted + self.declined + self.expired + self.recalled)
+    }
+}
+
+/// Somebody who holds items.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Custodian {
+    /// How many.
+    pub exhibits: u64,
+    /// The person's name, where it was disclosed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// The person.
+    pub person: PersonId,
 }
 
 /// A key that signed statements here.
@@ -237,6 +289,21 @@ impl Report {
             "Exhibits",
             format!("{} in the case, {} here and unchanged", facts.exhibits, facts.exhibits_matched),
         );
+        if facts.transfers.offered > 0 {
+            let Transfers { accepted, declined, expired, offered, recalled } = facts.transfers;
+            let waiting = facts.transfers.waiting();
+            row(
+                "Transfers",
+                format!(
+                    "{offered} offered: {accepted} accepted, {declined} declined, {recalled} recalled, {expired} \
+                     expired, {waiting} waiting"
+                ),
+            );
+        }
+        for custodian in &facts.custodians {
+            let name = or_id(&custodian.name, custodian.person);
+            row("Holds now", format!("{name}: {} exhibit(s)", custodian.exhibits));
+        }
         row("Payload", format!("{} files, {} bytes", facts.files, facts.bytes));
         row("Opened fields", facts.openings.to_string());
         for Stamp { authority, expires, size, time } in &facts.timestamps {
@@ -261,13 +328,15 @@ impl Report {
             row("Fixity", format!("{} failure(s) recorded by the vault", facts.fixity_failures));
         }
         for signer in &facts.signers {
-            let name = if signer.name.is_empty() { String::new() } else { format!("{}, ", signer.name) };
-            row(
-                "Signer",
-                format!("{name}{} ({} statements), {}", signer.actor, signer.statements, signer.vouched_by),
-            );
+            let name = or_id(&signer.name, &signer.actor);
+            row("Signer", format!("{name} ({} statements), {}", signer.statements, signer.vouched_by));
         }
     }
+}
+
+/// A disclosed name before the id, or the id alone.
+fn or_id(name: &str, id: impl fmt::Display) -> String {
+    if name.is_empty() { id.to_string() } else { format!("{name}, {id}") }
 }
 
 impl fmt::Display for Bracket {

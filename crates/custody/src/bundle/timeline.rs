@@ -89,7 +89,7 @@ impl Timeline {
 fn person_concerned(statement: &Statement, act: &Act) -> Option<PersonId> {
     match act {
         Act::MemberAdded(_, d) | Act::MemberRemoved(_, d) => Some(d.member),
-        Act::Transfer(_, TransferStep::Offered(to), _) => Some(*to),
+        Act::Transfer(_, TransferStep::Offered(to, _), _) => Some(*to),
         Act::AccessDenied(_, _, d) => Some(d.person),
         Act::CorrectionNoted(Subject::Person(person), _) => Some(*person),
         _ => statement.person,

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::places;
-use super::state::{Case, Grant, Item, Key, Offer, Person, State, StateHead, Stored, Vault, Voucher};
-use crate::act::{Act, CaseRole, KeyCheck, TransferStep};
+use super::state::{Case, Grant, Item, Key, Person, State, StateHead, Stored, Vault, Voucher};
+use super::{holding, places};
+use crate::act::{Act, CaseRole, KeyCheck};
 use crate::digest::Digest;
-use crate::id::ItemId;
 use crate::statement::{Actor, Seen, Statement};
 
 /// What became of an admitted statement.
@@ -188,6 +187,7 @@ fn apply_to_item(
                 custodian,
                 head: head(first),
                 offer: None,
+                seal: None,
             };
             state.items.insert(*id, item);
             state.comes_to(*case, custodian);
@@ -216,27 +216,22 @@ fn apply_to_item(
         }
         Act::Transfer(_, step, items) => {
             for (r, record) in items.iter().zip(admitted.records) {
-                apply_transfer(state, *step, r.item, head(*record));
+                holding::apply_transfer(state, *step, r.item, head(*record));
+            }
+        }
+        Act::ItemMoved(_, items) => {
+            for (r, record) in items.iter().zip(admitted.records) {
+                if let Some(item) = state.items.get_mut(&r.item) {
+                    item.head = head(*record);
+                }
+            }
+        }
+        Act::SealApplied(_, id) | Act::SealBroken(_, id, _) => {
+            if let Some(item) = state.items.get_mut(id) {
+                item.head = head(first);
+                item.seal = matches!(act, Act::SealApplied(..)).then_some(item.head);
             }
         }
         _ => {}
-    }
-}
-
-fn apply_transfer(state: &mut State, step: TransferStep, id: ItemId, head: StateHead) {
-    let Some(item) = state.items.get_mut(&id) else { return };
-    let (case, custodian, offer) = (item.case, item.custodian, item.offer.take());
-    item.head = head;
-    match (step, offer) {
-        (TransferStep::Offered(to), _) => {
-            item.offer = Some(Offer { head, to });
-            state.comes_to(case, to);
-        }
-        (TransferStep::Accepted, Some(offer)) => {
-            item.custodian = offer.to;
-            state.leaves(case, custodian);
-        }
-        (TransferStep::Declined, Some(offer)) => state.leaves(case, offer.to),
-        (_, None) => {}
     }
 }

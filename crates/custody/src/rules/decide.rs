@@ -1,7 +1,8 @@
 //! The decisions themselves, one function a subject.
 
 use super::{
-    Item, Key, MAX_GRANT_MS, Refusal, Right, State, Vault, log_key, places, subject_case, takes_bytes,
+    Item, Key, MAX_GRANT_MS, Refusal, Right, State, Vault, holding, log_key, places, subject_case,
+    takes_bytes,
 };
 use crate::act::{
     AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberChange, PublicKey, RoleChange,
@@ -9,9 +10,9 @@ use crate::act::{
 };
 use crate::id::{CaseId, ItemId, KeyHash, PersonId};
 use crate::kind::Kind;
-use crate::statement::{Actor, Assurance, CheckedBy, Content, ItemRef, Seen, Statement};
+use crate::statement::{Actor, Assurance, CheckedBy, Content, Seen, Statement};
 
-type Decision = Result<(), Refusal>;
+pub(super) type Decision = Result<(), Refusal>;
 
 /// The keys that must have signed, in the order of the envelope's signatures.
 /// The caller verifies each with `verify_strict`; [`decide`] takes that as done.
@@ -53,7 +54,7 @@ pub fn decide(state: &State, statement: &Statement, act: &Act) -> Decision {
 }
 
 /// The actor with what it may do.
-struct Speaker<'a> {
+pub(super) struct Speaker<'a> {
     state: &'a State,
     actor: Actor,
     assurance: Assurance,
@@ -75,7 +76,7 @@ impl<'a> Speaker<'a> {
         Ok(Self { state, actor: statement.actor, assurance: statement.assurance })
     }
 
-    fn person(&self) -> Result<PersonId, Refusal> {
+    pub(super) fn person(&self) -> Result<PersonId, Refusal> {
         self.actor.person().ok_or(Refusal::WrongAssurance)
     }
 
@@ -308,8 +309,23 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act:
         }
         Act::Fixity(case, id, ..) => item_of(state, Some(*case), *id).map(drop),
         Act::Transfer(case, step, items) => {
+            // That an offer ran out says the vault, which holds nothing.
+            if *step != TransferStep::Expired {
+                speaker.in_case(*case, Right::HoldCustody)?;
+            }
+            items.iter().try_for_each(|r| holding::transfer(state, speaker, statement, (*case, *step), r))
+        }
+        Act::ItemMoved(case, items) => {
             speaker.in_case(*case, Right::HoldCustody)?;
-            items.iter().try_for_each(|r| transfer(state, speaker, *case, *step, r))
+            holding::moved(state, speaker, *case, items)
+        }
+        Act::SealApplied(case, id) => {
+            speaker.in_case(*case, Right::HoldCustody)?;
+            holding::sealed(state, speaker, *case, *id)
+        }
+        Act::SealBroken(case, id, d) => {
+            speaker.in_case(*case, Right::HoldCustody)?;
+            holding::unsealed(state, speaker, *case, *id, d)
         }
         _ => Ok(()),
     }
@@ -350,34 +366,8 @@ fn access_completed(state: &State, speaker: &Speaker<'_>, item: ItemId, d: &Acce
     if own && grant.item == item && !grant.completed { Ok(()) } else { Err(Refusal::Grant) }
 }
 
-fn transfer(state: &State, speaker: &Speaker<'_>, case: CaseId, step: TransferStep, r: &ItemRef) -> Decision {
-    let item = item_of(state, Some(case), r.item)?;
-    let actor = speaker.person()?;
-    match step {
-        TransferStep::Offered(to) => {
-            if item.custodian != actor {
-                return Err(Refusal::NotCustodian);
-            }
-            if to == actor {
-                return Err(Refusal::OfferToSelf);
-            }
-            if !state.case_permits(case, to, Right::HoldCustody) {
-                return Err(Refusal::Unknown("member of this case who may hold custody"));
-            }
-            if item.offer.is_some() { Err(Refusal::OfferPending) } else { Ok(()) }
-        }
-        TransferStep::Accepted | TransferStep::Declined => {
-            let offer = item.offer.ok_or(Refusal::NoSuchOffer)?;
-            if !r.offer.is_some_and(|named| offer.head.is(named)) {
-                return Err(Refusal::NoSuchOffer);
-            }
-            if offer.to == actor { Ok(()) } else { Err(Refusal::NotReceiver) }
-        }
-    }
-}
-
 /// An item that belongs to the case the statement names.
-fn item_of(state: &State, case: Option<CaseId>, item: ItemId) -> Result<&Item, Refusal> {
+pub(super) fn item_of(state: &State, case: Option<CaseId>, item: ItemId) -> Result<&Item, Refusal> {
     state.items.get(&item).filter(|found| Some(found.case) == case).ok_or(Refusal::Unknown("item"))
 }
 

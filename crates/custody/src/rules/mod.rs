@@ -6,6 +6,7 @@
 
 mod apply;
 mod decide;
+mod holding;
 mod log_key;
 mod rights;
 mod state;
@@ -26,6 +27,9 @@ use crate::statement::{Seen, Statement};
 /// Longest grant to read, from the time its author states: a day in milliseconds.
 pub const MAX_GRANT_MS: i64 = 24 * 60 * 60 * 1_000;
 
+/// Longest offer of custody, from the time its author states: ninety days in milliseconds.
+pub const MAX_OFFER_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
+
 /// Why an act is refused. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -34,7 +38,7 @@ pub enum Refusal {
     #[error("no role of yours permits this here (right: {})", .0.code())]
     NotPermitted(Right),
     /// Not the item's custodian.
-    #[error("only the item's present custodian may offer it")]
+    #[error("only the item's present custodian may offer, move, seal or unseal it, or recall the offer")]
     NotCustodian,
     /// Not the person to whom the offer was made.
     #[error("only the person to whom the offer was made may answer it")]
@@ -78,6 +82,21 @@ pub enum Refusal {
     /// Custody offered to its holder.
     #[error("an item cannot be offered to its own custodian")]
     OfferToSelf,
+    /// An offer that ends before it begins, or later than [`MAX_OFFER_MS`] after.
+    #[error("an offer waits at most ninety days from when it was made")]
+    OfferTooLong,
+    /// The offer ran out before it was accepted.
+    #[error("the offer ran out: ask the custodian to offer the item again")]
+    OfferExpired,
+    /// The offer has not run out.
+    #[error("the offer still waits for an answer")]
+    OfferWaits,
+    /// An item carries one seal at a time.
+    #[error("the item is sealed: record that its present seal was broken before the next one is put on")]
+    Sealed,
+    /// The seal named is not the one that is on the item.
+    #[error("the seal named is not the one that is on the item")]
+    NoSuchSeal,
     /// Class `restricted` needs sealing to persons.
     #[error(
         "class restricted is not supported yet: register the item as hash-only, the vault then takes no bytes"
@@ -152,6 +171,11 @@ impl Refusal {
             Self::OfferPending => "offer-pending",
             Self::NoSuchOffer => "no-such-offer",
             Self::OfferToSelf => "offer-to-self",
+            Self::OfferTooLong => "offer-too-long",
+            Self::OfferExpired => "offer-expired",
+            Self::OfferWaits => "offer-waits",
+            Self::Sealed => "sealed",
+            Self::NoSuchSeal => "no-such-seal",
             Self::RestrictedUnsupported => "restricted-unsupported",
             Self::HashOnly => "hash-only",
             Self::DigestMismatch => "digest-mismatch",
@@ -216,9 +240,13 @@ pub fn places(statement: &Statement, act: &Act) -> Vec<(Option<Sequence>, Option
         | Act::AccessGranted(case, id, _)
         | Act::AccessCompleted(case, id, _)
         | Act::Fixity(case, id, ..)
+        | Act::SealApplied(case, id)
+        | Act::SealBroken(case, id, _)
         | Act::AccessDenied(Some(case), Some(id), _) => vec![item(case, id)],
         Act::AccessDenied(None, ..) => vec![(Some(Sequence::Refusals), None)],
-        Act::Transfer(case, _, items) => items.iter().map(|r| item(case, &r.item)).collect(),
+        Act::Transfer(case, _, items) | Act::ItemMoved(case, items) => {
+            items.iter().map(|r| item(case, &r.item)).collect()
+        }
         Act::CorrectionNoted(..) => vec![match (statement.case, statement.item, statement.person) {
             (Some(case), Some(id), _) => item(&case, &id),
             (Some(case), None, _) => (None, Some(Sequence::Case(case))),
@@ -288,7 +316,7 @@ impl Footprint {
             }
             Act::AccessDenied(case, _, d) => self.add_person(d.person, *case),
             Act::AccessCompleted(_, _, d) => drop(self.grants.insert(d.grant)),
-            Act::Transfer(case, TransferStep::Offered(to), _) => self.add_person(*to, Some(*case)),
+            Act::Transfer(case, TransferStep::Offered(to, _), _) => self.add_person(*to, Some(*case)),
             Act::CorrectionNoted(_, d) => drop(self.seen.insert(Seen::Record(d.record))),
             Act::LogKeyRotated(d) => self.keys.extend(log_key::hash_of(&d.log_vkey)),
             Act::LogContinued(d) => self.keys.extend(log_key::hash_of(&d.log_vkey)),

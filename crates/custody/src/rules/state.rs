@@ -155,6 +155,8 @@ pub struct Item {
     pub head: StateHead,
     /// The offer that waits for an answer.
     pub offer: Option<Offer>,
+    /// What put on the seal that is on it.
+    pub seal: Option<StateHead>,
 }
 
 /// Content in the vault.
@@ -196,6 +198,8 @@ pub struct Offer {
     pub head: StateHead,
     /// Who takes over when accepting.
     pub to: PersonId,
+    /// Until when.
+    pub expires: Option<Timestamp>,
 }
 
 /// A grant to read an item.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says by failing")]
 
 mod decisions;
+mod holding;
 mod stays;
 
 use std::collections::BTreeMap;
@@ -172,7 +173,7 @@ impl Vault {
     }
 
     fn offer(&self, by: u128, to: u128, n: u128, seen: Digest) -> Statement {
-        let data = TransferOffered { to: person(to) }.to_data();
+        let data = TransferOffered { expires: None, to: person(to) }.to_data();
         let s = of_item(self.signed(by, Kind::TransferOffered, data), n);
         Statement { seen: Some(Seen::Record(seen)), purpose: Some("storage".parse().unwrap()), ..s }
     }

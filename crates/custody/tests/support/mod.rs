@@ -403,7 +403,7 @@ impl Vault {
 
     /// Offers items to somebody.
     pub fn offer(&mut self, by: &Person, to: &Person, case: CaseId, items: &[ItemId]) {
-        let mut d = draft(Kind::TransferOffered, TransferOffered { to: to.id }.to_data());
+        let mut d = draft(Kind::TransferOffered, TransferOffered { expires: None, to: to.id }.to_data());
         (d.case, d.purpose) = (Some(case), Some("examination"));
         self.about_items(&mut d, items, false);
         self.say(By::Own(by), d);

@@ -98,6 +98,7 @@ impl Exhibits {
                     exhibit.stored = Some(Stored { content, item, object: d.object, manifest: d.manifest });
                 }
             }
+            Act::Transfer(_, step, items) => notes.facts.transfers.count(*step, items.len() as u64),
             Act::Fixity(..) if statement.kind == Kind::FixityFailed => notes.facts.fixity_failures += 1,
             _ => {}
         }
@@ -113,6 +114,7 @@ impl Exhibits {
         notes: &mut Notes,
     ) -> Result<(), ReadError> {
         notes.facts.signers = replay.rules.signers(&identity.vault_key, &self);
+        notes.facts.custodians = replay.rules.custodians(&self);
         notes.facts.exhibits = self.all.len() as u64;
         let mut accounted = BTreeSet::new();
         let mut report = Vec::new();

@@ -12,6 +12,7 @@ mod exhibits;
 mod identity;
 mod log_keys;
 mod next;
+mod people;
 mod receipts;
 mod records;
 mod recoveries;

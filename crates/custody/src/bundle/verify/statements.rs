@@ -6,14 +6,13 @@ use super::Notes;
 use super::exhibits::Exhibits;
 use super::log_keys::Continuation;
 use super::next::next_line;
-use crate::act::{Act, BundleExported, KeyCheck, PublicKey};
+use crate::act::{Act, BundleExported};
 use crate::bundle::checks::Check;
 use crate::bundle::closure;
 use crate::bundle::findings::Code;
 use crate::bundle::layout::{OPENINGS, RECORDS};
 use crate::bundle::lines::OpeningLine;
 use crate::bundle::read::{Files, Lines, ReadError};
-use crate::bundle::report::Signer;
 use crate::bundle::timeline::Row;
 use crate::commitment::{FieldOpening, MAX_VALUE_BYTES};
 use crate::digest::{Digest, Domain};
@@ -21,7 +20,7 @@ use crate::envelope::{Envelope, PayloadType};
 use crate::id::{CaseId, Code as Name, KeyHash, PersonId};
 use crate::kind::Kind;
 use crate::record::{Record, Sequence};
-use crate::rules::{self, Admitted, Footprint, Refusal, State, Voucher};
+use crate::rules::{self, Admitted, Footprint, Refusal, State};
 use crate::statement::{Actor, Assurance, Seen, Statement};
 
 /// The name of the field of `bundle.exported` that names the recipient.
@@ -72,7 +71,7 @@ pub(super) struct Rules {
     acts: HashSet<[u8; 16]>,
     pending: Option<OpeningLine>,
     needed: BTreeSet<PersonId>,
-    signers: BTreeMap<KeyHash, Used>,
+    pub(super) signers: BTreeMap<KeyHash, Used>,
     withheld_grants: HashSet<Digest>,
     exported: Option<Exported>,
     /// What the last statement noted of an outsider's word.
@@ -82,8 +81,8 @@ pub(super) struct Rules {
 }
 
 #[derive(Debug)]
-struct Used {
-    statements: u64,
+pub(super) struct Used {
+    pub(super) statements: u64,
     last: u64,
 }
 
@@ -408,44 +407,6 @@ impl Rules {
             }
         }
         Ok(())
-    }
-
-    /// Everybody who signed, with the names that were disclosed.
-    pub(super) fn signers(&self, vault_key: &PublicKey, exhibits: &Exhibits) -> Vec<Signer> {
-        let signer = |(hash, used): (&KeyHash, &Used)| {
-            let key = self.state.keys.get(hash);
-            let actor = match key {
-                Some(key) => key.owner.to_string(),
-                None if *hash == vault_key.hash() => "vault".to_owned(),
-                None => "unknown".to_owned(),
-            };
-            Signer {
-                actor,
-                key: *hash,
-                name: exhibits.name(key.map(|key| key.owner)),
-                statements: used.statements,
-                vouched_by: key
-                    .map_or_else(|| "the fingerprint of record 0".to_owned(), |key| voucher(key, exhibits)),
-            }
-        };
-        self.signers.iter().map(signer).collect()
-    }
-}
-
-fn voucher(key: &rules::Key, exhibits: &Exhibits) -> String {
-    let how = match key.checked {
-        KeyCheck::InPerson => "in person",
-        KeyCheck::Voice => "by voice",
-        KeyCheck::None => "without any check",
-    };
-    match key.voucher {
-        Voucher::Vault => format!("vouched for by the vault itself, {how}"),
-        Voucher::Owner(_) => format!("vouched for by an earlier key of the same person, {how}"),
-        Voucher::Registrar(person, _) => {
-            let name = exhibits.name(Some(person));
-            let name = if name.is_empty() { person.to_string() } else { name };
-            format!("vouched for by registrar {name}, {how}")
-        }
     }
 }
 
