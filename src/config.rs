@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 /// Read when no file is named and it is there.
 pub const SYSTEM_FILE: &str = "/etc/custos/custos.toml";
+/// Read from the data directory when no other file is: what `custos init` was told there.
+const OWN_FILE: &str = "custos.toml";
 const DEFAULT_LISTEN: &str = "127.0.0.1:8443";
 const DEFAULT_DATA_DIR: &str = "custos-data";
 /// Far above any configuration.
@@ -91,6 +93,7 @@ pub struct Flags {
 /// The configuration of a vault's process.
 #[derive(Clone)]
 pub struct Config {
+    file: Option<PathBuf>,
     listen: Setting<SocketAddr>,
     data_dir: Setting<PathBuf>,
     database_url: Setting<String>,
@@ -141,7 +144,7 @@ impl Config {
     /// Puts together flags, environment, file and defaults.
     pub fn load(flags: &Flags, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let (path, file) = read_file(flags, env)?;
-        let layers = Layers { env, path };
+        let layers = Layers { env, path: path.clone() };
         let listen =
             layers.pick("CUSTOS_LISTEN", flags.listen.clone(), file.listen, || DEFAULT_LISTEN.into());
         let listen = listen.parse("listen", "an address and a port, such as 127.0.0.1:8443", |text| {
@@ -186,6 +189,7 @@ impl Config {
         let timestamp_hours =
             hours.parse("timestamp_hours", "a number of hours", |text| text.parse().ok())?;
         Ok(Self {
+            file: path,
             listen,
             data_dir,
             database_url,
@@ -198,6 +202,16 @@ impl Config {
             timestamp_roots,
             timestamp_hours,
         })
+    }
+
+    /// The file that was read.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// The file in the data directory, read where no other one is.
+    pub fn own_file(&self) -> PathBuf {
+        self.data_dir().join(OWN_FILE)
     }
 
     /// Where to serve HTTPS.
@@ -308,7 +322,10 @@ fn read_file(
 ) -> Result<(Option<PathBuf>, File), ConfigError> {
     let named = flags.config.clone().or_else(|| env("CUSTOS_CONFIG").map(PathBuf::from));
     let system = || Some(PathBuf::from(SYSTEM_FILE)).filter(|path| path.exists());
-    let Some(path) = named.or_else(system) else { return Ok((None, File::default())) };
+    let data_dir = flags.data_dir.clone().or_else(|| env("CUSTOS_DATA_DIR").map(PathBuf::from));
+    let own = data_dir.unwrap_or_else(|| DEFAULT_DATA_DIR.into()).join(OWN_FILE);
+    let own = || Some(own).filter(|path| path.exists());
+    let Some(path) = named.or_else(system).or_else(own) else { return Ok((None, File::default())) };
     let read = |source| ConfigError::Read { path: path.clone(), source };
     let malformed = |problem: String| ConfigError::Malformed { path: path.clone(), problem };
     if std::fs::metadata(&path).map_err(read)?.len() > MAX_FILE_BYTES {

@@ -1,6 +1,6 @@
 //! `custos init`
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{BufRead, IsTerminal as _, Write};
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::args::Server;
 use super::failure::{Exit, Failure};
 use super::files::{new_passphrase, secret_from};
+use super::outsiders::Outsiders;
 use super::{Global, Out, kit};
 use crate::app::setup::{self, InitOptions};
 use crate::client::{now, secret};
@@ -34,6 +35,11 @@ pub(super) struct Args {
     /// Take sample data only, for ever: everybody can see so, and no recovery kit is asked for
     #[arg(long)]
     samples_only: bool,
+    /// Ask nothing, also on a terminal: what no flag says is left out, or is an error where the vault needs it
+    #[arg(long)]
+    no_input: bool,
+    #[command(flatten)]
+    outsiders: Outsiders,
     #[command(flatten)]
     server: Server,
 }
@@ -45,22 +51,26 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         return Err(Failure::new(format!("there is a vault in {}", config.data_dir().display()))
             .hint("choose another directory with --data-dir DIR, or serve this one: custos serve"));
     }
+    let asks = !args.no_input && std::io::stdin().is_terminal();
     let options = InitOptions {
-        org_name: answer(args.org.as_ref(), "--org", "name of the organisation that runs the vault")?,
-        admin_name: answer(args.admin.as_ref(), "--admin", "name of the first administrator")?,
-        passphrase: passphrase(args)?,
+        org_name: answer(args.org.as_ref(), asks, "--org", "name of the organisation that runs the vault")?,
+        admin_name: answer(args.admin.as_ref(), asks, "--admin", "name of the first administrator")?,
+        passphrase: passphrase(args, asks)?,
         samples_only: args.samples_only,
     };
+    let outsiders = outsiders(&config, args, asks)?;
     let keys = provider(options.passphrase.clone());
     let report = setup::init(&config, options).await?;
     secret::write(&token_file, &report.token)?;
     let (made, recovery) = recovery_kit(&config, args, keys.as_ref()).await;
+    let configured = outsiders.configure(&config)?;
+    let confirmed = configured.as_ref().map_or_else(String::new, |lines| format!("\n\n{}", lines.told()));
     let shown = json!({
         "fingerprint": report.fingerprint, "tls_fingerprint": report.tls_fingerprint,
         "log_vkey": report.log_vkey, "log_origin": report.origin, "origin": config.origin(),
         "admin_person": report.admin_person, "token_file": token_file, "data_dir": config.data_dir(),
         "samples_only": args.samples_only, "recovery_file": made.as_ref().map(|made| &made.file),
-        "recovery_sheet": made.as_ref().map(|made| &made.sheet),
+        "recovery_sheet": made.as_ref().map(|made| &made.sheet), "configuration": configured,
     });
     out.result(&shown, |_| {
         format!(
@@ -70,7 +80,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     });
     out.say(&format!(
         "\nWrite both fingerprints on paper: whoever checks a bundle, or signs in, compares them.\n\
-         Back up {} apart from the database: without the keys nothing can be opened.\n\n{recovery}\n\nNext:\n  \
+         Back up {} apart from the database: without the keys nothing can be opened.\n\n{recovery}{confirmed}\n\nNext:\n  \
          custos serve --data-dir {}\n  custos login {} --fingerprint {} \\\n    --vault-fingerprint {} \\\n    \
          --token-file {}\n  custos key enroll --checked in-person\n\nThe last line is your word that you saw the \
          administrator make the key; leave --checked away if nobody looked.",
@@ -82,6 +92,13 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         token_file.display(),
     ));
     Ok(Exit::Valid)
+}
+
+/// Who confirms the log from outside. A vault for samples needs nobody's word, and is not asked about it.
+fn outsiders(config: &Config, args: &Args, asks: bool) -> Result<Outsiders, Failure> {
+    let (mut answers, mut questions) = (std::io::stdin().lock(), std::io::stderr());
+    let terminal: (&mut dyn BufRead, &mut dyn Write) = (&mut answers, &mut questions);
+    args.outsiders.settled(config, (asks && !args.samples_only).then_some(terminal))
 }
 
 /// The kit of a new vault, and what to say about it. The vault is there whether a kit could be made or not, and what it
@@ -99,28 +116,29 @@ async fn recovery_kit(config: &Config, args: &Args, keys: &dyn KeyProvider) -> (
     }
 }
 
-fn passphrase(args: &Args) -> Result<Option<Zeroizing<String>>, Failure> {
+fn passphrase(args: &Args, asks: bool) -> Result<Option<Zeroizing<String>>, Failure> {
     match (&args.passphrase_file, args.keys.as_str()) {
         (Some(file), _) => Ok(Some(secret_from(file, "passphrase")?)),
+        (None, "passphrase") if !asks => Err(Failure::usage("a passphrase is needed and nobody is asked")
+            .hint("put it into a file with mode 0600: --passphrase-file FILE")),
         (None, "passphrase") => Ok(Some(new_passphrase("passphrase of the vault's keys: ")?)),
         (None, _) => Ok(None),
     }
 }
 
 /// What a flag says, or else somebody on the terminal.
-fn answer(flag: Option<&String>, name: &str, question: &str) -> Result<String, Failure> {
+fn answer(flag: Option<&String>, asks: bool, name: &str, question: &str) -> Result<String, Failure> {
     if let Some(value) = flag {
         return Ok(value.clone());
     }
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
+    if !asks {
         return Err(Failure::usage(format!("{name} is missing")).hint(format!("{name} NAME: the {question}")));
     }
     let cannot = |error: std::io::Error| Failure::new("cannot ask on this terminal").because(&error);
     let mut terminal = std::io::stderr();
     terminal.write_all(format!("{question}: ").as_bytes()).and_then(|()| terminal.flush()).map_err(cannot)?;
     let mut line = String::new();
-    stdin.read_line(&mut line).map_err(cannot)?;
+    std::io::stdin().read_line(&mut line).map_err(cannot)?;
     let line = line.trim().to_owned();
     if line.is_empty() { Err(Failure::usage("nothing was entered")) } else { Ok(line) }
 }

@@ -21,6 +21,7 @@ pub(crate) mod log;
 pub(crate) mod login;
 mod org;
 mod output;
+mod outsiders;
 pub(crate) mod person;
 mod progress;
 mod put;

@@ -2,7 +2,7 @@
 
 #[path = "../../crates/custody/tests/timestamp/authority.rs"]
 #[allow(dead_code, reason = "the tests of the core use more of it")]
-mod openssl;
+pub(crate) mod openssl;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

@@ -3,6 +3,7 @@
 mod demo;
 mod fake;
 mod flow;
+mod init;
 mod lies;
 mod log;
 mod program;
