@@ -14,6 +14,7 @@ crate::on_both_engines! {
     a_checkpoint_is_published_once_the_quorum_has_cosigned_it
     without_the_quorum_the_checkpoint_before_stays_and_an_alarm_is_raised
     a_vault_that_was_started_again_learns_what_its_witnesses_know
+    a_witness_that_another_process_was_faster_with_is_no_trouble
     a_witness_that_has_seen_more_stops_publishing
     a_witness_that_has_seen_another_history_stops_publishing
     what_is_no_cosignature_counts_for_nothing
@@ -87,6 +88,30 @@ async fn a_vault_that_was_started_again_learns_what_its_witnesses_know(engine: E
     assert_eq!(again.status.borrow().published.as_ref().unwrap().size, first, "what was published stays");
     again.published(&office, size, true).await;
     assert_eq!(witness.known().asked, [(0, size), (first, size)]);
+}
+
+async fn a_witness_that_another_process_was_faster_with_is_no_trouble(engine: Engine) {
+    let office = Office::new(engine).await;
+    let witness = Witness::new(41).await;
+    let mut running = publish(&office, 1, &[&witness]).await;
+    running.published(&office, office.world.size().await, true).await;
+    let received = witness.known().received;
+    let gate = witness.gate.write().await;
+    let smaller = office.grow(1).await;
+    while witness.known().received == received {
+        tokio::task::yield_now().await;
+    }
+    // The question is under way; before it is answered, the log grows and another process has the witness cosign that.
+    let size = office.grow(2).await;
+    let head = office.world.ground.store.read().await.unwrap().log_head().await.unwrap().unwrap();
+    witness.known().latest = Some(Head { size, root: head.frontier.root() });
+    witness.known().asked.clear();
+    drop(gate);
+    assert_eq!(running.published(&office, size, true).await.size(), size);
+    let status = running.status.borrow().clone();
+    assert_eq!(witness.known().asked.first().map(|(_, asked)| *asked), Some(smaller));
+    assert_eq!(status.counts.quorums_missed, 0, "{status:?}");
+    assert!(status.alarms().is_empty() && status.witnesses[0].trouble.is_none(), "{status:?}");
 }
 
 async fn a_witness_that_has_seen_more_stops_publishing(engine: Engine) {

@@ -7,6 +7,7 @@ use custody::witness::{AddCheckpoint, Answer, Head, decide};
 use ed25519_dalek::SigningKey;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::RwLock;
 
 /// How it behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub(crate) struct Known {
     pub(crate) latest: Option<Head>,
     /// Old size and size of each request.
     pub(crate) asked: Vec<(u64, u64)>,
+    /// How many requests have come.
+    pub(crate) received: u64,
 }
 
 /// A running witness; it ends with the test.
@@ -39,6 +42,8 @@ pub(crate) struct Known {
 pub(crate) struct Witness {
     pub(crate) name: String,
     pub(crate) url: String,
+    /// While somebody writes here, requests wait.
+    pub(crate) gate: Arc<RwLock<()>>,
     key: SigningKey,
     known: Arc<Mutex<Known>>,
 }
@@ -48,10 +53,11 @@ impl Witness {
     pub(crate) async fn new(seed: u8) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/below", listener.local_addr().unwrap());
-        let known = Known { manner: Manner::Sound, latest: None, asked: Vec::new() };
+        let known = Known { manner: Manner::Sound, latest: None, asked: Vec::new(), received: 0 };
         let witness = Self {
             name: format!("witness.example/w{seed}"),
             url,
+            gate: Arc::default(),
             key: SigningKey::from_bytes(&[seed; 32]),
             known: Arc::new(Mutex::new(known)),
         };
@@ -81,6 +87,8 @@ impl Witness {
 
     async fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
         let (head, body) = request(&mut stream).await?;
+        self.known().received += 1;
+        let _open = self.gate.read().await;
         let manner = self.known().manner.clone();
         let answer = match manner {
             Manner::Silent => return std::future::pending().await,
