@@ -15,6 +15,7 @@
 //! alarms ([`Status::alarms`]).
 
 mod lost;
+mod roots;
 mod start;
 mod stored;
 mod witness;

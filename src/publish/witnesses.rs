@@ -8,9 +8,10 @@ use custody::note::{NoteError, SignedNote};
 use custody::policy::{MAX_POLICY_LEN, Policy, PolicyError};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use reqwest::{Certificate, Url};
+use reqwest::Url;
 use tokio::time::Instant;
 
+use super::roots::trusting;
 use super::witness::{AskError, Question, Witness};
 use super::{Stop, WitnessStatus};
 use crate::outside;
@@ -62,9 +63,27 @@ pub enum WitnessesError {
     /// The witnesses that have an address can never be enough.
     #[error("the witnesses that have an address are not enough for the quorum")]
     Unreachable,
-    /// The certificates are not PEM, or TLS cannot be set up.
+    /// The file of certificates is not PEM.
+    #[error("{path} is not the PEM file expected")]
+    Pem {
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
+    /// The file of certificates holds none, or one that cannot be used.
+    #[error("{path} has no certificates that could be trusted")]
+    Roots {
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// HTTP cannot be set up.
     #[error("the connection to witnesses cannot be set up")]
-    Tls(#[source] reqwest::Error),
+    Http(#[source] reqwest::Error),
 }
 
 /// What came of asking once.
@@ -81,7 +100,7 @@ pub(super) enum Round {
 
 impl Witnesses {
     /// Reads a policy (C2SP tlog-policy) and, where given, the certificates that its witnesses' HTTPS is trusted by,
-    /// instead of the system's.
+    /// instead of the system's: of authorities, or of the witnesses themselves.
     pub fn load(policy: &Path, roots: Option<&Path>) -> Result<Self, WitnessesError> {
         let bytes = read(policy, MAX_POLICY_LEN as u64)?;
         let malformed = |source| WitnessesError::Policy { path: policy.to_owned(), source };
@@ -89,9 +108,9 @@ impl Witnesses {
         let mut http = outside::client(PATIENCE);
         if let Some(roots) = roots {
             let pem = read(roots, MAX_ROOTS_LEN)?;
-            http = http.tls_certs_only(Certificate::from_pem_bundle(&pem).map_err(WitnessesError::Tls)?);
+            http = http.tls_backend_preconfigured(trusting(roots, &pem)?);
         }
-        Self::new(policy, http.build().map_err(WitnessesError::Tls)?)
+        Self::new(policy, http.build().map_err(WitnessesError::Http)?)
     }
 
     fn new(policy: Policy, http: reqwest::Client) -> Result<Self, WitnessesError> {

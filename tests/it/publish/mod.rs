@@ -3,6 +3,7 @@
 mod beyond;
 mod oracles;
 mod real;
+mod secure;
 pub(crate) mod service;
 mod set_back;
 mod store;

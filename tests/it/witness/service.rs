@@ -14,6 +14,7 @@ const LOG: &str = "vault.example.org/custos/1";
 /// A witness's directory, and the process that serves it.
 pub(crate) struct Service {
     root: PathBuf,
+    how: Vec<String>,
     process: std::process::Child,
     pub(crate) base: String,
     pub(crate) vkey: VerifierKey,
@@ -22,21 +23,38 @@ pub(crate) struct Service {
 impl Service {
     /// Makes a witness that follows `logs`, and serves it over plain HTTP.
     pub(crate) fn new(root: &Path, name: &str, logs: &[&VerifierKey]) -> Self {
+        Self::make(root, name, logs, vec!["--plain-http".to_owned()])
+    }
+
+    /// The same over HTTPS, with certificate and key, or a certificate that the witness makes for itself.
+    pub(crate) fn with_tls(
+        root: &Path,
+        name: &str,
+        logs: &[&VerifierKey],
+        tls: Option<(&Path, &Path)>,
+    ) -> Self {
+        let files = tls.map(|(cert, key)| [("--tls-cert", cert), ("--tls-key", key)]);
+        let files = files.into_iter().flatten();
+        let how = files.flat_map(|(flag, file)| [flag.to_owned(), file.display().to_string()]);
+        Self::make(root, name, logs, how.collect())
+    }
+
+    fn make(root: &Path, name: &str, logs: &[&VerifierKey], how: Vec<String>) -> Self {
         let dir = root.to_str().unwrap();
         let made = custos(&["--json", "witness", "init", dir, "--name", name]);
         assert!(made["vkey"].as_str().unwrap().starts_with(name));
         for log in logs {
             assert_eq!(custos(&["--json", "witness", "add", dir, &log.to_string()])["new"], true);
         }
-        let (process, base, vkey) = serve(root);
-        Self { root: root.to_owned(), process, base, vkey }
+        let (process, base, vkey) = serve(root, &how);
+        Self { root: root.to_owned(), how, process, base, vkey }
     }
 
     /// `kill -9`, and a new process over the same directory.
     pub(crate) fn killed(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
-        (self.process, self.base, self.vkey) = serve(&self.root);
+        (self.process, self.base, self.vkey) = serve(&self.root, &self.how);
     }
 
     /// What the witness says of the logs that it follows.
@@ -58,25 +76,18 @@ impl Drop for Service {
     }
 }
 
-fn serve(root: &Path) -> (std::process::Child, String, VerifierKey) {
+fn serve(root: &Path, how: &[String]) -> (std::process::Child, String, VerifierKey) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_custos"))
-        .args([
-            "--json",
-            "--quiet",
-            "witness",
-            "serve",
-            root.to_str().unwrap(),
-            "--listen",
-            "127.0.0.1:0",
-            "--plain-http",
-        ])
+        .args(["--json", "--quiet", "witness", "serve", root.to_str().unwrap(), "--listen", "127.0.0.1:0"])
+        .args(how)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let output = process.stdout.take().unwrap();
     let bound: Value = serde_json::Deserializer::from_reader(output).into_iter().next().unwrap().unwrap();
-    let base = format!("http://{}", bound["addr"].as_str().unwrap());
+    let scheme = if bound["tls_fingerprint"].is_null() { "http" } else { "https" };
+    let base = format!("{scheme}://{}", bound["addr"].as_str().unwrap());
     (process, base, bound["vkey"].as_str().unwrap().parse().unwrap())
 }
 
