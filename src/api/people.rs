@@ -25,6 +25,9 @@ wire! {
         name: Option<String>,
         /// Roles in the vault.
         roles: Vec<String>,
+        /// Whether nothing that the person says counts.
+        #[serde(default)]
+        suspended: bool,
         /// Enrolled keys.
         keys: Vec<PersonKey>,
     }

@@ -119,6 +119,7 @@ impl App {
             org: person.org.to_string(),
             name: names.remove(&id),
             roles: person.roles.iter().map(code).collect(),
+            suspended: person.suspended.is_some(),
             keys: keys.remove(&id).unwrap_or_default(),
         };
         Ok(rows.into_iter().map(view).collect())

@@ -17,7 +17,7 @@ use super::refuse::Place;
 use super::{App, AppError, wire};
 use crate::api;
 use crate::sequencer::{Attachments, Submission, SubmissionError, SubmitError};
-use crate::store::StoreError;
+use crate::store::{Change, StoreError};
 
 /// What commits together with a statement.
 #[derive(Debug, Default)]
@@ -146,9 +146,7 @@ impl App {
     }
 
     async fn sign_and_submit(&self, composed: Composed, with: With) -> Result<Vec<Receipt>, AppError> {
-        let submission =
-            self.submission(self.signed(&composed), &composed.statement, &composed.openings, with).await?;
-        Ok(self.sequencer.submit(submission).await?)
+        self.submit(self.signed(&composed), &composed.statement, &composed.openings, with).await
     }
 
     /// A composed statement, signed by the vault and ready to submit.
@@ -170,7 +168,11 @@ impl App {
         with: With,
     ) -> Result<Vec<Receipt>, AppError> {
         let submission = self.submission(envelope, statement, openings, with).await?;
-        Ok(self.sequencer.submit(submission).await?)
+        let receipts = self.sequencer.submit(submission).await?;
+        if let (Kind::PersonSuspended, Some(person)) = (statement.kind, statement.person) {
+            self.end_readings_of(person).await?;
+        }
+        Ok(receipts)
     }
 
     async fn submission(
@@ -192,6 +194,9 @@ impl App {
         }
         check_openings(&statement.op_id, &statement.fields, openings)?;
         let mut attach = with.attach;
+        if let Act::PersonSuspended(person, _) = act {
+            attach.changes.push(Change::RevokeTokens { person, now: self.clock.now() });
+        }
         self.seal_fields(statement, &act, openings, &mut attach).await?;
         Ok(Submission::new(envelope, attach)?)
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use custody::act::{AccessCompleted, AccessOutcome};
+use custody::id::PersonId;
 use custody::kind::Kind;
 use custody::statement::{ItemRef, Seen};
 use futures_util::StreamExt as _;
@@ -39,6 +40,14 @@ impl App {
             }
         }
         Ok(count)
+    }
+
+    /// Ends what is being sent to a person, in the middle; that it ended is recorded when the grants run out.
+    pub(super) async fn end_readings_of(&self, person: PersonId) -> Result<(), AppError> {
+        for (record, _) in self.store.read().await?.open_grants_of(person).await? {
+            self.sent.close(&record);
+        }
+        Ok(())
     }
 
     /// Records that offers of custody ran out without an answer, one statement a case. Returns how many offers.

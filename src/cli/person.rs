@@ -1,11 +1,11 @@
 //! `custos person`
 
-use custody::act::{PersonRegistered, RoleChange, VaultRole};
-use custody::id::{OrgId, PersonId};
+use custody::act::{PersonRegistered, PersonSuspended, RoleChange, VaultRole};
+use custody::id::{Code, OrgId, PersonId};
 use custody::kind::Kind;
 use serde_json::json;
 
-use super::args::code;
+use super::args::{code, fields, parse_field};
 use super::failure::{Exit, Failure};
 use super::table::table;
 use super::{Global, Out, session};
@@ -27,6 +27,26 @@ pub(super) enum Action {
     },
     /// Every person
     List,
+    /// End somebody's tokens, keys and readings at once: oneself, a colleague of one's organisation, or as administrator
+    /// or registrar anybody
+    Suspend {
+        /// Whom
+        person: PersonId,
+        /// Why, a code such as loss or duress
+        #[arg(long, value_name = "CODE")]
+        purpose: Option<Code>,
+        /// Record from which on it is not sure who spoke: whatever the person said since then is reported as suspect
+        #[arg(long, value_name = "INDEX")]
+        suspect_from: Option<u64>,
+        /// Facts about it: notes=…
+        #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
+        fields: Vec<(Code, String)>,
+    },
+    /// Let somebody speak again who was suspended; it takes a new invitation to come back in
+    Restore {
+        /// Whom
+        person: PersonId,
+    },
     /// Give a role in the vault
     Grant {
         /// Whom
@@ -56,10 +76,25 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             out.result(&persons, |persons| {
                 let row = |p: &crate::api::Person| {
                     let valid = p.keys.iter().filter(|key| key.revoked.is_none()).count();
-                    [p.id.clone(), p.name.clone().unwrap_or_default(), p.roles.join(" "), valid.to_string()]
+                    let suspended = if p.suspended { "suspended" } else { "" };
+                    let name = p.name.clone().unwrap_or_default();
+                    [p.id.clone(), name, p.roles.join(" "), valid.to_string(), suspended.to_owned()]
                 };
-                table(["id", "name", "roles", "keys"], &persons.iter().map(row).collect::<Vec<_>>())
+                table(["id", "name", "roles", "keys", ""], &persons.iter().map(row).collect::<Vec<_>>())
             });
+        }
+        Action::Suspend { person, purpose, suspect_from, fields: given } => {
+            let data = PersonSuspended { suspect_from: *suspect_from }.to_data();
+            let ask = Ask::new(Kind::PersonSuspended, new_op_id()).person(*person).data(data);
+            let ask = ask.fields(fields(given)?);
+            let ask = if let Some(purpose) = purpose { ask.purpose(purpose.clone()) } else { ask };
+            session::client(global)?.say(&ask).await?;
+            out.result(&json!({ "person": person, "suspended": true }), |_| String::new());
+        }
+        Action::Restore { person } => {
+            let ask = Ask::new(Kind::PersonRestored, new_op_id()).person(*person);
+            session::client(global)?.say(&ask).await?;
+            out.result(&json!({ "person": person, "suspended": false }), |_| String::new());
         }
         Action::Grant { person, role } => {
             change(&session::client(global)?, Kind::RoleGranted, *person, *role).await?;

@@ -136,6 +136,14 @@ pub const TABLE: &[Row] = &[
     ),
     ("not-receiver", 403, "Not the receiver", "only the person named in the offer may answer it"),
     (
+        "actor-suspended",
+        403,
+        "Suspended",
+        "an administrator or registrar restores you, once it is sure who you are",
+    ),
+    ("person-suspended", 409, "The person is suspended", "restore the person first"),
+    ("not-suspended", 409, "The person is not suspended", "nothing is to be restored"),
+    (
         "key-not-valid",
         403,
         "The key does not count",

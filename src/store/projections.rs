@@ -79,13 +79,14 @@ fn vault_row(vault: &Vault) -> [Value; 8] {
     ]
 }
 
-fn person(id: &PersonId, person: &Person) -> [Value; 5] {
+fn person(id: &PersonId, person: &Person) -> [Value; 6] {
     [
         Value::text(id),
         Value::text(person.org),
         codes(&person.roles),
         Value::uint(person.memberships),
         Value::uint(person.keys),
+        Value::opt_uint(person.suspended),
     ]
 }
 

@@ -108,6 +108,7 @@ pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (6, "append", include_str!("../../migrations/sqlite/0006_append.sql")),
     (7, "log_keys", include_str!("../../migrations/sqlite/0007_log_keys.sql")),
     (8, "custody", include_str!("../../migrations/sqlite/0008_custody.sql")),
+    (9, "suspension", include_str!("../../migrations/sqlite/0009_suspension.sql")),
 ];
 pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../migrations/postgres/0001_spine.sql")),
@@ -118,6 +119,7 @@ pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (6, "append", include_str!("../../migrations/postgres/0006_append.sql")),
     (7, "log_keys", include_str!("../../migrations/postgres/0007_log_keys.sql")),
     (8, "custody", include_str!("../../migrations/postgres/0008_custody.sql")),
+    (9, "suspension", include_str!("../../migrations/postgres/0009_suspension.sql")),
 ];
 
 // What tables there are: name, column, type, place in the primary key (0: none), in the order of the columns.
@@ -272,12 +274,12 @@ fixed {
         subject_keys GROUP BY kek)";
 
     ALL_ORGS "orgs" "SELECT id, stmt FROM orgs ORDER BY id";
-    PERSONS_PAGE "persons" "SELECT id, org, roles, memberships, keys FROM persons WHERE id > $1 ORDER BY id \
+    PERSONS_PAGE "persons" "SELECT id, org, roles, memberships, keys, suspended FROM persons WHERE id > $1 ORDER BY id \
         LIMIT $2";
     KEYS_PAGE "keys" "SELECT hash, owner, public, enrolled, revoked, suspect_from, voucher, checked, \
         unproven FROM keys WHERE hash > $1 ORDER BY hash LIMIT $2";
     // The roles that carry the right to vouch, as the rules have them.
-    VOUCHERS "persons" "SELECT id, org, roles, memberships, keys FROM persons WHERE ' ' || roles || ' ' LIKE \
+    VOUCHERS "persons" "SELECT id, org, roles, memberships, keys, suspended FROM persons WHERE ' ' || roles || ' ' LIKE \
         '% registrar %'";
     CASES_PAGE "cases" "SELECT id, items FROM cases WHERE id > $1 ORDER BY id LIMIT $2";
     MEMBERS_PAGE "members" "SELECT case_id, person, roles FROM members WHERE case_id > $1 OR (case_id = $1 \
@@ -300,6 +302,8 @@ fixed {
     CUSTODY_HELD "items" "SELECT case_id, custodian, COUNT(*) FROM items GROUP BY case_id, custodian";
     CUSTODY_OFFERED "items" "SELECT case_id, offer_to, COUNT(*) FROM items WHERE offer_to IS NOT NULL GROUP BY \
         case_id, offer_to";
+    GRANTS_OPEN_OF "grants" "SELECT record, item, person, expires, completed FROM grants WHERE NOT completed \
+        AND person = $1";
     GRANTS_EXPIRED "grants" "SELECT record, item, person, expires, completed FROM grants WHERE NOT completed \
         AND expires < $1 ORDER BY expires LIMIT $2";
 
@@ -369,7 +373,7 @@ keyed {
         stmt, name";
 
     ORGS "orgs" 1 "SELECT id, stmt FROM orgs WHERE id IN ({list})";
-    PERSONS "persons" 1 "SELECT id, org, roles, memberships, keys FROM persons WHERE id IN ({list})";
+    PERSONS "persons" 1 "SELECT id, org, roles, memberships, keys, suspended FROM persons WHERE id IN ({list})";
     KEYS "keys" 1 "SELECT hash, owner, public, enrolled, revoked, suspect_from, voucher, checked, \
         unproven FROM keys WHERE hash IN ({list})";
     KEYS_OF_OWNERS "keys" 1 "SELECT hash, owner, public, enrolled, revoked, suspect_from, voucher, checked, \
@@ -420,9 +424,9 @@ inserts {
     INSERT_FORMER_LOG_KEYS "former_log_keys" ["last_size BIGINT" "vkey TEXT"] "";
     INSERT_ORGS "orgs" ["id TEXT" "stmt BYTEA"] "";
     UPSERT_PERSONS "persons" [
-        "id TEXT" "org TEXT" "roles TEXT" "memberships BIGINT" "keys BIGINT"
+        "id TEXT" "org TEXT" "roles TEXT" "memberships BIGINT" "keys BIGINT" "suspended BIGINT"
     ] "ON CONFLICT (id) DO UPDATE SET org = excluded.org, roles = excluded.roles, memberships = \
-        excluded.memberships, keys = excluded.keys";
+        excluded.memberships, keys = excluded.keys, suspended = excluded.suspended";
     UPSERT_KEYS "keys" [
         "hash BYTEA" "owner TEXT" "public BYTEA" "enrolled BIGINT" "revoked BIGINT" "suspect_from BIGINT"
         "voucher TEXT" "checked TEXT" "unproven BOOLEAN"

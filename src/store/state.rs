@@ -196,8 +196,13 @@ pub(super) fn org(row: &Row) -> Result<(OrgId, Digest), StoreError> {
 }
 
 pub(super) fn person(row: &Row) -> Result<(PersonId, Person), StoreError> {
-    let person =
-        Person { org: row.parse(1)?, roles: row.codes(2)?, memberships: row.uint(3)?, keys: row.uint(4)? };
+    let person = Person {
+        org: row.parse(1)?,
+        roles: row.codes(2)?,
+        memberships: row.uint(3)?,
+        keys: row.uint(4)?,
+        suspended: row.opt_uint(5)?,
+    };
     Ok((row.parse(0)?, person))
 }
 

@@ -18,8 +18,9 @@ pub use types::{
     AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AnchorKind, AnchorNoted, BundleCompleted,
     BundleExported, CaseOpened, CaseRole, Class, ClockFault, ContentReceived, CorrectionNoted, FixityChecked,
     HexError, ItemClassified, ItemRegistered, KeyCheck, KeyEnrolled, KeyRevoked, LogAnchor, LogContinued,
-    LogKeyRotated, MAX_ANCHOR_BYTES, MemberChange, ObjectId, OrgRegistered, PersonRegistered, PublicKey,
-    RecoveryNoted, RoleChange, SealBroken, TransferAnswered, TransferOffered, VaultCreated, VaultRole,
+    LogKeyRotated, MAX_ANCHOR_BYTES, MemberChange, ObjectId, OrgRegistered, PersonRegistered,
+    PersonSuspended, PublicKey, RecoveryNoted, RoleChange, SealBroken, TransferAnswered, TransferOffered,
+    VaultCreated, VaultRole,
 };
 
 /// What is done, typed.
@@ -31,6 +32,10 @@ pub enum Act {
     OrgRegistered(OrgRegistered),
     /// A person is entered.
     PersonRegistered(PersonId, PersonRegistered),
+    /// Nothing that a person says counts any more.
+    PersonSuspended(PersonId, PersonSuspended),
+    /// It counts again.
+    PersonRestored(PersonId),
     /// A person gets a role in the vault.
     RoleGranted(PersonId, RoleChange),
     /// A person loses a role in the vault.
@@ -129,6 +134,11 @@ impl Act {
             Kind::LogContinued => Self::LogContinued(data(s)?),
             Kind::BundleCompleted => Self::BundleCompleted(data(s)?),
             Kind::PersonRegistered => Self::PersonRegistered(person(s)?, data(s)?),
+            Kind::PersonSuspended => Self::PersonSuspended(person(s)?, data(s)?),
+            Kind::PersonRestored => {
+                no_data(s)?;
+                Self::PersonRestored(person(s)?)
+            }
             Kind::RoleGranted => Self::RoleGranted(person(s)?, data(s)?),
             Kind::RoleRevoked => Self::RoleRevoked(person(s)?, data(s)?),
             Kind::KeyEnrolled => Self::KeyEnrolled(person(s)?, data(s)?),

@@ -111,8 +111,8 @@ kinds! {
     AnchorNoted        "anchor.noted"        Vault   System         Never    Never    plain yes;
     BundleCompleted    "bundle.completed"    Vault   System         Never    Never    plain yes;
     PersonRegistered   "person.registered"   Person  Person         Never    Never    plain yes;
-    PersonSuspended    "person.suspended"    Person  Person         Never    Optional plain later;
-    PersonRestored     "person.restored"     Person  Person         Never    Optional plain later;
+    PersonSuspended    "person.suspended"    Person  Person         Never    Optional plain yes;
+    PersonRestored     "person.restored"     Person  OwnKey         Never    Optional plain yes;
     RoleGranted        "role.granted"        Person  Person         Never    Never    plain yes;
     RoleRevoked        "role.revoked"        Person  Person         Never    Never    plain yes;
     KeyEnrolled        "key.enrolled"        Person  Person         Never    Never    plain yes;

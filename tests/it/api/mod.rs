@@ -13,6 +13,7 @@ mod refused;
 pub(crate) mod spine;
 mod statements;
 mod stays;
+mod suspension;
 mod tiles;
 mod transfers;
 

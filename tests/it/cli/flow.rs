@@ -227,7 +227,7 @@ fn evidence_goes_in_is_read_changes_hands_and_comes_out() {
 fn only_members_and_only_own_keys() {
     let vault = Vault::serve();
     let ida = vault.person("ida", &["investigator"]);
-    vault.person("eve", &[]);
+    let eve = vault.person("eve", &[]);
     let open = ["case", "open", "--title", "A case", "--type", "sample", "--jurisdiction", "xx"];
     let case = vault.ok("ida", &open);
     let case = text(&case["case"]);
@@ -250,6 +250,15 @@ fn only_members_and_only_own_keys() {
     vault.ok("ida", &["key", "enroll"]);
     vault.ok("ida", &["key", "revoke", &first]);
     vault.ok("ida", &["case", "add-member", case, &ida, "custodian"]);
+    // One act ends everything at once; who comes back needs another token.
+    let suspend = ["person", "suspend", &ida, "--purpose", "loss", "--suspect-from", "3"];
+    assert_eq!(vault.code("eve", &suspend), 6, "no colleague");
+    vault.ok("admin", &suspend);
+    assert_eq!(vault.code("ida", &["case", "list"]), 6);
+    vault.ok("admin", &["person", "restore", &ida]);
+    assert_eq!(vault.code("ida", &["case", "list"]), 6);
+    vault.ok("eve", &["person", "suspend", &eve]);
+    assert_eq!(vault.code("eve", &["case", "list"]), 6);
 }
 
 #[test]

@@ -47,6 +47,12 @@ data! {
         /// The person's organisation.
         org: OrgId,
     }
+    /// Data of `person.suspended`.
+    PersonSuspended {
+        /// Log index from which on whatever the person said is suspect, if anything.
+        #[serde(default, deserialize_with = "present_uint", skip_serializing_if = "Option::is_none")]
+        suspect_from: Option<u64>,
+    }
     /// Data of `role.granted` and `role.revoked`.
     RoleChange {
         /// The role.

@@ -114,7 +114,7 @@ findings! {
         "Something recorded was left out of the bundle on purpose; digest and records stand in for it."
         "Ask for it, if you are entitled to it.";
     KeySuspect "key-suspect" Incomplete
-        "A key was reported as out of its owner's hands; what it signed in that time is doubtful."
+        "A key or a person was reported as in other hands; what was said in that time is doubtful."
         "Ask the owner about each act listed.";
     KeyUnproven "key-unproven" Incomplete
         "Nobody who knew the person vouched for the key that the person used."

@@ -48,6 +48,8 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
             }
         }
         Act::PersonRegistered(..)
+        | Act::PersonSuspended(..)
+        | Act::PersonRestored(_)
         | Act::RoleGranted(..)
         | Act::RoleRevoked(..)
         | Act::KeyEnrolled(..)
@@ -81,10 +83,15 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
 fn apply_to_person(state: &mut State, statement: &Statement, act: &Act, admitted: &Admitted<'_>) {
     match act {
         Act::PersonRegistered(person, d) => {
-            let new = Person { org: d.org, roles: BTreeSet::new(), memberships: 0, keys: 0 };
+            let new = Person { org: d.org, roles: BTreeSet::new(), memberships: 0, keys: 0, suspended: None };
             state.persons.insert(*person, new);
             if let Some(vault) = &mut state.vault {
                 vault.persons += 1;
+            }
+        }
+        Act::PersonSuspended(person, _) | Act::PersonRestored(person) => {
+            if let Some(person) = state.persons.get_mut(person) {
+                person.suspended = matches!(act, Act::PersonSuspended(..)).then_some(admitted.log_index);
             }
         }
         Act::RoleGranted(person, d) => {

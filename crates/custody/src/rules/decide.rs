@@ -67,6 +67,9 @@ impl<'a> Speaker<'a> {
         {
             return Err(Refusal::Unknown("person"));
         }
+        if statement.actor.person().is_some_and(|person| state.is_suspended(person)) {
+            return Err(Refusal::ActorSuspended);
+        }
         if statement.assurance == Assurance::UserKey {
             let key = state.keys.get(&statement.actor_key).ok_or(Refusal::KeyNotValid)?;
             if Some(key.owner) != statement.actor.person() || key.revoked.is_some() {
@@ -136,6 +139,12 @@ fn decide_act(
             }
             if state.persons.contains_key(person) { Err(Refusal::Exists("person")) } else { Ok(()) }
         }
+        Act::PersonSuspended(person, _) => suspended(state, speaker, *person),
+        Act::PersonRestored(person) => {
+            speaker.in_vault(Right::RevokeKeys)?;
+            state.persons.get(person).ok_or(Refusal::Unknown("person"))?;
+            if state.is_suspended(*person) { Ok(()) } else { Err(Refusal::NotSuspended) }
+        }
         Act::RoleGranted(person, d) => role_granted(state, vault, speaker, *person, d),
         Act::RoleRevoked(person, d) => role_revoked(state, speaker, *person, d),
         Act::KeyEnrolled(person, d) => key_enrolled(state, vault, speaker, *person, d),
@@ -198,6 +207,20 @@ fn role_granted(
     if found.roles.contains(&d.role) { Err(Refusal::Role("already has")) } else { Ok(()) }
 }
 
+/// Oneself, a colleague, or whoever revokes keys: somebody in need has no time to look for an administrator.
+fn suspended(state: &State, speaker: &Speaker<'_>, person: PersonId) -> Decision {
+    let found = state.persons.get(&person).ok_or(Refusal::Unknown("person"))?;
+    let actor = speaker.person()?;
+    if state.persons.get(&actor).is_none_or(|colleague| colleague.org != found.org) {
+        speaker.in_vault(Right::RevokeKeys)?;
+    }
+    if found.suspended.is_some() {
+        return Err(Refusal::PersonSuspended);
+    }
+    // Somebody must be left who can restore the person.
+    stays(state, |_, key| key.owner != person)
+}
+
 fn role_revoked(state: &State, speaker: &Speaker<'_>, person: PersonId, d: &RoleChange) -> Decision {
     speaker.in_vault(Right::ChangeRoles)?;
     let found = state.persons.get(&person).ok_or(Refusal::Unknown("person"))?;
@@ -226,6 +249,9 @@ fn key_enrolled(
     d: &KeyEnrolled,
 ) -> Decision {
     let owner = state.persons.get(&person).ok_or(Refusal::Unknown("person"))?;
+    if owner.suspended.is_some() {
+        return Err(Refusal::PersonSuspended);
+    }
     match (speaker.actor, speaker.assurance) {
         (Actor::System, _) if vault.vouched || !owner.roles.contains(&VaultRole::Registrar) => {
             return Err(Refusal::SetUpOnly);

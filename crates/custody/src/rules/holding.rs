@@ -24,6 +24,9 @@ pub(super) fn transfer(
         if to == item.custodian {
             return Err(Refusal::OfferToSelf);
         }
+        if state.is_suspended(to) {
+            return Err(Refusal::PersonSuspended);
+        }
         if !state.case_permits(case, to, Right::HoldCustody) {
             return Err(Refusal::Unknown("member of this case who may hold custody"));
         }

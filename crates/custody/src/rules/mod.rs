@@ -49,6 +49,17 @@ pub enum Refusal {
     /// The vault's key where a person's is needed, or the other way round.
     #[error("the signature's assurance does not fit the key")]
     WrongAssurance,
+    /// The actor is suspended.
+    #[error(
+        "you are suspended: nothing that you say counts until an administrator or registrar restores you"
+    )]
+    ActorSuspended,
+    /// The person is suspended already, or what was asked for is not for a suspended person.
+    #[error("the person is suspended")]
+    PersonSuspended,
+    /// The person is not suspended.
+    #[error("the person is not suspended")]
+    NotSuspended,
     /// A number or order of signatures that the kind does not have.
     #[error("this kind carries {0} signature(s), the actor's first")]
     Signatures(usize),
@@ -160,6 +171,9 @@ impl Refusal {
             Self::NotReceiver => "not-receiver",
             Self::KeyNotValid => "key-not-valid",
             Self::WrongAssurance => "wrong-assurance",
+            Self::ActorSuspended => "actor-suspended",
+            Self::PersonSuspended => "person-suspended",
+            Self::NotSuspended => "not-suspended",
             Self::Signatures(_) => "wrong-signatures",
             Self::NotVoucher => "not-voucher",
             Self::KeyKnown => "key-known",
@@ -204,6 +218,7 @@ impl Refusal {
                 | Self::NotReceiver
                 | Self::KeyNotValid
                 | Self::WrongAssurance
+                | Self::ActorSuspended
                 | Self::NotVoucher
                 | Self::AdministratorApart
                 | Self::SetUpOnly
@@ -225,6 +240,8 @@ pub fn places(statement: &Statement, act: &Act) -> Vec<(Option<Sequence>, Option
         | Act::LogKeyRotated(_)
         | Act::LogContinued(_) => vec![(Some(Sequence::Vault), None)],
         Act::PersonRegistered(person, _)
+        | Act::PersonSuspended(person, _)
+        | Act::PersonRestored(person)
         | Act::RoleGranted(person, _)
         | Act::RoleRevoked(person, _)
         | Act::KeyEnrolled(person, _)
@@ -308,6 +325,7 @@ impl Footprint {
                 self.keys.insert(d.key);
                 self.vouchers = true;
             }
+            Act::PersonSuspended(..) => self.vouchers = true,
             Act::RoleRevoked(_, d) => self.vouchers |= d.role.permits(Right::Vouch),
             Act::MemberAdded(case, d) => self.add_person(d.member, Some(*case)),
             Act::MemberRemoved(case, d) => {

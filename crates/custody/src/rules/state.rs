@@ -94,6 +94,8 @@ pub struct Person {
     pub memberships: u64,
     /// Keys enrolled so far, revoked ones included.
     pub keys: u64,
+    /// Log index since which nothing that the person says counts.
+    pub suspended: Option<u64>,
 }
 
 /// An enrolled key.
@@ -226,10 +228,16 @@ impl State {
         self.members.get(&(case, person)).is_some_and(|roles| roles.iter().any(|role| role.permits(right)))
     }
 
-    /// Whether somebody can vouch: has the right, and a valid key that `counts`.
+    /// Whether `person` is suspended.
+    pub fn is_suspended(&self, person: PersonId) -> bool {
+        self.persons.get(&person).is_some_and(|person| person.suspended.is_some())
+    }
+
+    /// Whether somebody can vouch: has the right, is not suspended, and has a valid key that `counts`.
     pub(super) fn can_vouch(&self, counts: impl Fn(&KeyHash, &Key) -> bool) -> bool {
         let valid = |(hash, key): (&KeyHash, &Key)| key.revoked.is_none() && counts(hash, key);
-        let vouches = |key: &Key| self.vault_permits(key.owner, super::Right::Vouch);
+        let vouches =
+            |key: &Key| self.vault_permits(key.owner, super::Right::Vouch) && !self.is_suspended(key.owner);
         self.keys.iter().any(|entry| valid(entry) && vouches(entry.1))
     }
 

@@ -5,6 +5,7 @@
 mod decisions;
 mod holding;
 mod stays;
+mod suspension;
 
 use std::collections::BTreeMap;
 

@@ -73,6 +73,8 @@ pub(super) struct Rules {
     needed: BTreeSet<PersonId>,
     pub(super) signers: BTreeMap<KeyHash, Used>,
     withheld_grants: HashSet<Digest>,
+    /// Log index of the last thing that each person said.
+    last_said: BTreeMap<PersonId, u64>,
     exported: Option<Exported>,
     /// What the last statement noted of an outsider's word.
     anchor: Option<Digest>,
@@ -139,6 +141,7 @@ impl Rules {
             self.judge(&statement, &act, at, notes);
         }
         self.apply(group, &statement, &act);
+        self.suspect(&act, notes);
         self.count(&statement, at, notes);
         exhibits.learn(&statement, &act, &openings, &self.state, notes);
         for member in &group.members {
@@ -311,7 +314,21 @@ impl Rules {
         }
     }
 
+    /// What a person said before being suspended, while it was not sure who spoke: by own key or through the vault.
+    fn suspect(&self, act: &Act, notes: &mut Notes) {
+        let Act::PersonSuspended(person, d) = act else { return };
+        if let (Some(from), Some(last)) = (d.suspect_from, self.last_said.get(person))
+            && *last >= from
+        {
+            let detail = format!("person {person} is suspect from record {from} on, and spoke up to here");
+            notes.find(Code::KeySuspect, RECORDS, Some(*last), detail);
+        }
+    }
+
     fn count(&mut self, statement: &Statement, at: u64, notes: &mut Notes) {
+        if let Some(person) = statement.actor.person() {
+            self.last_said.insert(person, at);
+        }
         let counts = &mut notes.facts.assurance;
         match statement.assurance {
             Assurance::UserKey => counts.user_key += 1,
