@@ -39,6 +39,8 @@ mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::{Parser, Subcommand};
 
@@ -74,6 +76,19 @@ struct Global {
     /// Say nothing on stderr but errors
     #[arg(long, global = true)]
     quiet: bool,
+    /// With what is recorded at a vault: wait for more than its own receipt, ten seconds at most each time
+    #[arg(long, global = true, value_name = "FOR")]
+    wait: Option<Wait>,
+    /// Receipts that came without what was waited for.
+    #[arg(skip)]
+    unwitnessed: Arc<AtomicUsize>,
+}
+
+/// What a write may wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Wait {
+    /// A receipt under a checkpoint that the vault's witnesses cosigned
+    Witnessed,
 }
 
 #[derive(Debug, Subcommand)]
@@ -162,10 +177,21 @@ async fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
     if matches!(cli.command, Command::Serve(_) | Command::Demo(_) | Command::Witness(_)) {
         return dispatch(cli, out).await;
     }
-    tokio::select! {
+    let ended = tokio::select! {
         ended = dispatch(cli, out) => ended,
         _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+    };
+    let unwitnessed = cli.global.unwitnessed.load(Ordering::Relaxed);
+    if unwitnessed > 0 {
+        out.say(&format!(
+            "{unwitnessed} receipts are kept without the cosignatures that were waited for; what they say is recorded"
+        ));
+        out.say(
+            "hint: the vault has no witnesses, or too few of them answer: GET /readyz?verbose says which",
+        );
+        return ended.map(|exit| if exit == Exit::Valid { Exit::Incomplete } else { exit });
     }
+    ended
 }
 
 async fn dispatch(cli: &Cli, out: Out) -> Result<Exit, Failure> {

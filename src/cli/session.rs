@@ -1,11 +1,12 @@
 //! From global flags to a signed-in client.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 
 use super::failure::Failure;
-use super::{Global, env};
+use super::{Global, Wait, env};
 use crate::client::profile::{home, profile_path};
 use crate::client::{Client, Profile, key};
 
@@ -25,7 +26,11 @@ pub(super) fn path(global: &Global) -> Result<PathBuf, Failure> {
 pub(super) fn client(global: &Global) -> Result<Client, Failure> {
     let profile = profile(global)?;
     let key = own_key(&profile)?;
-    Ok(Client::open(&profile, key)?)
+    let client = Client::open(&profile, key)?;
+    Ok(match global.wait {
+        Some(Wait::Witnessed) => client.waiting_for_witnesses(Arc::clone(&global.unwitnessed)),
+        None => client,
+    })
 }
 
 /// A client that signs nothing: for questions.

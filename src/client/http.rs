@@ -33,6 +33,7 @@ pub(super) struct Http {
     pin: Arc<Pin>,
     base: String,
     token: Option<HeaderValue>,
+    waits: bool,
 }
 
 /// One request.
@@ -105,7 +106,17 @@ impl Http {
             .user_agent(concat!("custos/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| ClientError::Tls(error.to_string()))?;
-        Ok(Self { inner, pin, base, token: token.map(bearer).transpose()? })
+        Ok(Self { inner, pin, base, token: token.map(bearer).transpose()?, waits: false })
+    }
+
+    /// Asks for receipts that witnesses cosigned, with every write from now on.
+    pub(super) fn wait_for_witnesses(&mut self) {
+        self.waits = true;
+    }
+
+    /// Whether it does.
+    pub(super) const fn waits_for_witnesses(&self) -> bool {
+        self.waits
     }
 
     /// The address.
@@ -175,7 +186,10 @@ impl Http {
     }
 
     fn request(&self, call: &Call) -> reqwest::RequestBuilder {
-        let mut request = self.inner.request(call.method.clone(), format!("{}{}", self.base, call.path));
+        // What has a name of its own is a write, and no write's address has parameters.
+        let wait = if self.waits && call.op_id.is_some() { "?wait=witnessed" } else { "" };
+        let mut request =
+            self.inner.request(call.method.clone(), format!("{}{}{wait}", self.base, call.path));
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, token.clone());
         }

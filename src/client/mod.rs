@@ -20,7 +20,8 @@ pub mod secret;
 mod trust;
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use custody::checkpoint::CheckpointError;
 use custody::digest::Digest;
@@ -58,6 +59,8 @@ pub struct Client {
     receipts: Receipts,
     /// What names of acts are derived from where they must be the same when repeated.
     intake_secret: Digest,
+    /// Receipts that came without cosignatures though they were waited for.
+    unwitnessed: Arc<AtomicUsize>,
 }
 
 impl Client {
@@ -72,7 +75,18 @@ impl Client {
             key,
             receipts: Receipts::open(&profile.receipts())?,
             intake_secret: Digest::of(token.as_bytes()),
+            unwitnessed: Arc::default(),
         })
+    }
+
+    /// Waits with every write, some seconds at most, for receipts under a checkpoint that witnesses cosigned. What comes
+    /// without is recorded and kept all the same, and counted in `unwitnessed`. Whether the cosignatures are enough, and
+    /// whose they are, is for whoever verifies the receipts under a policy.
+    #[must_use]
+    pub fn waiting_for_witnesses(mut self, unwitnessed: Arc<AtomicUsize>) -> Self {
+        self.http.wait_for_witnesses();
+        self.unwitnessed = unwitnessed;
+        self
     }
 
     /// The person.
@@ -151,8 +165,13 @@ impl Client {
             return Err(ClientError::NoReceipt);
         }
         // All are under one checkpoint; one that does not parse is kept as evidence below.
+        let mut cosigned = false;
         if let Some(Ok(first)) = receipts.to_keep().next().map(|bytes| Receipt::parse(&bytes)) {
             self.know_signer(first.proof.checkpoint()).await;
+            cosigned = receipts.witnessed != Some(false) && first.proof.checkpoint().signatures().len() > 1;
+        }
+        if self.http.waits_for_witnesses() && !cosigned {
+            self.unwitnessed.fetch_add(receipts.len(), Ordering::Relaxed);
         }
         let kept: Vec<_> = receipts
             .to_keep()

@@ -4,43 +4,55 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use custody::policy::Policy;
+use custody::receipt::Receipt;
 use serde_json::Value;
 
 /// A vault that serves, and the home of the people who use it.
 struct Vault {
     home: tempfile::TempDir,
-    server: Child,
+    server: Serving,
     url: String,
     fingerprint: String,
     tls: String,
 }
 
-impl Drop for Vault {
+/// A process that ends with the test.
+struct Serving(Child);
+
+impl Drop for Serving {
     fn drop(&mut self) {
-        let _ = self.server.kill();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
+}
+
+/// Starts something that serves; it, and what it says once it does.
+fn served(home: &Path, args: &[&str]) -> (Serving, Value) {
+    let mut command = command(home);
+    command.arg("--json").args(args).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut server = Serving(command.spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (server, serde_json::from_str(&line).unwrap())
 }
 
 impl Vault {
     fn serve() -> Self {
-        let home = tempfile::tempdir().unwrap();
+        Self::serve_in(tempfile::tempdir().unwrap(), &[], |_| ())
+    }
+
+    /// The same in a folder that has something in it; `founded` is told the new vault's log key.
+    fn serve_in(home: tempfile::TempDir, more: &[&str], founded: impl FnOnce(&str)) -> Self {
         let data = home.path().join("vault");
         let data = data.to_str().unwrap();
-        let init = run(
-            home.path(),
-            &["--json", "init", "--org", "Org", "--admin", "Admin", "--samples-only", "--data-dir", data],
-        );
+        let init =
+            ["--json", "init", "--org", "Org", "--admin", "Admin", "--samples-only", "--data-dir", data];
+        let init = run(home.path(), &[&init[..], more].concat());
         assert_eq!(init.status.code(), Some(0), "{init:?}");
         let init = json(&init);
-        let mut server = command(home.path())
-            .args(["--json", "serve", "--data-dir", data, "--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let bound: Value = serde_json::from_str(&line).unwrap();
+        founded(init["log_vkey"].as_str().unwrap());
+        let (server, bound) = served(home.path(), &["serve", "--data-dir", data, "--listen", "127.0.0.1:0"]);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let vault = Self {
             url: format!("https://{}", text(&bound["addr"])),
@@ -264,9 +276,9 @@ fn only_members_and_only_own_keys() {
 #[test]
 fn ctrl_c_drains_and_is_exit_0_and_doctor_finds_what_is_wrong() {
     let mut vault = Vault::serve();
-    let pid = vault.server.id().to_string();
+    let pid = vault.server.0.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    assert_eq!(vault.server.wait().unwrap().code(), Some(0));
+    assert_eq!(vault.server.0.wait().unwrap().code(), Some(0));
     assert!(
         !vault.path().join("vault/custos.db-wal").exists(),
         "the last connection folds the log into the database"
@@ -283,4 +295,59 @@ fn ctrl_c_drains_and_is_exit_0_and_doctor_finds_what_is_wrong() {
     assert!(text(&ill[0]["mend"]).contains("restore"), "{ill:?}");
     let again = ["init", "--org", "x", "--admin", "x", "--data-dir", "vault"];
     assert_eq!(vault.code("admin", &again), 1, "a vault is never made over another");
+}
+
+/// Whether receipts of somebody's are under checkpoints that a policy accepts: how many are, of how many.
+fn accepted(vault: &Vault, profile: &str, policy: &str) -> (usize, usize) {
+    let policy = Policy::parse(policy.as_bytes()).unwrap();
+    let folder = vault.path().join(format!("profiles/{profile}.receipts"));
+    let receipts = vault.receipts(profile);
+    let accepted = receipts.iter().filter(|name| {
+        let receipt = std::fs::read(folder.join(format!("{name}.json"))).unwrap();
+        let receipt = Receipt::parse(&receipt).unwrap();
+        policy.accept(receipt.proof.checkpoint()).is_ok_and(|accepted| accepted.quorum_met)
+    });
+    (accepted.count(), receipts.len())
+}
+
+#[test]
+fn whoever_waits_for_witnesses_keeps_receipts_that_they_cosigned() {
+    let home = tempfile::tempdir().unwrap();
+    run(home.path(), &["witness", "init", "witness", "--name", "witness.example/w1"]);
+    let (witness, bound) =
+        served(home.path(), &["witness", "serve", "witness", "--listen", "127.0.0.1:0", "--plain-http"]);
+    let policy = format!("witness w1 {} http://{}\nquorum w1\n", text(&bound["vkey"]), text(&bound["addr"]));
+    std::fs::write(home.path().join("policy"), &policy).unwrap();
+    let folder = home.path().to_owned();
+    let mut log = String::new();
+    let vault = Vault::serve_in(home, &["--witnesses", "policy"], |vkey| {
+        log = format!("log {vkey}\n");
+        assert_eq!(run(&folder, &["witness", "add", "witness", vkey]).status.code(), Some(0));
+    });
+    let policy = log + &policy;
+    vault.person("ida", &["investigator"]);
+    let open = ["case", "open", "--title", "A case", "--type", "sample", "--jurisdiction", "xx"];
+    let waiting = [&open[..], &["--wait", "witnessed"]].concat();
+    let case = vault.ok("ida", &waiting);
+    assert!(accepted(&vault, "ida", &policy).0 > 0);
+    // Each of the records that an upload becomes.
+    let (before, all) = accepted(&vault, "ida", &policy);
+    std::fs::write(folder.join("photo.jpg"), b"a photograph").unwrap();
+    vault.lines("ida", &["put", text(&case["case"]), "photo.jpg", "--wait", "witnessed"]);
+    let (after, all_after) = accepted(&vault, "ida", &policy);
+    assert!(all_after - all >= 2 && after - before == all_after - all, "{before} {all} {after} {all_after}");
+
+    // Without the witness it is recorded and kept all the same, and said.
+    drop(witness);
+    let output = run(folder.as_path(), &[&["--json", "--profile", "ida"][..], &waiting].concat());
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        told.contains("1 receipts are kept without the cosignatures") && told.contains("hint: "),
+        "{told}"
+    );
+    let found = vault.ok("ida", &["case", "show", text(&json(&output)["case"])]);
+    assert_eq!(found["fields"]["title"], "A case");
+    assert_eq!(accepted(&vault, "ida", &policy), (after, all_after + 1));
+    assert_eq!(vault.code("ida", &[&open[..], &["--wait", "for-ever"]].concat()), 2);
 }

@@ -145,6 +145,7 @@ fn what_cannot_confirm_a_log_is_refused_before_there_is_a_vault() {
         ("--witnesses roots.pem", 1, "is not a policy"),
         ("--witnesses unsafe", 1, "the address of witness w1"),
         ("--witnesses policy --witness-roots nowhere", 1, "cannot read"),
+        ("--witnesses policy --witness-roots policy", 1, "has no certificates that could be trusted"),
         ("--witness-roots roots.pem", 2, "--witnesses"),
         ("--timestamps http://tsa.example", 2, "--timestamp-roots"),
         ("--timestamps ftp://tsa.example --timestamp-roots roots.pem", 1, "is not an address"),
