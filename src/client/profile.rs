@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::secret::file;
 use super::{ClientError, VaultTrust};
+use crate::durable;
 
 /// Name of the profile when none is given.
 pub const DEFAULT_PROFILE: &str = "default";
@@ -147,13 +148,7 @@ impl Profile {
 
     fn write(&self) -> Result<(), ClientError> {
         let text = toml::to_string(&self.wire).map_err(|error| ClientError::Input(error.to_string()))?;
-        let folder = self.folder().to_owned();
-        let mut new = tempfile::NamedTempFile::new_in(&folder).map_err(file(&folder))?;
-        std::io::Write::write_all(&mut new, text.as_bytes())
-            .and_then(|()| new.as_file().sync_all())
-            .map_err(file(&self.path))?;
-        new.persist(&self.path).map_err(|error| file(&self.path)(error.error))?;
-        Ok(())
+        durable::replace(&self.path, 0o600, text.as_bytes()).map_err(file(&self.path))
     }
 
     /// Where it was read from.

@@ -1,8 +1,7 @@
 //! What a log must not do, and how that is kept.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use custody::digest::Digest;
@@ -12,6 +11,10 @@ use custody::witness::AddCheckpoint;
 
 use super::ClientError;
 use crate::client::secret::file;
+use crate::durable;
+
+/// A mirror may be shown by a web server that runs as somebody else.
+const SHOWN: u32 = 0o644;
 
 /// How a log breaks its word. Names are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,36 +122,23 @@ pub(super) fn keep(
 
 /// Replaces a file as a whole; on disk when this returns.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), ClientError> {
-    let new = new_file(path, bytes)?;
-    new.persist(path).map_err(|error| file(path)(error.error))?;
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
+    durable::replace(path, SHOWN, bytes).map_err(file(path))
 }
 
 /// Writes a file that is never changed; one that is there already stays. Its name is on disk after [`sync_folder`].
 pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), ClientError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = durable::parent(path);
     fs::create_dir_all(folder).map_err(file(folder))?;
     if path.exists() {
         return Ok(());
     }
-    match new_file(path, bytes)?.persist_noclobber(path) {
+    match durable::beside(path, SHOWN, bytes).map_err(file(path))?.persist_noclobber(path) {
         Err(error) if error.error.kind() != std::io::ErrorKind::AlreadyExists => Err(file(path)(error.error)),
         _ => Ok(()),
     }
 }
 
-fn new_file(path: &Path, bytes: &[u8]) -> Result<tempfile::NamedTempFile, ClientError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    // A web server may run as somebody else.
-    let mode = fs::Permissions::from_mode(0o644);
-    let mut new =
-        tempfile::Builder::new().prefix(".new-").permissions(mode).tempfile_in(folder).map_err(file(path))?;
-    new.write_all(bytes).and_then(|()| new.as_file().sync_all()).map_err(file(path))?;
-    Ok(new)
-}
-
 /// A new name is on disk only once its folder is.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), ClientError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(file(folder))
+    durable::sync_dir(folder).map_err(file(folder))
 }
