@@ -62,9 +62,10 @@ fn qr(text: &str) -> Result<Zeroizing<String>, KitError> {
     Ok(svg)
 }
 
-/// A fingerprint in groups of eight digits, to be compared by eye.
+/// A fingerprint in groups of eight digits, four a line, to be compared by eye.
 fn grouped(hex: &str) -> String {
-    hex.as_bytes().chunks(8).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
+    let line = |line: &[u8]| line.chunks(8).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ");
+    hex.as_bytes().chunks(32).map(line).collect::<Vec<_>>().join("<br>")
 }
 
 fn escaped(text: &str) -> String {
@@ -75,6 +76,7 @@ const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>Recovery sheet</title>
 <style>
@@ -87,10 +89,13 @@ ul { padding-left: 5mm }
 table { border-collapse: collapse; margin: 3mm 0 }
 th { text-align: left; vertical-align: top; padding-right: 5mm }
 td { font-family: monospace; overflow-wrap: anywhere }
-.secret { display: flex; gap: 6mm; align-items: center; border: 0.6mm solid #000; padding: 4mm; break-inside: avoid }
-.secret ol { font: bold 15pt/1.9 monospace; margin: 0; padding-left: 10mm; white-space: nowrap; flex: 1 }
+.secret { display: flex; flex-wrap: wrap; gap: 6mm; align-items: center; border: 0.6mm solid #000; padding: 4mm; break-inside: avoid }
+.secret ol { font: bold 15pt/1.9 monospace; margin: 0; padding-left: 2.5em; white-space: nowrap; flex: 1 }
 .secret svg { width: 52mm; height: 52mm }
-code { font-family: monospace }
+code { font-family: monospace; white-space: nowrap }
+.command { padding-left: 5mm }
+.command code { white-space: normal; overflow-wrap: anywhere }
+@media screen { body { padding: 8mm } }
 </style>
 </head>
 <body>
@@ -99,27 +104,29 @@ code { font-family: monospace }
 <code>recovery-KIT.custos</code>. Either half alone opens nothing; both together open everything.</p>
 "#;
 
-const ADVICE: &str = r"
+const ADVICE: &str = r#"
 <h2>Keep it</h2>
 <ul>
 <li>Print this page twice, put each copy into a sealed envelope, and have two trusted people keep them in two places.
 Keep neither beside <code>recovery-KIT.custos</code> nor beside a backup.</li>
-<li>Keep <code>recovery-KIT.custos</code> with every backup. It may be copied freely.</li>
+<li>Keep <code>recovery-KIT.custos</code> with every backup; <code>custos backup</code> takes it along. It may be copied
+freely.</li>
 <li>Then delete this page from the computer, and from the printer if it stores what it prints.</li>
 </ul>
 <h2>Check it, once, before real evidence comes in</h2>
-<p><code>custos key check-recovery --file recovery-KIT.custos</code> asks for the four rows from paper. O is read as 0; I
-and L as 1; small letters will do.</p>
+<p class="command"><code>custos key check-recovery --file recovery-KIT.custos</code></p>
+<p>It asks for the four rows from paper. O is read as 0; I and L as 1; small letters will do.</p>
 <h2>Use it</h2>
-<p>On a new machine with this program: <code>custos key recover-keys --file recovery-KIT.custos --data-dir DIR</code> makes
-the keys again. Then restore the database and the evidence, compare the fingerprint above, and run <code>custos
-doctor</code>. docs/OPERATIONS.md, &ldquo;The recovery kit&rdquo;, has every step.</p>
+<p>On a new machine with this program, to have the keys again:</p>
+<p class="command"><code>custos key recover-keys --file recovery-KIT.custos --data-dir DIR</code></p>
+<p>Then restore the database and the evidence, compare the fingerprint above, and run <code>custos doctor</code>.
+docs/OPERATIONS.md, &ldquo;The recovery kit&rdquo;, has every step.</p>
 <h2>When to make a new one</h2>
 <p>After a key was added (<code>custos doctor</code> says so), and when an envelope was opened or is lost. An old sheet with
 its file goes on opening what it opened: destroy both.</p>
 </body>
 </html>
-";
+"#;
 
 #[cfg(test)]
 mod tests {
