@@ -1,12 +1,12 @@
 //! Two processes of one vault, on one database and one object store: both publish.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use custody::checkpoint::Checkpoint;
 use custody::merkle::{Frontier, leaf_hash};
-use custody::note::SignedNote;
+use custody::note::{SignedNote, VerifierKey};
 use custody::tile::{TileKind, TilePath, parse_entries};
 use custos::blobs::{Blobs, LogFile, LogObjects};
 use custos::publish::Publisher;
@@ -14,8 +14,13 @@ use custos::publish::witnesses::Witnesses;
 use custos::sequencer::{Handle, start};
 use custos::store::Store;
 use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
 
 use super::{Office, Running};
+use crate::support::app::{Shared, TestApp};
+use crate::support::child::Child;
+use crate::support::client::Caller;
 use crate::support::witness::{Witness, policy};
 use crate::support::world::{Engine, counting};
 
@@ -68,9 +73,9 @@ impl Replicated {
 
 /// What somebody sees who has nothing but the object store: everything that the checkpoint covers is there, and neither
 /// checkpoint nor tail ever goes back.
-async fn look(objects: &LogObjects, office: &Office, before: (u64, u64)) -> (u64, u64) {
+async fn look(objects: &LogObjects, log: &VerifierKey, before: (u64, u64)) -> (u64, u64) {
     let note = objects.read(LogFile::Checkpoint).await.unwrap().unwrap();
-    let checkpoint = Checkpoint::open(&SignedNote::parse(&note).unwrap(), &office.world.log).unwrap();
+    let checkpoint = Checkpoint::open(&SignedNote::parse(&note).unwrap(), log).unwrap();
     let tail = objects.read(LogFile::Tail).await.unwrap().unwrap();
     let (start, bundle) = tail.split_first_chunk().unwrap();
     let start = u64::from_be_bytes(*start);
@@ -103,7 +108,7 @@ fn watch(replicated: &Replicated, end: &Arc<AtomicBool>) -> tokio::task::JoinHan
     tokio::spawn(async move {
         let (mut seen, mut times) = ((0, 0), 0);
         while !end.load(Ordering::Relaxed) {
-            seen = look(&office.objects, &office, seen).await;
+            seen = look(&office.objects, &office.world.log, seen).await;
             times += 1;
         }
         times
@@ -129,14 +134,14 @@ async fn two_publishers_of_one_log_agree_at_every_moment() {
     }
     end.store(true, Ordering::Relaxed);
     assert!(watching.await.unwrap() > 10);
-    assert_eq!(look(&office.objects, office, (0, 0)).await, (size, size));
+    assert_eq!(look(&office.objects, &office.world.log, (0, 0)).await, (size, size));
 
     // One that nobody asks to record anything shows what the other one records; and the other way round.
     let one = office.grow(1).await;
     assert_eq!(second.published(office, one, false).await.size(), one);
     replicated.handle.submit(office.world.signed(&office.world.item())).await.unwrap();
     assert_eq!(first.published(office, one + 1, false).await.size(), one + 1);
-    assert_eq!(look(&office.objects, office, (one, one)).await, (one + 1, one + 1));
+    assert_eq!(look(&office.objects, &office.world.log, (one, one)).await, (one + 1, one + 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,5 +168,75 @@ async fn two_publishers_ask_the_same_witnesses_and_show_what_either_got() {
     let cosigned = office.objects.read(LogFile::Witnessed).await.unwrap().unwrap();
     let checkpoint = Checkpoint::open(&SignedNote::parse(&cosigned).unwrap(), &office.world.log).unwrap();
     assert_eq!(checkpoint.size(), size);
-    look(&office.objects, office, (size, size)).await;
+    look(&office.objects, &office.world.log, (size, size)).await;
+}
+
+/// The same vault's administrator, at another process of it.
+fn at(base: &str, app: &TestApp) -> Caller {
+    let shared = Shared {
+        base: Mutex::new(base.to_owned()),
+        http: app.shared.http.clone(),
+        vault: app.shared.vault,
+        log: app.shared.log.clone(),
+        keys: Mutex::new(app.shared.log.clone().into()),
+        errors: Mutex::default(),
+    };
+    Caller { shared: Arc::new(shared), ..app.admin.clone() }
+}
+
+/// Records one after another until nobody answers any more; how often somebody did.
+async fn record(there: Caller) -> u32 {
+    let mut recorded = 0;
+    loop {
+        let request = there.request(Method::POST, "/api/v1/orgs").json(&json!({ "name": "Unit" }));
+        match request.send().await {
+            Ok(answer) => recorded += u32::from(answer.status() == 201),
+            Err(_) => return recorded,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_killed_while_it_publishes_holds_nobody_up() {
+    let app = TestApp::new(Engine::Postgres).await;
+    let objects = Blobs::open(app.config.blobs_url()).unwrap().log();
+    let mut seen = (0, 0);
+    for round in 0..5 {
+        // It starts beside one that is at work.
+        let here = (0..4).map(|_| {
+            let admin = app.admin.clone();
+            tokio::spawn(async move {
+                for _ in 0..20 {
+                    admin.new_org("Unit").await.made::<custos::api::Created>();
+                }
+            })
+        });
+        let here: Vec<_> = here.collect();
+        let config = app.config.clone();
+        let started = tokio::task::spawn_blocking(move || Child::start(&config, &[], None));
+        let mut second = started.await.unwrap();
+        let there: Vec<_> = (0..4).map(|_| tokio::spawn(record(at(&second.base, &app)))).collect();
+        for _ in 0..10 + 5 * round {
+            app.admin.new_org("Unit").await.made::<custos::api::Created>();
+            seen = look(&objects, &app.shared.log, seen).await;
+        }
+        second.kill();
+        let recorded: u32 = join_all(there).await.into_iter().map(|recorded| recorded.unwrap()).sum();
+        assert!(recorded > 0);
+        join_all(here).await.into_iter().for_each(|recorded| recorded.unwrap());
+        seen = look(&objects, &app.shared.log, seen).await;
+    }
+    // What the others committed last is published by the one that is left.
+    let store = Store::attach(app.config.database_url()).await.unwrap();
+    let size = store.read().await.unwrap().log_head().await.unwrap().unwrap().size();
+    let shown = async || {
+        let note = SignedNote::parse(app.admin.checkpoint().await.as_bytes()).unwrap();
+        Checkpoint::open(&note, &app.shared.log).unwrap().size()
+    };
+    while seen != (size, size) {
+        seen = look(&objects, &app.shared.log, seen).await;
+    }
+    while shown().await < size {}
+    let ready = app.admin.with_token("").get("/readyz").await.body;
+    assert_eq!(String::from_utf8(ready).unwrap(), "ready\n");
 }
