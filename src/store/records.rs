@@ -127,9 +127,20 @@ impl Tx {
 
     /// The records that these statements became, in log order.
     pub async fn records_of(&mut self, stmts: &[Digest]) -> Result<Vec<RecordRow>, StoreError> {
+        let indices = self.became(stmts).await?;
+        self.records_at(&indices).await
+    }
+
+    /// The log indices of the records that these statements became, in order.
+    pub(crate) async fn became(&mut self, stmts: &[Digest]) -> Result<Vec<u64>, StoreError> {
         let keys = stmts.iter().map(Value::digest).collect();
-        let rows = self.all_in(sql::RECORDS_BY_STMT, keys).await?;
-        self.with_envelopes(&rows).await
+        let mut indices = Vec::with_capacity(stmts.len());
+        for row in self.all_in(sql::BECAME, keys).await? {
+            let first = row.uint(0)?;
+            indices.extend(first..first + row.uint(1)?);
+        }
+        indices.sort_unstable();
+        Ok(indices)
     }
 
     /// Each envelope is read once, however many records its statement became: a transfer of a thousand items has a

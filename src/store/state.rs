@@ -98,13 +98,14 @@ impl Tx {
         for seen in &footprint.seen {
             match seen {
                 Seen::Record(record) => records.push(Value::digest(record)),
-                Seen::Statement(stmt) => statements.push(Value::digest(stmt)),
+                Seen::Statement(stmt) => statements.push(*stmt),
             }
         }
         for row in self.all_in(sql::SEEN_RECORDS, records).await? {
             stands(&row, Seen::Record, state)?;
         }
-        for row in self.all_in(sql::SEEN_STATEMENTS, statements).await? {
+        let became = self.became(&statements).await?.into_iter().map(Value::uint).collect();
+        for row in self.all_in(sql::SEEN_STATEMENTS, became).await? {
             stands(&row, Seen::Statement, state)?;
         }
         Ok(())
