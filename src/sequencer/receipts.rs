@@ -1,6 +1,6 @@
 //! Receipts of what was recorded earlier.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use custody::digest::Digest;
 use custody::note::SignedNote;
@@ -56,7 +56,7 @@ impl Tx {
         size: u64,
         checkpoint: &SignedNote,
     ) -> Result<HashMap<Digest, Vec<Recovery>>, StoreError> {
-        let gaps = self.recoveries().await?;
+        let mut gaps = self.recoveries().await?;
         if gaps.is_empty() {
             return Ok(HashMap::new());
         }
@@ -74,12 +74,14 @@ impl Tx {
                     },
                 )
         };
-        let mut found = HashMap::new();
-        for row in rows {
-            let needed: Vec<_> = gaps.iter().filter(|gap| resumed(row, gap)).copied().collect();
-            found.insert(row.hash, self.recoveries_noted(&needed, size, checkpoint).await?);
-        }
-        Ok(found)
+        let needed: Vec<Vec<_>> =
+            rows.iter().map(|row| gaps.iter().filter(|gap| resumed(row, gap)).copied().collect()).collect();
+        let used: BTreeSet<_> = needed.iter().flatten().map(|gap| gap.to).collect();
+        gaps.retain(|gap| used.contains(&gap.to));
+        let noted = self.recoveries_noted(&gaps, size, checkpoint).await?;
+        let noted: HashMap<_, _> = gaps.iter().map(|gap| gap.to).zip(noted).collect();
+        let of = |gaps: Vec<Gap>| gaps.iter().filter_map(|gap| noted.get(&gap.to).cloned()).collect();
+        Ok(rows.iter().map(|row| row.hash).zip(needed.into_iter().map(of)).collect())
     }
 }
 
