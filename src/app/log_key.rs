@@ -10,6 +10,7 @@ use std::sync::Arc;
 use custody::act::LogKeyRotated;
 use custody::envelope::{self, PayloadType};
 use custody::kind::Kind;
+use custody::log_keys::Former;
 use custody::note::{SignatureType, VerifierKey};
 use custody::record::Record;
 use ed25519_dalek::SigningKey;
@@ -23,7 +24,7 @@ use crate::engine::OsEntropy;
 use crate::keyring::{Keyring, provider};
 use crate::sequencer::{Attachments, Submission};
 
-/// A key that was replaced.
+/// A key that was replaced, now or before.
 #[derive(Debug)]
 pub struct Rotated {
     /// The key before. It may sign checkpoints of up to `index` entries, and nothing more.
@@ -32,6 +33,8 @@ pub struct Rotated {
     pub log_vkey: VerifierKey,
     /// Index of the record that says so.
     pub index: u64,
+    /// Whether that was so before.
+    pub before: bool,
 }
 
 /// Makes the log's next key, unless it is there already, and says which it is. The log keeps its present key.
@@ -42,19 +45,24 @@ pub async fn next_log_key(
     let app = setup::open(config, passphrase.clone()).await?;
     let next = app.next_key(config, passphrase);
     app.close().await;
-    Ok(next?.1)
+    next
 }
 
-/// Replaces the log's key by the next one, which is made if there is none yet. The vault must not be served meanwhile: a
-/// process that is takes nothing more until it is started again.
+/// Replaces the log's key by the next one, which must have been made. Repeated, it changes nothing: the key that was made
+/// is the log's then. The vault must not be served meanwhile: a process that is takes nothing more until it is started
+/// again.
 pub async fn rotate_log_key(
     config: &Config,
     passphrase: Option<Zeroizing<String>>,
 ) -> Result<Rotated, SetupError> {
-    let app = setup::open(config, passphrase.clone()).await?;
-    let rotated = match app.next_key(config, passphrase) {
-        Ok((key, vkey)) => app.rotate(&key, vkey).await.map_err(SetupError::LogKey),
-        Err(error) => Err(error),
+    let app = setup::open(config, passphrase).await?;
+    let newest = app.keyring.log_keys().values().next_back().cloned();
+    let rotated = match newest.filter(|key| !app.was_had(key)) {
+        Some(key) => match app.named(&key) {
+            Ok(vkey) => app.rotate(&key, vkey).await.map_err(SetupError::LogKey),
+            Err(error) => Err(error),
+        },
+        None => app.rotated_before().ok_or(SetupError::NoNextKey),
     };
     app.close().await;
     rotated
@@ -76,17 +84,32 @@ impl App {
         &self,
         config: &Config,
         passphrase: Option<Zeroizing<String>>,
-    ) -> Result<(SigningKey, VerifierKey), SetupError> {
+    ) -> Result<VerifierKey, SetupError> {
         let provider = provider(passphrase);
         let mut keyring = Keyring::open(&config.data_dir().join("keys"), provider.as_ref())?;
-        let was_had = |key: &SigningKey| self.log.each().any(|had| *had.public_key() == key.verifying_key());
-        if keyring.log_keys().values().next_back().is_none_or(was_had) {
+        if keyring.log_keys().values().next_back().is_none_or(|key| self.was_had(key)) {
             keyring.add_log_key(provider.as_ref(), &mut OsEntropy)?;
         }
         let key = keyring.log_keys().values().next_back().ok_or(SetupError::OtherKeys("log key"))?;
+        self.named(key)
+    }
+
+    /// Whether the log has, or had, this key.
+    fn was_had(&self, key: &SigningKey) -> bool {
+        self.log.each().any(|had| *had.public_key() == key.verifying_key())
+    }
+
+    /// A key under the log's name.
+    fn named(&self, key: &SigningKey) -> Result<VerifierKey, SetupError> {
         let name = self.log.present().name().clone();
         let vkey = VerifierKey::new(name, SignatureType::Ed25519, key.verifying_key());
-        Ok((key.clone(), vkey.map_err(|_| SetupError::OtherKeys("log key"))?))
+        vkey.map_err(|_| SetupError::OtherKeys("log key"))
+    }
+
+    /// When the log got the key that it has, unless that is its first.
+    fn rotated_before(&self) -> Option<Rotated> {
+        let Former { until, key, .. } = self.log.former().last()?.clone();
+        Some(Rotated { previous: key, log_vkey: self.log.present().clone(), index: until, before: true })
     }
 
     async fn rotate(&self, key: &SigningKey, log_vkey: VerifierKey) -> Result<Rotated, AppError> {
@@ -101,7 +124,7 @@ impl App {
                 &Arc::new(key.clone()),
             )
             .await?;
-        Ok(Rotated { previous, log_vkey, index })
+        Ok(Rotated { previous, log_vkey, index, before: false })
     }
 
     /// The vault says something about the log's next key, with these signatures; the record's index.

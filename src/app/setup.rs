@@ -113,6 +113,9 @@ pub enum SetupError {
     /// The timestamp authorities cannot be asked.
     #[error("cannot use the timestamp authorities")]
     Authorities(#[from] AuthoritiesError),
+    /// No next key was made for the log.
+    #[error("the log has its first key, and no next one was made")]
+    NoNextKey,
     /// The log's next key is not recorded.
     #[error("cannot record the log's next key")]
     LogKey(#[source] AppError),
@@ -145,6 +148,7 @@ impl SetupError {
             Self::Authorities(_) => "check `timestamps` (addresses), `timestamp_roots` (PEM) and `timestamp_hours`; \
                                      docs/OPERATIONS.md, \"Time stamps\", says where roots come from"
                 .to_owned(),
+            Self::NoNextKey => "make it first: custos key rotate-log --prepare".to_owned(),
             Self::LogKey(_) => {
                 "nothing was recorded, and the vault keeps its key: repeat the command; the key that was made is taken"
                     .to_owned()

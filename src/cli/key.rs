@@ -124,13 +124,21 @@ async fn rotate_log(global: &Global, prepare: bool, vault: &Vault, out: Out) -> 
         out.result(&json!({ "next_log_vkey": next.to_string() }), |_| next.to_string());
         out.say("give this key to the operators of your witnesses (custos witness add), then rotate");
     } else {
-        let Rotated { previous, log_vkey, index } = rotate_log_key(&config, passphrase).await?;
-        let shown =
-            json!({ "log_vkey": log_vkey.to_string(), "previous": previous.to_string(), "index": index });
+        let Rotated { previous, log_vkey, index, before } = rotate_log_key(&config, passphrase).await?;
+        let shown = json!({
+            "log_vkey": log_vkey.to_string(), "previous": previous.to_string(), "index": index, "before": before,
+        });
         out.result(&shown, |_| log_vkey.to_string());
-        out.say(&format!(
-            "record {index} says so: the key before signs nothing more. Start the service again, and make a backup"
-        ));
+        out.say(&if before {
+            format!(
+                "nothing was changed: the log has this key since record {index}. For another one, make it first: custos \
+                 key rotate-log --prepare"
+            )
+        } else {
+            format!(
+                "record {index} says so: the key before signs nothing more. Start the service again, and make a backup"
+            )
+        });
     }
     kit::remind(&config, keys.as_ref(), out).await;
     Ok(())

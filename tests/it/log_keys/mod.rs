@@ -34,11 +34,28 @@ fn done(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// `custos key rotate-log`; the new key, and since which record.
+/// `custos key rotate-log --prepare`; the key that it made, unless it was made before.
 #[track_caller]
-fn rotate(app: &TestApp) -> (VerifierKey, u64) {
+fn prepare(app: &TestApp) -> VerifierKey {
+    let said = done(&custos(app, &["key", "rotate-log", "--prepare"]).output().unwrap());
+    said["next_log_vkey"].as_str().unwrap().parse().unwrap()
+}
+
+/// `custos key rotate-log`; the log's key now, since which record, and whether it was so before.
+#[track_caller]
+fn take_next(app: &TestApp) -> (VerifierKey, u64, bool) {
     let said = done(&custos(app, &["key", "rotate-log"]).output().unwrap());
-    (said["log_vkey"].as_str().unwrap().parse().unwrap(), said["index"].as_u64().unwrap())
+    let key = said["log_vkey"].as_str().unwrap().parse().unwrap();
+    (key, said["index"].as_u64().unwrap(), said["before"].as_bool().unwrap())
+}
+
+/// Both; the new key, and since which record.
+#[track_caller]
+pub(crate) fn rotate(app: &TestApp) -> (VerifierKey, u64) {
+    let made = prepare(app);
+    let (key, index, before) = take_next(app);
+    assert!(key == made && !before);
+    (key, index)
 }
 
 /// The log's keys, followed from one that is known.

@@ -11,7 +11,7 @@ use custos::client::{NewProfile, Profile, Stranger};
 use custos::config::{Config, Flags};
 use serde_json::{Value, json};
 
-use super::{custos, done, follow, rotate};
+use super::{custos, done, follow, prepare, rotate, take_next};
 use crate::api::spine::two_custodians;
 use crate::support::app::TestApp;
 use crate::support::world::Engine;
@@ -232,8 +232,7 @@ async fn a_witness_cosigns_again_once_it_was_told_of_the_next_key() {
     admin.check(&made.receipts);
     // A witness that is told beforehand misses nothing.
     world.app.stop().await;
-    let next = done(&custos(&world.app, &["key", "rotate-log", "--prepare"]).output().unwrap());
-    let next: VerifierKey = next["next_log_vkey"].as_str().unwrap().parse().unwrap();
+    let next = prepare(&world.app);
     tell(&world, "w1", &next);
     assert_eq!(rotate(&world.app).0, next);
     world.app.start().await;
@@ -264,7 +263,7 @@ async fn a_rotation_that_a_restore_lost_is_made_again() {
     let lost = looked["loss"]["lost"].to_string();
     done(&custos(&world.app, &["recover", "--confirm-lost", &lost]).output().unwrap());
     // The log has its first key again, which everybody who had followed refuses; so it gets the second one again.
-    assert_eq!(rotate(&world.app).0, second);
+    assert_eq!(take_next(&world.app).0, second);
     world.app.start().await;
     follow(&world.app).await;
     world.app.admin.check(&world.app.admin.new_org("Again").await.made::<api::Created>().receipts);
