@@ -100,7 +100,7 @@ impl Client {
         let prepared: api::Prepared = self.http.fetch(Call::ask("/api/v1/keys/prepare").json(&body)?).await?;
         let statement = parse(&prepared)?;
         let vouching = self.key.as_ref().map_or(Vouching::ByVault, |_| Vouching::ByKey);
-        let person = check_enrolment(&statement, self.trust(), public, vouching)?;
+        let person = check_enrolment(&statement, &self.trust(), public, vouching)?;
         let asked = custody::json::Value::from(checked);
         same("data.checked", &Some(&asked), &statement.data.get("checked")).map_err(ClientError::NotAsked)?;
         same("person", &self.person, &person).map_err(ClientError::NotAsked)?;
@@ -137,7 +137,7 @@ impl Client {
         let prepared = api::Prepared { statement: bytes.clone(), openings: Vec::new() };
         let statement = parse(&prepared)?;
         let public = enrolment.key.parse().map_err(|_| ClientError::Protocol("a key is 32 bytes in hex"))?;
-        let person = check_enrolment(&statement, self.trust(), public, Vouching::ByKey)?;
+        let person = check_enrolment(&statement, &self.trust(), public, Vouching::ByKey)?;
         same("person", &enrolment.person, &person.to_string()).map_err(ClientError::NotAsked)?;
         let own = (Actor::Person(self.person), key_hash(&key.verifying_key()));
         same("actor", &own, &(statement.actor, statement.actor_key)).map_err(ClientError::NotAsked)?;

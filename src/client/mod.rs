@@ -21,7 +21,7 @@ mod trust;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use custody::checkpoint::CheckpointError;
 use custody::digest::Digest;
@@ -52,8 +52,8 @@ use receipts::{Of, Receipts};
 pub struct Client {
     http: Http,
     profile: Box<Profile>,
-    /// With the log's later keys, once they were needed and proven.
-    followed: OnceLock<Box<VaultTrust>>,
+    /// With the log's later keys, as far as they were needed and proven.
+    trust: RwLock<Arc<VaultTrust>>,
     person: PersonId,
     key: Option<SigningKey>,
     receipts: Receipts,
@@ -70,7 +70,7 @@ impl Client {
         Ok(Self {
             http: Http::new(profile.url(), profile.tls(), Some(&token))?,
             profile: Box::new(profile.clone()),
-            followed: OnceLock::new(),
+            trust: RwLock::new(Arc::new(profile.trust().clone())),
             person: profile.person(),
             key,
             receipts: Receipts::open(&profile.receipts())?,
@@ -95,29 +95,29 @@ impl Client {
     }
 
     /// The vault.
-    pub fn trust(&self) -> &VaultTrust {
-        self.followed.get().map_or_else(|| self.profile.trust(), Box::as_ref)
+    pub fn trust(&self) -> Arc<VaultTrust> {
+        Arc::clone(&self.trust.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes sure that the key which signed a checkpoint is known, if it is one of the log's: asks which keys it has had
     /// since, believes those that each key before has signed for, and keeps them in the profile. Where that fails, the
-    /// checkpoint will not be believed.
+    /// checkpoint will not be believed. A key may be replaced while a command runs, also more than once.
     async fn know_signer(&self, note: &SignedNote) {
         let unknown = CheckpointError::Note(NoteError::NoKnownSigner);
-        if self.followed.get().is_some() || self.trust().logs().open(note) != Err(unknown) {
+        let known = self.trust();
+        if known.logs().open(note) != Err(unknown) {
             return;
         }
         let asked = async {
             let text = self.http.bytes_at_most(Call::get("/log/keys"), MAX_CHANGES_BYTES).await?;
-            let trust = self.trust().clone();
-            let logs = trust.logs().follow(&log::parse_keys(&text)?, Some(&trust.known()));
+            let logs = known.logs().follow(&log::parse_keys(&text)?, Some(&known.known()));
             let logs =
                 logs.map_err(|_| ClientError::Protocol("a log's next key is signed for by the one before"))?;
             self.profile.clone().set_log_keys(&logs)?;
-            Ok::<_, ClientError>(Box::new(trust.with_logs(logs)))
+            Ok::<_, ClientError>(Arc::new(known.as_ref().clone().with_logs(logs)))
         };
         match asked.await {
-            Ok(trust) => drop(self.followed.set(trust)),
+            Ok(trust) => *self.trust.write().unwrap_or_else(PoisonError::into_inner) = trust,
             Err(error) => tracing::warn!(error = %error, "the log's later keys could not be followed"),
         }
     }
@@ -173,9 +173,10 @@ impl Client {
         if self.http.waits_for_witnesses() && !cosigned {
             self.unwitnessed.fetch_add(receipts.len(), Ordering::Relaxed);
         }
+        let trust = self.trust();
         let kept: Vec<_> = receipts
             .to_keep()
-            .map(|bytes| self.receipts.check_and_keep(&bytes, self.trust(), of))
+            .map(|bytes| self.receipts.check_and_keep(&bytes, &trust, of))
             .collect::<Result<_, _>>()?;
         let records: BTreeSet<_> = kept.iter().map(|kept| kept.checked.record_hash).collect();
         if records.len() < kept.len() { Err(ClientError::NoReceipt) } else { Ok(kept) }

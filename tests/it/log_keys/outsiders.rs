@@ -7,11 +7,11 @@ use custody::bundle::findings::Code;
 use custody::digest::Digest;
 use custody::note::VerifierKey;
 use custos::api;
-use custos::client::{NewProfile, Profile, Stranger};
+use custos::client::{Client, NewProfile, Profile, Stranger};
 use custos::config::{Config, Flags};
 use serde_json::{Value, json};
 
-use super::{custos, done, follow, prepare, rotate, take_next};
+use super::{done, follow, prepare, rotate};
 use crate::api::spine::two_custodians;
 use crate::support::app::TestApp;
 use crate::support::world::Engine;
@@ -37,7 +37,7 @@ impl Outside {
     }
 
     /// The program of somebody who knows no more than what stands in `args`; `@` is the vault's address.
-    fn run(&self, args: &[&str]) -> Output {
+    pub(super) fn run(&self, args: &[&str]) -> Output {
         let url = self.app.shared.base.lock().unwrap().clone();
         let mut command = Command::new(env!("CARGO_BIN_EXE_custos"));
         command.arg("--json").args(args.iter().map(|arg| arg.replace('@', &url)));
@@ -97,6 +97,42 @@ pub(super) fn tell(world: &Outside, witness: &str, key: &VerifierKey) {
         .output()
         .unwrap();
     assert_eq!(done(&told)["new"], true);
+}
+
+/// A profile of the administrator, as whoever has just met the vault makes it.
+pub(super) async fn profile(world: &Outside) -> PathBuf {
+    let url = world.app.shared.base.lock().unwrap().clone();
+    let stranger = Stranger::meet(&url, world.tls, world.app.shared.vault).await.unwrap();
+    std::fs::write(world.path("token"), &world.app.admin.token).unwrap();
+    std::fs::set_permissions(world.path("token"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .unwrap();
+    let profile = world.path("office.toml");
+    let new = NewProfile {
+        url,
+        tls: world.tls,
+        trust: stranger.trust().clone(),
+        person: world.app.admin.id.parse().unwrap(),
+        token: "token".into(),
+        key: None,
+        receipts: "receipts".into(),
+    };
+    Profile::create(&profile, new).unwrap();
+    profile
+}
+
+/// The vault is served at another address now.
+pub(super) fn moved(world: &Outside, profile: &Path) {
+    let text = std::fs::read_to_string(profile).unwrap();
+    let line = text.lines().find(|line| line.starts_with("url = ")).unwrap().to_owned();
+    let now = format!("url = \"{}\"", world.app.shared.base.lock().unwrap());
+    std::fs::write(profile, text.replace(&line, &now)).unwrap();
+}
+
+/// Says something with the profile.
+#[track_caller]
+pub(super) fn organisation(world: &Outside, name: &str) {
+    let output = world.run(&["--profile", "./office.toml", "org", "add", name]);
+    assert!(output.status.success(), "{output:?}");
 }
 
 /// The findings that are more than notices, and the exit code.
@@ -163,39 +199,14 @@ async fn mirrors_and_auditors_follow_by_what_each_key_signed_for_the_next() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_from_before_follows_and_remembers() {
     let mut world = Outside::new().await;
-    let url = world.app.shared.base.lock().unwrap().clone();
-    let stranger = Stranger::meet(&url, world.tls, world.app.shared.vault).await.unwrap();
-    std::fs::write(world.path("token"), &world.app.admin.token).unwrap();
-    std::fs::set_permissions(world.path("token"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
-        .unwrap();
-    let profile = world.path("office.toml");
-    let new = NewProfile {
-        url,
-        tls: world.tls,
-        trust: stranger.trust().clone(),
-        person: world.app.admin.id.parse().unwrap(),
-        token: "token".into(),
-        key: None,
-        receipts: "receipts".into(),
-    };
-    Profile::create(&profile, new).unwrap();
-    let moved = |world: &Outside| {
-        let text = std::fs::read_to_string(&profile).unwrap();
-        let line = text.lines().find(|line| line.starts_with("url = ")).unwrap().to_owned();
-        let now = format!("url = \"{}\"", world.app.shared.base.lock().unwrap());
-        std::fs::write(&profile, text.replace(&line, &now)).unwrap();
-    };
-    let organisation = |world: &Outside, name: &str| {
-        let output = world.run(&["--profile", "./office.toml", "org", "add", name]);
-        assert!(output.status.success(), "{output:?}");
-    };
+    let profile = profile(&world).await;
     organisation(&world, "Before");
     let second = world.rotate().await;
-    moved(&world);
+    moved(&world, &profile);
     organisation(&world, "After");
     assert!(std::fs::read_to_string(&profile).unwrap().contains(&second.to_string()));
     let third = world.rotate().await;
-    moved(&world);
+    moved(&world, &profile);
     done(&world.run(&["--profile", "./office.toml", "log", "checkpoint"]));
     let known = Profile::read(&profile).unwrap().trust().logs().clone();
     assert_eq!((known.first(), known.present()), (&world.app.shared.log, &third));
@@ -207,6 +218,34 @@ async fn a_profile_from_before_follows_and_remembers() {
     let url = world.app.shared.base.lock().unwrap().clone();
     let newcomer = Stranger::meet(&url, world.tls, world.app.shared.vault).await.unwrap();
     assert_eq!(newcomer.trust().logs(), &known);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_runs_on_follows_as_often_as_the_key_is_replaced() {
+    let mut world = Outside::new().await;
+    let profile = profile(&world).await;
+    // From now on the vault stays at its address.
+    let url = world.app.shared.base.lock().unwrap().clone();
+    let flags = Flags {
+        listen: Some(url.trim_start_matches("https://").to_owned()),
+        data_dir: Some(world.app.config.data_dir().to_owned()),
+        database_url: Some(world.app.config.database_url().to_owned()),
+        ..Flags::default()
+    };
+    world.app.stop().await;
+    world.app.config = Config::load(&flags, &|_| None).unwrap();
+    world.app.start().await;
+    let client = Client::open(&Profile::read(&profile).unwrap(), None).unwrap();
+    client.checkpoint().await.unwrap();
+    for rotations in 1..=3 {
+        let key = world.rotate().await;
+        client.checkpoint().await.unwrap();
+        assert_eq!(
+            (client.trust().logs().former().len(), client.trust().logs().present()),
+            (rotations, &key)
+        );
+        assert_eq!(Profile::read(&profile).unwrap().trust().logs(), client.trust().logs());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
