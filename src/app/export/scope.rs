@@ -186,6 +186,12 @@ pub(super) async fn checkpoint_of(
         _ => None,
     };
     let size = cosigned.as_ref().map_or(cut, |row| row.size);
+    let vault = tx.vault().await?.ok_or(AppError::NotFound("vault"))?;
+    let now = vault.log_keys().map_err(AppError::internal("reading the log's keys"))?;
+    // Another process may have replaced the log's key: then this one must not sign for what came after.
+    if now.up_to(size) != app.log.up_to(size) {
+        return Err(AppError::LogKeyReplaced);
+    }
     let plan = Plan::root(size).map_err(AppError::internal("planning the log's root"))?;
     let root = root_of(tx, &plan).await?;
     // Ed25519 signatures are deterministic (RFC 8032): signing the same tree head again gives the note that was

@@ -90,6 +90,8 @@ async fn what_was_proven_before_holds_after_and_bundles_stay_the_same_bytes(engi
 
 async fn a_process_that_goes_on_with_the_old_key_records_nothing_more_and_says_why(engine: Engine) {
     let mut app = TestApp::new(engine).await;
+    let (asha, _, case) = two_custodians(&app).await;
+    let old: api::Export = asha.export(&case).await.made();
     let workers = (0..4).map(|worker| {
         let admin = app.admin.clone();
         tokio::spawn(async move {
@@ -115,6 +117,18 @@ async fn a_process_that_goes_on_with_the_old_key_records_nothing_more_and_says_w
         proven.extend(worker.await.unwrap());
     }
     assert!(proven.len() >= 8);
+    // What it signs for is what it may sign for: another process exports, and this one must not hand that out.
+    let here = app.shared.base.lock().unwrap().clone();
+    let other = app.another().await;
+    follow(&app).await;
+    let new: api::Export = asha.export(&case).await.made();
+    let bundle = asha.bundle(&new.id).await.body;
+    assert_as_good_as_it_gets(&judged(&asha, &bundle).await);
+    app.serve_at(&here);
+    asha.bundle(&new.id).await.problem("log-key-replaced");
+    assert_eq!(asha.bundle(&old.id).await.status, 200, "what its own key signed stays");
+    other.stop().await;
+    app.serve_at(&here);
     assert_eq!(app.admin.with_token("").get("/readyz").await.status, 200);
 
     app.restart().await;

@@ -72,6 +72,17 @@ pub(crate) fn named(paths: &[(&str, &Path)]) -> impl Fn(&str) -> Option<String> 
     }
 }
 
+/// A second process.
+pub(crate) struct Another(Running);
+
+impl Another {
+    pub(crate) async fn stop(self) {
+        let Running { stop, thread } = self.0;
+        stop.send(()).await.unwrap();
+        tokio::task::spawn_blocking(|| thread.join().unwrap().unwrap()).await.unwrap();
+    }
+}
+
 impl TestApp {
     pub(crate) async fn new(engine: Engine) -> Self {
         Self::named(engine, "Sample Unit", "Ada Admin").await
@@ -142,6 +153,13 @@ impl TestApp {
     /// Ends the service as Ctrl-C would.
     pub(crate) async fn stop(&mut self) {
         self.begin_to_stop().await.await.unwrap();
+    }
+
+    /// Another process over the same data; from now on, everybody calls there.
+    pub(crate) async fn another(&self) -> Another {
+        let (bound, running) = start(self.config.clone()).await.unwrap();
+        self.serve_at(&format!("https://{}", bound.addr));
+        Another(running)
     }
 
     pub(crate) const fn is_running(&self) -> bool {
