@@ -105,6 +105,7 @@ impl Receipts {
 fn check(bytes: &[u8], trust: &VaultTrust, of: Of<'_>) -> Result<Checked, ReceiptProblem> {
     let receipt = Receipt::parse(bytes)?;
     let checked = receipt.check_with(&trust.fingerprint(), trust.logs())?;
+    receipt.check_recoveries(trust.key())?;
     match of {
         Of::Envelope(sent) if *receipt.envelope != *sent => return Err(ReceiptProblem::OtherEnvelope),
         Of::OnBehalf(ask, voice) => {

@@ -137,6 +137,23 @@ fn what_a_receipt_says_of_a_recovery_must_hold_and_be_needed() {
 }
 
 #[test]
+fn a_recovery_that_the_vault_has_not_signed_does_not_count() {
+    let (story, _) = recovered();
+    let mut receipt = first_after(&story.vault);
+    let key = story.vault.key.verifying_key();
+    receipt.check_recoveries(&key).unwrap();
+    let said = story.vault.said.iter().find(|said| said.statement.kind == Kind::RecoveryNoted).unwrap();
+    let stranger = ed25519_dalek::SigningKey::from_bytes(&[99; 32]);
+    receipt.recoveries[0].envelope = custody::envelope::sign(
+        custody::envelope::PayloadType::Statement,
+        &said.statement.to_bytes(),
+        &[&stranger],
+    )
+    .into();
+    assert!(matches!(receipt.check_recoveries(&key), Err(ReceiptError::Envelope(_))));
+}
+
+#[test]
 fn a_recovery_names_entries_and_never_record_0() {
     let story = story(1);
     for (from, to) in [(0, 5), (5, 5), (6, 5)] {
