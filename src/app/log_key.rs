@@ -73,7 +73,7 @@ impl App {
     pub async fn log_keys(&self) -> Result<Vec<u8>, AppError> {
         let mut tx = self.store.read().await?;
         let vault = tx.vault().await?.ok_or(AppError::NotFound("vault"))?;
-        let indices: Vec<_> = vault.former_log_keys.iter().map(|(until, _)| *until).collect();
+        let indices: Vec<_> = vault.former_log_keys.iter().map(|former| former.until).collect();
         let rows = tx.records_at(&indices).await?;
         let receipts = if rows.is_empty() { Vec::new() } else { tx.receipts_for(rows).await? };
         Ok(receipts.iter().flat_map(|receipt| [receipt.emit(), b"\n".to_vec()].concat()).collect())

@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use super::compose::Say;
 use super::publication::Publication;
+use super::recover::RecoverError;
 use super::say::With;
 use super::timestamps::Timestamping;
 use super::token::DEFAULT_DAYS;
@@ -122,6 +123,9 @@ pub enum SetupError {
     /// A first statement failed.
     #[error("cannot record the first organisation and person")]
     First(#[source] AppError),
+    /// The log cannot go on behind what is lost.
+    #[error(transparent)]
+    Lost(Box<RecoverError>),
 }
 
 impl SetupError {
@@ -149,6 +153,7 @@ impl SetupError {
                                      docs/OPERATIONS.md, \"Time stamps\", says where roots come from"
                 .to_owned(),
             Self::NoNextKey => "make it first: custos key rotate-log --prepare".to_owned(),
+            Self::Lost(error) => error.remedy(),
             Self::LogKey(_) => {
                 "nothing was recorded, and the vault keeps its key: repeat the command; the key that was made is taken"
                     .to_owned()
@@ -266,7 +271,7 @@ impl Parts {
         Ok(Self { keyring, store, blobs: Blobs::open(config.blobs_url())? })
     }
 
-    async fn of(config: &Config, keyring: Keyring) -> Result<Self, SetupError> {
+    pub(super) async fn of(config: &Config, keyring: Keyring) -> Result<Self, SetupError> {
         before_migration(config, SystemClock::new().now()).await.map_err(|error| match error {
             BackupError::Store(error) => SetupError::Store(error),
             error => SetupError::Copy(error),
@@ -290,7 +295,7 @@ pub(super) fn signers(keyring: &Keyring, log: &LogKeys) -> publish::Signers {
     let present = all().find(|(_, key)| key == log.present().public_key()).map(|(version, _)| version);
     let later = all().filter(|(version, _)| present.is_none_or(|present| *version > present));
     let held = later.map(|(_, key)| key).filter(|key| log.each().all(|had| had.public_key() != key));
-    publish::Signers { log: log.clone(), held: held.collect() }
+    publish::Signers { log: log.clone(), held: held.collect(), lost: false }
 }
 
 /// Where the server's certificate comes from.

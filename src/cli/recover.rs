@@ -52,17 +52,22 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
 }
 
 fn told(loss: &Loss) -> String {
-    let Loss { lost, from, to, signed, remains, .. } = loss;
+    let Loss { lost, from, to, signed, remains, log_key, .. } = loss;
     let unsigned = to.saturating_sub(*signed);
     let unsigned = if unsigned == 0 {
         String::new()
     } else {
         format!(", {unsigned} of them behind the newest checkpoint")
     };
+    let log_key = log_key.as_ref().map_or_else(String::new, |key| {
+        format!(
+            "\nlog key            {key}\n                   only lost records named it; it is named again"
+        )
+    });
     format!(
         "vault fingerprint  {}\nlost               the records of {lost} published entries, {from} to {}{unsigned}\n\
          remains            {from} records, the newest received {}\n                   \
-         {} cases, {} items, {} persons\nobjects            {} that no record names",
+         {} cases, {} items, {} persons\nobjects            {} that no record names{log_key}",
         loss.vault,
         to - 1,
         loss.newest,

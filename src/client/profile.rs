@@ -65,6 +65,9 @@ struct LaterKey {
     since: u64,
     /// The verifier key.
     vkey: String,
+    /// Where that record notes a loss: index of the first lost record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lost_from: Option<u64>,
 }
 
 /// What a new profile is made of.
@@ -107,7 +110,7 @@ impl Profile {
         let trust = VaultTrust::new(digest("vault", &wire.vault)?, log, key.as_bytes())
             .map_err(|_| problem("`vault_key` is not a public key".into()))?;
         let logs = wire.log_keys.iter().try_fold(trust.logs().clone(), |logs, later| {
-            logs.replaced(later.since, later.vkey.parse().ok()?).ok()
+            logs.replaced_after(later.since, later.lost_from, later.vkey.parse().ok()?).ok()
         });
         let trust = trust.with_logs(logs.ok_or_else(|| problem("`log_keys` are not the log's".into()))?);
         let person = wire.person.parse().map_err(|_| problem("`person` is not an id".into()))?;
@@ -207,7 +210,12 @@ impl Profile {
 
 fn later_keys(logs: &LogKeys) -> Vec<LaterKey> {
     let later = logs.former().iter().zip(logs.each().skip(1));
-    later.map(|(former, key)| LaterKey { since: former.until, vkey: key.to_string() }).collect()
+    let later = later.map(|(former, key)| LaterKey {
+        since: former.until,
+        vkey: key.to_string(),
+        lost_from: former.lost_from,
+    });
+    later.collect()
 }
 
 /// Where profiles live: `$CUSTOS_HOME`, else `$XDG_CONFIG_HOME/custos`, else `~/.config/custos`.

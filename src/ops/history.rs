@@ -3,13 +3,10 @@
 
 use custody::act::Act;
 use custody::digest::Digest;
-use custody::envelope::{Envelope, PayloadType};
-use custody::kind::Kind;
 use custody::log_keys::LogKeys;
 use custody::merkle::{Batch, Frontier, Node, leaf_hash};
 use custody::note::VerifierKey;
 use custody::record::{Entry, Link, NextOpening, Record, leaf_commitment, record_hash};
-use custody::statement::Statement;
 
 use super::{Differences, Progress};
 use crate::store::{HistoryRow, LogHead, StoreError, Tx};
@@ -194,8 +191,7 @@ impl Walk {
     /// One record by itself.
     fn record(&mut self, row: &HistoryRow, found: &mut Differences) {
         let record = Record::parse(&row.record);
-        let replaces_log_key =
-            |record: &Record| matches!(record.kind, Kind::LogKeyRotated | Kind::LogContinued);
+        let replaces_log_key = |record: &Record| record.kind.may_name_log_key();
         match row.envelope.as_deref() {
             None => found.add("statements", row.stmt, "it is missing"),
             Some(envelope) if Digest::of(envelope) != row.stmt => {
@@ -276,7 +272,9 @@ fn notes_loss(row: &HistoryRow, next: u64) -> bool {
     if row.log_index == next {
         return false;
     }
-    let Some(Act::RecoveryNoted(noted)) = row.envelope.as_deref().and_then(act) else { return false };
+    let Some(Act::RecoveryNoted(noted)) = row.envelope.as_deref().and_then(Act::of_envelope) else {
+        return false;
+    };
     (noted.from, noted.to) == (next, row.log_index)
 }
 
@@ -295,15 +293,15 @@ fn opens(link: Option<Link>, opening: Option<NextOpening>) -> bool {
 
 /// The log's keys after a statement that names the first or the next one.
 fn log_keys(before: Option<LogKeys>, index: u64, envelope: &[u8]) -> Option<LogKeys> {
-    match (before, act(envelope)?) {
-        (None, Act::VaultCreated(d)) => Some(LogKeys::from(d.log_vkey.parse::<VerifierKey>().ok()?)),
-        (Some(keys), Act::LogKeyRotated(d)) => keys.replaced(index, d.log_vkey.parse().ok()?).ok(),
-        (Some(keys), Act::LogContinued(d)) => keys.replaced(index, d.log_vkey.parse().ok()?).ok(),
-        _ => None,
+    let act = Act::of_envelope(envelope)?;
+    match (before, act.next_log_key()) {
+        (None, _) => match &act {
+            Act::VaultCreated(d) => Some(LogKeys::from(d.log_vkey.parse::<VerifierKey>().ok()?)),
+            _ => None,
+        },
+        (Some(keys), Some(next)) => {
+            keys.replaced_after(index, next.lost_from, next.log_vkey.parse().ok()?).ok()
+        }
+        (Some(keys), None) => matches!(act, Act::RecoveryNoted(_)).then_some(keys),
     }
-}
-
-fn act(envelope: &[u8]) -> Option<Act> {
-    let envelope = Envelope::parse(envelope, PayloadType::Statement).ok()?;
-    Act::parse(&Statement::parse(envelope.body()).ok()?).ok()
 }

@@ -4,12 +4,13 @@
 //! Everything that was written there counts, also what stands behind the newest checkpoint: bundles and tail are written
 //! before it, so that somebody may have seen them, and a bundle that is there is never written again.
 
-use custody::checkpoint::Checkpoint;
+use custody::checkpoint::{Checkpoint, Origin};
 use custody::merkle::{Frontier, leaf_hash};
-use custody::tile::{TileKind, TilePath};
+use custody::note::VerifierKey;
+use custody::tile::TilePath;
 
 use super::StartError;
-use super::stored::{BUNDLE, EntryBytes, Said, Signers, Tail, full, reach, signed, sized, tail};
+use super::stored::{BUNDLE, EntryBytes, Said, Signers, bundle, full, reach, signed, tail};
 use crate::blobs::{LogFile, LogObjects};
 use crate::store::{LogHead, Store, StoreError};
 
@@ -22,6 +23,10 @@ pub struct Lost {
     pub signed: u64,
     /// The entries, in order.
     pub entries: Vec<EntryBytes>,
+    /// The log's name there.
+    pub origin: Origin,
+    /// The key that signed that checkpoint; nothing if it is lost.
+    pub signer: Option<VerifierKey>,
 }
 
 impl Lost {
@@ -105,13 +110,13 @@ impl LostError {
 pub async fn lost(store: &Store, objects: &LogObjects, log: &Signers) -> Result<Lost, LostError> {
     let head = head(store).await?;
     let (from, root) = (head.size(), head.frontier.root());
-    let signed = match self::signed(objects, LogFile::Checkpoint, log).await? {
-        Some(Said::Log(checkpoint, _)) => checkpoint,
+    let (signed, by) = match self::signed(store, objects, LogFile::Checkpoint, log).await? {
+        Some(Said::Log { checkpoint, signer, .. }) => (checkpoint, signer.map(|signer| *signer)),
         Some(Said::Nobody) => return Err(LostError::OtherKey),
         None => return Err(LostError::Unpublished),
     };
-    let cosigned = match self::signed(objects, LogFile::Witnessed, log).await? {
-        Some(Said::Log(checkpoint, _)) => Some(checkpoint),
+    let cosigned = match self::signed(store, objects, LogFile::Witnessed, log).await? {
+        Some(Said::Log { checkpoint, .. }) => Some(checkpoint),
         Some(Said::Nobody) | None => None,
     };
     let claims: Vec<_> = std::iter::once(&signed).chain(&cosigned).collect();
@@ -158,31 +163,9 @@ pub async fn lost(store: &Store, objects: &LogObjects, log: &Signers) -> Result<
         super::find(store, objects, log).await?;
         return Err(LostError::Nothing { database: from, published: found });
     }
-    Ok(Lost { from, signed: signed.size(), entries })
+    Ok(Lost { from, signed: signed.size(), entries, origin: signed.origin().clone(), signer: by })
 }
 
 async fn head(store: &Store) -> Result<LogHead, StartError> {
     Ok(store.read().await?.log_head().await?.ok_or(StoreError::NoVault)?)
-}
-
-/// The entries of a bundle: a full one that was written, or the tail, or what a mirror keeps in its place; none where there
-/// is neither. One that is malformed ends what can be read.
-async fn bundle(
-    objects: &LogObjects,
-    tail: &Tail,
-    signed: u64,
-    number: u64,
-) -> Result<Vec<EntryBytes>, StartError> {
-    let path = full(number)?;
-    if let Some(bytes) = objects.tile(path).await? {
-        return Ok(sized(path, &bytes).unwrap_or_default());
-    }
-    if let Some((start, entries)) = tail
-        && *start == number * BUNDLE
-    {
-        return Ok(entries.clone());
-    }
-    let Some(path) = TilePath::in_tree(TileKind::Entries, number, signed) else { return Ok(Vec::new()) };
-    let bytes = objects.tile(path).await?;
-    Ok(bytes.and_then(|bytes| sized(path, &bytes)).unwrap_or_default())
 }

@@ -41,6 +41,12 @@ pub enum StartError {
     /// The object store holds the published log of another vault, or something else in its place.
     #[error("the object store holds the published log of another vault, or none that can be read")]
     OtherLog,
+    /// The published log is this vault's, and stands under a key that neither records nor keyring have.
+    #[error("the published log goes on under a newer key, as {name}, and the keyring lacks that key")]
+    LaterKey {
+        /// The log's name there.
+        name: String,
+    },
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -60,6 +66,10 @@ impl StartError {
             Self::Forked { .. } => "restore the database that the published log was made from; \
                                     docs/OPERATIONS.md, \"A database that was set back\", says what this means"
                 .to_owned(),
+            Self::LaterKey { .. } => "bring the log's newest key (log-N.key) back into keys/, from a backup or the recovery \
+                                      kit made after it; if that key is gone for good, `custos log continue`: \
+                                      docs/OPERATIONS.md, \"A database from before a new key\""
+                .to_owned(),
             Self::OtherLog | Self::Store(_) | Self::Blobs(_) => {
                 "check `blobs_url`: each vault has an object store of its own".to_owned()
             }
@@ -72,8 +82,8 @@ pub async fn find(store: &Store, objects: &LogObjects, signers: &Signers) -> Res
     let log = &signers.log;
     let mut found = Found::default();
     for file in [LogFile::Checkpoint, LogFile::Witnessed] {
-        match signed(objects, file, signers).await? {
-            Some(Said::Log(checkpoint, note)) => {
+        match signed(store, objects, file, signers).await? {
+            Some(Said::Log { checkpoint, note, .. }) => {
                 compare(store, &checkpoint).await?;
                 if file == LogFile::Checkpoint {
                     let (size, note) = (checkpoint.size(), Arc::new(note));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Mutex;
 
-use custody::act::{Act, LogContinued, LogKeyRotated, PublicKey};
+use custody::act::{Act, PublicKey};
 use custody::envelope::key_hash;
 use custody::id::KeyHash;
 use custody::note::VerifierKey;
@@ -85,10 +85,10 @@ impl KeyCache {
         match act {
             // A new key signs its own enrolment.
             Act::KeyEnrolled(_, d) if d.key.hash() == hash => return point(&d.key),
-            Act::LogKeyRotated(LogKeyRotated { log_vkey, previous })
-            | Act::LogContinued(LogContinued { log_vkey, previous, .. }) => {
+            Act::LogKeyRotated(_) | Act::LogContinued(_) | Act::RecoveryNoted(_) => {
+                let next = act.next_log_key().ok_or(Refusal::KeyNotValid)?;
                 // Which of the log's keys they must be is decided under the lock.
-                let vkeys = [log_vkey, previous].into_iter().filter_map(|vkey| vkey.parse().ok());
+                let vkeys = [next.log_vkey, next.previous].into_iter().filter_map(|vkey| vkey.parse().ok());
                 let mut keys = vkeys.map(|vkey: VerifierKey| *vkey.public_key());
                 return keys.find(|key| key_hash(key) == hash).ok_or(Refusal::KeyNotValid.into());
             }

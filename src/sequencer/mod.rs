@@ -38,7 +38,7 @@ use crate::store::{Store, StoreError};
 pub use batch::LockedView;
 pub use genesis::{GenesisError, create_vault};
 pub use keys::SigningKeys;
-pub use recovery::{RecoveryError, recover};
+pub use recovery::{LostEntries, RecoveryError, recover};
 pub(crate) use replay::{Replay, Stop};
 pub use submission::{Attachments, Submission, SubmissionError};
 

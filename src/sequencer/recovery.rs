@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use custody::act::RecoveryNoted;
+use custody::act::{NamedAgain, RecoveryNoted};
 use custody::digest::Digest;
 use custody::entropy::Entropy;
+use custody::envelope::{self, PayloadType};
 use custody::id::OpId;
 use custody::kind::Kind;
 use custody::merkle::Plan;
@@ -15,11 +16,12 @@ use custody::record::{ENTRY_BYTES, LogIdentity, Resumption, Sequence};
 use custody::recovery::{Gap, MAX_RECOVERIES};
 use custody::rules::State;
 use custody::statement::Statement;
+use ed25519_dalek::SigningKey;
 
-use super::SubmitError;
-use super::batch::{Known, system_statement, system_submission};
+use super::batch::{Known, system_statement};
 use super::keys::{SigningKeys, Verified};
 use super::writer::Writer;
+use super::{Attachments, Submission, SubmitError};
 use crate::clock::Clock;
 use crate::store::{HeadRow, LogHead, Store, StoreError, Tiles, Tx};
 
@@ -142,15 +144,25 @@ pub enum RecoveryError {
     Store(#[from] StoreError),
 }
 
-/// Gives `lost`, entries that were published and whose records are lost, their places behind the `from` entries that the
-/// database has, and records `recovery.noted` behind them: all in one transaction. The receipt of that record.
+/// Entries that were published and whose records are lost.
+#[derive(Debug)]
+pub struct LostEntries<'a> {
+    /// How many entries the database has: the log index of the first.
+    pub from: u64,
+    /// The entries, in order.
+    pub entries: &'a [[u8; ENTRY_BYTES]],
+    /// The log's next key, if one of the lost records may have named it: what is said of it again, and the key.
+    pub log_key: Option<(NamedAgain, &'a SigningKey)>,
+}
+
+/// Gives lost entries their places behind those that the database has, and records `recovery.noted` behind them: all in one
+/// transaction. The receipt of that record.
 pub async fn recover(
     store: &Store,
     keys: &SigningKeys,
     clock: &dyn Clock,
     entropy: &mut (dyn Entropy + Send),
-    from: u64,
-    lost: &[[u8; ENTRY_BYTES]],
+    LostEntries { from, entries, log_key }: LostEntries<'_>,
 ) -> Result<Receipt, RecoveryError> {
     let mut tx = store.write().await?;
     let head = tx.lock_log().await?.ok_or(StoreError::NoVault)?;
@@ -161,16 +173,21 @@ pub async fn recover(
         return Err(RecoveryError::TooMany);
     }
     let vault = tx.vault().await?.ok_or(StoreError::NoVault)?;
-    let frontier = tx.insert_lost(&head.frontier, lost).await?;
+    let frontier = tx.insert_lost(&head.frontier, entries).await?;
 
-    let noted = RecoveryNoted { from, to: frontier.size() };
+    let (named, next) = log_key.map_or((None, None), |(named, key)| (Some(named), Some(key)));
+    // The key before hands over, unless it is given up.
+    let before = matches!(named, Some(NamedAgain::Rotated(_))).then_some(&keys.log);
+    let signers: Vec<_> = [Some(&keys.vault), before, next].into_iter().flatten().collect();
+    let noted = RecoveryNoted { from, log_key: named.map(Box::new), to: frontier.size() };
     let mut op_id = [0; 16];
     entropy.fill(&mut op_id);
     let now = clock.now();
     let said = system_statement(keys, Kind::RecoveryNoted, OpId::new(op_id), now, Some(vault.id));
-    let said = system_submission(&Statement { data: noted.to_data(), ..said }, keys);
-    let submission =
-        said.map_err(|_| StoreError::Inconsistent("the vault cannot read what it says itself"))?;
+    let said = Statement { data: noted.to_data(), ..said }.to_bytes();
+    let envelope = envelope::sign(PayloadType::Statement, &said, &signers);
+    let submission = Submission::new(envelope, Attachments::default())
+        .map_err(|_| StoreError::Inconsistent("the vault cannot read what it says itself"))?;
 
     let known = Known::load(&mut tx, State::default(), std::iter::once(&submission)).await?;
     let Known { before, state, heads, .. } = known;
@@ -185,7 +202,7 @@ pub async fn recover(
     let range = writer.record(&submission, entropy);
     let record = writer.built(range.clone()).next().map(|built| built.hash);
     let record = record.ok_or(StoreError::Inconsistent("a statement made no record"))?;
-    let (made, ..) = writer.write(&mut tx, &before, &keys.log).await?;
+    let (made, ..) = writer.write(&mut tx, &before, next.unwrap_or(&keys.log)).await?;
     tx.insert_recovery(&Gap { from: noted.from, to: noted.to, record }).await?;
     tx.commit().await?;
     let receipt = made.receipts(submission.bytes(), range).pop();

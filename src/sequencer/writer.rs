@@ -93,9 +93,9 @@ impl Writer {
     pub(super) fn record(&mut self, submission: &Submission, entropy: &mut dyn Entropy) -> Range<usize> {
         let (statement, act, stmt) = (submission.statement(), submission.act(), submission.stmt());
         let first = self.records.len();
-        if let Act::LogContinued(d) = act {
+        if let Some(continued) = act.next_log_key().and_then(|next| next.continued) {
             // The record that says so is the first one of the log's new name.
-            self.log.origin = d.origin.to_string();
+            self.log.origin = continued.origin.to_string();
         }
         for places in rules::places(statement, act) {
             self.append(submission, places, entropy);

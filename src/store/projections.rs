@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use custody::digest::Digest;
 use custody::id::{CaseId, ItemId, OrgId, PersonId};
-use custody::rules::{Case, Grant, Item, Key, Person, State, Vault};
+use custody::rules::{Case, FormerLogKey, Grant, Item, Key, Person, State, Vault};
 use custody::statement::Content;
 use custody::time::Timestamp;
 
@@ -25,8 +25,9 @@ pub(crate) fn changes(
     if let (Some(after), true) = (&after.vault, before.vault != after.vault) {
         vault.push(vault_row(after));
         let known = before.vault.as_ref().map_or(0, |before| before.former_log_keys.len());
-        for (last_size, vkey) in after.former_log_keys.iter().skip(known) {
-            former.push([Value::uint(*last_size), Value::text(vkey)]);
+        // What is lost before the record that replaced one stands with the recoveries.
+        for FormerLogKey { until, vkey, .. } in after.former_log_keys.iter().skip(known) {
+            former.push([Value::uint(*until), Value::text(vkey)]);
         }
     }
     let mut new = Rows::new(sql::INSERT_ORGS);

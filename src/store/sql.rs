@@ -257,7 +257,8 @@ fixed {
     RECOVERIES "recoveries" "SELECT log_index, gap_from, record_hash FROM recoveries ORDER BY log_index";
 
     VAULT "vault" "SELECT id, vault, origin, log_vkey, key, orgs, persons, vouched FROM vault WHERE id = 1";
-    FORMER_LOG_KEYS "former_log_keys" "SELECT last_size, vkey FROM former_log_keys ORDER BY last_size";
+    FORMER_LOG_KEYS "former_log_keys" "SELECT f.last_size, f.vkey, r.gap_from FROM former_log_keys f LEFT JOIN recoveries r ON \
+        r.log_index = f.last_size ORDER BY f.last_size";
 
     RECORDS_OF_SEQUENCE "records" concat!("SELECT ", record_columns!(), " FROM positions p JOIN records r ON r.log_index = p.log_index JOIN \
         entries e ON e.log_index = p.log_index WHERE p.stream = $1 AND p.seq > $2 ORDER BY p.seq LIMIT $3");

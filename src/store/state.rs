@@ -7,7 +7,7 @@ use custody::digest::Digest;
 use custody::id::{CaseId, ItemId, OrgId, PersonId};
 use custody::record::Sequence;
 use custody::rules::{
-    Case, Footprint, Grant, Item, Key, Offer, Person, State, StateHead, Stored, Vault, Voucher,
+    Case, Footprint, FormerLogKey, Grant, Item, Key, Offer, Person, State, StateHead, Stored, Vault, Voucher,
 };
 use custody::statement::{Content, DigestAlg, Seen};
 
@@ -116,7 +116,9 @@ impl Tx {
         let Some(row) = self.one(sql::VAULT, Vec::new()).await? else { return Ok(None) };
         let mut vault = vault(&row)?;
         for row in self.all(sql::FORMER_LOG_KEYS, Vec::new()).await? {
-            vault.former_log_keys.push((row.uint(0)?, row.text(1)?));
+            let former =
+                FormerLogKey { until: row.uint(0)?, vkey: row.text(1)?, lost_from: row.opt_uint(2)? };
+            vault.former_log_keys.push(former);
         }
         Ok(Some(vault))
     }

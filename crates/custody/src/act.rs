@@ -5,6 +5,7 @@
 
 mod types;
 
+use crate::envelope::{Envelope, PayloadType};
 use crate::id::{CaseId, ItemId, PersonId};
 use crate::json;
 use crate::kind::{Kind, Need, Scope, Speaker};
@@ -18,7 +19,7 @@ pub use types::{
     AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AnchorKind, AnchorNoted, BundleCompleted,
     BundleExported, CaseOpened, CaseRole, Class, ClockFault, ContentReceived, CorrectionNoted, FixityChecked,
     HexError, ItemClassified, ItemRegistered, KeyCheck, KeyEnrolled, KeyRevoked, LogAnchor, LogContinued,
-    LogKeyRotated, MAX_ANCHOR_BYTES, MemberChange, ObjectId, OrgRegistered, PersonRegistered,
+    LogKeyRotated, MAX_ANCHOR_BYTES, MemberChange, NamedAgain, ObjectId, OrgRegistered, PersonRegistered,
     PersonSuspended, PublicKey, RecoveryNoted, RoleChange, SealBroken, TransferAnswered, TransferOffered,
     VaultCreated, VaultRole,
 };
@@ -88,6 +89,55 @@ pub enum Act {
     LogKeyRotated(LogKeyRotated),
     /// The log's key is given up, and the log goes on under another name.
     LogContinued(LogContinued),
+}
+
+/// The log's next key, as a record names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextLogKey<'a> {
+    /// Its verifier key.
+    pub log_vkey: &'a str,
+    /// The verifier key that it replaces.
+    pub previous: &'a str,
+    /// Where the key before is given up and the log goes on under another name: from what.
+    pub continued: Option<&'a LogContinued>,
+    /// Log index of the first of the lost records before this one: one of them may have named the key already.
+    pub lost_from: Option<u64>,
+}
+
+impl Act {
+    /// The act of a statement in its envelope; nothing if it cannot be read.
+    pub fn of_envelope(envelope: &[u8]) -> Option<Self> {
+        let envelope = Envelope::parse(envelope, PayloadType::Statement).ok()?;
+        Self::parse(&Statement::parse(envelope.body()).ok()?).ok()
+    }
+
+    /// The key that the log has from this act's record on, if it gets another one.
+    pub fn next_log_key(&self) -> Option<NextLogKey<'_>> {
+        match self {
+            Self::LogKeyRotated(d) => Some(d.into()),
+            Self::LogContinued(d) => Some(d.into()),
+            Self::RecoveryNoted(noted) => {
+                let next: NextLogKey<'_> = match noted.log_key.as_deref()? {
+                    NamedAgain::Rotated(d) => d.into(),
+                    NamedAgain::Continued(d) => d.into(),
+                };
+                Some(NextLogKey { lost_from: Some(noted.from), ..next })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl<'a> From<&'a LogKeyRotated> for NextLogKey<'a> {
+    fn from(d: &'a LogKeyRotated) -> Self {
+        Self { log_vkey: &d.log_vkey, previous: &d.previous, continued: None, lost_from: None }
+    }
+}
+
+impl<'a> From<&'a LogContinued> for NextLogKey<'a> {
+    fn from(d: &'a LogContinued) -> Self {
+        Self { log_vkey: &d.log_vkey, previous: &d.previous, continued: Some(d), lost_from: None }
+    }
 }
 
 /// What a correction is about.

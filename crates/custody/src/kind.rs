@@ -178,6 +178,11 @@ impl Kind {
                 | Self::ItemMoved
         )
     }
+
+    /// Kinds whose records may name the log's next key.
+    pub const fn may_name_log_key(self) -> bool {
+        matches!(self, Self::LogKeyRotated | Self::LogContinued | Self::RecoveryNoted)
+    }
 }
 
 impl core::str::FromStr for Kind {

@@ -48,6 +48,10 @@ pub struct Former {
     pub until: u64,
     /// The key.
     pub key: VerifierKey,
+    /// Where the record that replaced it notes a loss: log index of the first lost record. One of those may have put the
+    /// next key in its place already, so that checkpoints of more entries than this, and of no more than `until`, may be
+    /// either key's.
+    pub lost_from: Option<u64>,
 }
 
 /// Why a key cannot come after those before.
@@ -76,7 +80,17 @@ impl From<VerifierKey> for LogKeys {
 
 impl LogKeys {
     /// The same, and since the record at `index` a new key.
-    pub fn replaced(mut self, index: u64, new: VerifierKey) -> Result<Self, LogKeysError> {
+    pub fn replaced(self, index: u64, new: VerifierKey) -> Result<Self, LogKeysError> {
+        self.replaced_after(index, None, new)
+    }
+
+    /// The same, where that record notes the loss of all records from `lost_from` on.
+    pub fn replaced_after(
+        mut self,
+        index: u64,
+        lost_from: Option<u64>,
+        new: VerifierKey,
+    ) -> Result<Self, LogKeysError> {
         if new.signature_type() != SignatureType::Ed25519 || Origin::new(new.name().as_str()).is_err() {
             return Err(LogKeysError::NotALogKey);
         }
@@ -90,7 +104,7 @@ impl LogKeys {
             return Err(LogKeysError::Order);
         }
         let old = core::mem::replace(&mut self.present, new);
-        self.former.push(Former { until: index, key: old });
+        self.former.push(Former { until: index, key: old, lost_from });
         Ok(self)
     }
 
@@ -120,9 +134,27 @@ impl LogKeys {
         found.map_or(&self.present, |former| &former.key)
     }
 
-    /// The key under which the record at `index` came into the log; its name is the `log` that the record says.
-    pub fn of_index(&self, index: u64) -> &VerifierKey {
-        self.of_size(index.saturating_add(1))
+    /// The keys that may have signed a checkpoint of `size` entries: that of its size, and where records were lost, the
+    /// one that these may have named.
+    fn of_size_or_lost(&self, size: u64) -> impl Iterator<Item = &VerifierKey> {
+        let at = self.former.iter().take_while(|former| size > former.until).count();
+        let lost = |former: &&Former| former.lost_from.is_some_and(|from| size > from);
+        self.each().skip(at).take(1 + self.former[at..].iter().take_while(lost).count())
+    }
+
+    /// Whether the record at `index` came into the log under this name.
+    pub fn is_name_of(&self, index: u64, log: &str) -> bool {
+        self.of_size_or_lost(index.saturating_add(1)).any(|key| key.name().as_str() == log)
+    }
+
+    /// Whether records up to there were lost that may have put another key in its place.
+    pub fn is_lost(&self, size: u64) -> bool {
+        self.of_size_or_lost(size).count() > 1
+    }
+
+    /// Whether this key may have signed a checkpoint of `size` entries.
+    pub fn may_sign(&self, size: u64, key: &VerifierKey) -> bool {
+        self.of_size_or_lost(size).any(|log| log == key)
     }
 
     /// Those of the first `size` entries: what a checkpoint of that size knows.
@@ -134,17 +166,25 @@ impl LogKeys {
 
     /// Verifies that `note` is a checkpoint of this log, signed by the key that the log had at its size.
     pub fn open(&self, note: &SignedNote) -> Result<Checkpoint, CheckpointError> {
+        self.open_by(note).map(|(checkpoint, _)| checkpoint)
+    }
+
+    /// The same, and by which key.
+    pub fn open_by(&self, note: &SignedNote) -> Result<(Checkpoint, &VerifierKey), CheckpointError> {
         let size = Checkpoint::parse(note.text())?.size();
-        match Checkpoint::open(note, self.of_size(size)) {
-            Err(CheckpointError::Note(NoteError::NoKnownSigner)) => Err(self.misplaced(note)),
-            other => other,
+        for key in self.of_size_or_lost(size) {
+            match Checkpoint::open(note, key) {
+                Err(CheckpointError::Note(NoteError::NoKnownSigner)) => {}
+                other => return other.map(|checkpoint| (checkpoint, key)),
+            }
         }
+        Err(self.misplaced(note))
     }
 
     /// Whose checkpoint it is that the key of its size has not signed.
     fn misplaced(&self, note: &SignedNote) -> CheckpointError {
         let mut from = 0;
-        for Former { until, key } in &self.former {
+        for Former { until, key, lost_from } in &self.former {
             if let Ok(signed) = Checkpoint::open(note, key) {
                 let until = *until;
                 return if signed.size() > until {
@@ -153,7 +193,7 @@ impl LogKeys {
                     CheckpointError::NotYet { from }
                 };
             }
-            from = until.saturating_add(1);
+            from = lost_from.unwrap_or(*until).saturating_add(1);
         }
         match Checkpoint::open(note, &self.present) {
             Ok(_) => CheckpointError::NotYet { from },

@@ -263,8 +263,7 @@ fn proven(
     proof: &TlogProof,
     log: &LogKeys,
 ) -> Result<Checkpoint, ReceiptError> {
-    let name = log.of_index(record.log_index).name();
-    if record.log_index != proof.index() || record.log != name.as_str() {
+    if record.log_index != proof.index() || !log.is_name_of(record.log_index, &record.log) {
         return Err(ReceiptError::OtherPlace);
     }
     Ok(proof.verify_with(&leaf_hash(&entry.to_bytes()), log)?)

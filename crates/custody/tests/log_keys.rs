@@ -4,7 +4,7 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use custody::act::{LogAnchor, LogContinued, LogKeyRotated};
+use custody::act::{ClockFault, LogAnchor, LogContinued, LogKeyRotated};
 use custody::checkpoint::{Checkpoint, CheckpointError, Origin};
 use custody::digest::Digest;
 use custody::envelope::{PayloadType, sign};
@@ -16,7 +16,7 @@ use custody::statement::Statement;
 use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
 
-use support::{By, ORIGIN, Vault, story, vkey};
+use support::{By, ORIGIN, Vault, draft, story, vkey};
 
 const SUCCESSOR: &str = "vault.example.org/custos/2";
 
@@ -99,6 +99,116 @@ fn a_next_key_that_not_everybody_has_signed_for_is_not_followed() {
     other.salt = Digest::of(b"another");
     let refused = first.follow(&[other], None).unwrap_err();
     assert!(matches!(refused, FollowError::Receipt(ReceiptError::Commitment)), "{refused}");
+}
+
+/// The vault loses what `lost` does and is restored, and names again the key that its log had; the vault that had it.
+fn lose(vault: &mut Vault, lost: impl FnOnce(&mut Vault)) -> Vault {
+    let old = vault.clone();
+    lost(vault);
+    let newer = std::mem::replace(vault, old);
+    vault.recover_with_key(&newer, None);
+    newer
+}
+
+fn fault(vault: &mut Vault) {
+    vault.say(By::Vault, draft(Kind::ClockFault, ClockFault { drift_ms: 1 }.to_data()));
+}
+
+#[test]
+fn a_key_that_only_lost_records_named_counts_from_where_they_may_have_named_it() {
+    let mut vault = story(1).vault;
+    let (first, from) = (LogKeys::from(vault.log_vkey()), vault.size());
+    let newer = lose(&mut vault, |vault| {
+        fault(vault);
+        vault.rotate(&key(201));
+        fault(vault);
+    });
+    let to = newer.size();
+    fault(&mut vault);
+    let (keys, known) = (vault.log_keys(), known(&vault));
+    assert_eq!((keys.former()[0].until, keys.former()[0].lost_from), (to, Some(from)));
+    let signed = |size, by: u8| {
+        let checkpoint = Checkpoint::new(Origin::new(ORIGIN).unwrap(), size, Digest::ZERO).unwrap();
+        keys.open(&checkpoint.sign(&key(by)).unwrap()).map(|_| ())
+    };
+    let (old, new) = (1 ^ 0x80, 201);
+    for size in [from + 1, to] {
+        assert_eq!((signed(size, old), signed(size, new)), (Ok(()), Ok(())), "{size}: nobody knows which");
+    }
+    assert_eq!(signed(from, new), Err(CheckpointError::NotYet { from: from + 1 }));
+    assert_eq!(signed(to + 1, old), Err(CheckpointError::Replaced { until: to }));
+    assert_eq!((signed(from, old), signed(to + 1, new)), (Ok(()), Ok(())));
+
+    // Receipts of the lost time hold, for whoever comes later and for whoever had followed then.
+    let (then, now) = (changes(&newer, &[from + 1]), changes(&vault, &[to]));
+    for knows in [None, Some(&known)] {
+        let followed = first.follow(&then, knows).unwrap();
+        assert_eq!(followed.follow(&now, knows).unwrap(), followed, "it is the same key");
+        assert_eq!(first.follow(&now, knows).unwrap(), keys);
+        for log in [&followed, &keys] {
+            for receipt in [newer.receipt(from), newer.receipt(from + 1), newer.receipt(to - 1)] {
+                receipt.check_with(&vault.id(), log).unwrap();
+            }
+            for receipt in [vault.receipt(to), vault.receipt(to + 1)] {
+                receipt.check_with(&vault.id(), log).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_continuation_that_was_lost_counts_again_under_the_name_that_it_gave() {
+    let mut vault = story(1).vault;
+    let (first, from) = (LogKeys::from(vault.log_vkey()), vault.size());
+    let newer = lose(&mut vault, |vault| {
+        let anchor = vault.checkpoint();
+        fault(vault);
+        vault.continue_log(SUCCESSOR, &key(202), &anchor, LogAnchor::Vault);
+        fault(vault);
+    });
+    let to = newer.size();
+    fault(&mut vault);
+    let knows = known(&vault);
+    let followed = first.follow(&changes(&newer, &[from + 1]), Some(&knows)).unwrap();
+    let now = changes(&vault, &[to]);
+    assert!(matches!(first.follow(&now, None).unwrap_err(), FollowError::Continued(_)));
+    assert_eq!(followed.follow(&now, Some(&knows)).unwrap(), followed);
+    assert_eq!(first.follow(&now, Some(&knows)).unwrap(), vault.log_keys());
+    for log in [&followed, &vault.log_keys()] {
+        for receipt in [newer.receipt(from), newer.receipt(to - 1), vault.receipt(to), vault.receipt(to + 1)]
+        {
+            receipt.check_with(&vault.id(), log).unwrap();
+        }
+    }
+}
+
+#[test]
+fn whoever_knows_a_key_that_is_lost_with_its_records_follows_by_the_vaults_word_alone() {
+    let mut vault = story(1).vault;
+    let first = LogKeys::from(vault.log_vkey());
+    let old = vault.clone();
+    let at = vault.size();
+    vault.rotate(&key(201));
+    let then = first.follow(&changes(&vault, &[at]), None).unwrap();
+    // The database is restored, the key is gone: the log is given up, and what was published is noted as lost.
+    let mut newer = std::mem::replace(&mut vault, old);
+    newer.origin = SUCCESSOR.to_owned();
+    newer.log_key = key(203);
+    vault.recover_with_key(&newer, None);
+    let (to, knows) = (newer.size(), known(&vault));
+    let now = changes(&vault, &[to]);
+    let refused = then.follow(&now, None).unwrap_err();
+    assert!(matches!(&refused, FollowError::Continued(name) if name == SUCCESSOR), "{refused}");
+    let followed = then.follow(&now, Some(&knows)).unwrap();
+    assert_eq!((followed.former().len(), followed.present()), (2, &vkey(SUCCESSOR, &key(203))));
+    assert_eq!(followed.follow(&now, Some(&knows)).unwrap(), followed, "once");
+    vault.receipt(to).check_with(&vault.id(), &followed).unwrap();
+    // Somebody else's word, or a loss that lies elsewhere, is none.
+    let thief = VaultKey { key: key(99).verifying_key(), ..knows };
+    assert!(matches!(then.follow(&now, Some(&thief)).unwrap_err(), FollowError::Signature("the vault")));
+    let mut earlier = LogKeys::from(first.present().clone());
+    earlier = earlier.replaced(at - 1, then.present().clone()).unwrap();
+    assert_eq!(earlier.follow(&now, Some(&knows)).unwrap(), earlier, "its key came before what was lost");
 }
 
 #[test]

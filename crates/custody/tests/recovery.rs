@@ -159,7 +159,7 @@ fn a_recovery_names_entries_and_never_record_0() {
     for (from, to) in [(0, 5), (5, 5), (6, 5)] {
         let mut said = story.vault.said[0].statement.clone();
         (said.kind, said.vault) = (Kind::RecoveryNoted, Some(story.vault.id()));
-        said.data = RecoveryNoted { from, to }.to_data();
+        said.data = RecoveryNoted { from, log_key: None, to }.to_data();
         assert!(matches!(Act::parse(&said), Err(StatementError::Shape { .. })), "{from} {to}");
     }
 }

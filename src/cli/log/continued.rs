@@ -19,7 +19,7 @@ pub(in crate::cli) struct Args {
     /// The log's new name [default: the present one with the next number, such as vault.example.org/custos/2]
     #[arg(long = "as", value_name = "NAME")]
     name: Option<Origin>,
-    /// Do not ask, unless what is published contradicts the database: for scripts
+    /// Do not ask, unless what is published contradicts the database or is lost: for scripts
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -31,7 +31,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     let keys = provider(passphrase.clone());
     let agreed = |plan: &Continuation| {
         out.say(&explained(plan));
-        (args.yes && plan.contradicted.is_none()) || confirmed(plan, out)
+        (args.yes && plan.contradicted.is_none() && plan.lost == 0) || confirmed(plan, out)
     };
     let Some(done) = continue_log(&config, passphrase, args.name.clone(), agreed).await? else {
         return Err(Failure::new("nothing was changed: the log's new name was not typed in")
@@ -54,7 +54,15 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
 
 /// What is about to happen, for whoever must decide.
 fn explained(plan: &Continuation) -> String {
-    let Continuation { previous, origin, anchor_size, anchored_by, size, .. } = plan;
+    let Continuation { previous, origin, anchor_size, anchored_by, size, lost, .. } = plan;
+    let lost = match lost {
+        0 => String::new(),
+        lost => format!(
+            "CAREFUL: the database is older than the log's newest key, which the keyring lacks. Look for that key, and \
+             for a newer copy of the database: the records of {lost} published entries are lost, and that is noted as \
+             `custos recover` would.\n"
+        ),
+    };
     let confirmed = match anchored_by {
         LogAnchor::Cosignatures => format!("Witnesses have confirmed its first {anchor_size} entries"),
         LogAnchor::Timestamp => {
@@ -74,7 +82,7 @@ fn explained(plan: &Continuation) -> String {
         )
     });
     format!(
-        "The log {} has {size} entries. {confirmed}.\n\
+        "{lost}The log {} has {size} entries. {confirmed}.\n\
          Its key {previous}\nis given up: nothing that it signs of more than {size} entries will count any more.\n\
          The vault goes on as {origin}, with a new key and all its records. {open} of them were confirmed by nobody \
          outside, and every bundle that has some of them will say so.\n\

@@ -63,7 +63,7 @@ impl Mirror {
         evidence::replace(&self.folder.join(CHECKPOINT), newest.note.to_string().as_bytes())?;
         let old = held.map_or(0, |held| held.checkpoint.size());
         self.drop_partial(old, newest.checkpoint.size())?;
-        Ok(Seen::new(newest, old, &log))
+        Ok(Seen::new(newest, old))
     }
 
     /// Removes the partial tiles of a tree of `old` entries that are full in one of `new`: readers take the full one.

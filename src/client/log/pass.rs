@@ -7,7 +7,7 @@ use std::path::Path;
 use custody::checkpoint::Checkpoint;
 use custody::log_keys::LogKeys;
 use custody::merkle::Plan;
-use custody::note::SignedNote;
+use custody::note::{SignedNote, VerifierKey};
 use custody::tile::{FULL_WIDTH, MAX_TILE_LEN, ReadError, TileKind, TilePath, TileReader};
 use custody::witness::AddCheckpoint;
 use tokio::runtime::Handle;
@@ -27,14 +27,16 @@ const SECOND_LOOK_AFTER: std::time::Duration = std::time::Duration::from_millis(
 pub(super) struct Signed {
     pub(super) note: SignedNote,
     pub(super) checkpoint: Checkpoint,
+    /// The key that signed it.
+    pub(super) log: VerifierKey,
 }
 
 impl Signed {
     /// Reads and verifies one.
     pub(super) fn open(bytes: &[u8], log: &LogKeys) -> Result<Self, LogError> {
         let opened = SignedNote::parse(bytes).map_err(Into::into).and_then(|note| {
-            let checkpoint = log.open(&note)?;
-            Ok(Self { note, checkpoint })
+            let (checkpoint, log) = log.open_by(&note)?;
+            Ok(Self { note, checkpoint, log: log.clone() })
         });
         opened.map_err(|error: custody::checkpoint::CheckpointError| {
             LogError::found(Finding::BadSignature, error.to_string())

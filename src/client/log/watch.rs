@@ -38,9 +38,8 @@ pub struct Seen {
 }
 
 impl Seen {
-    pub(super) fn new(signed: Signed, before: u64, log: &LogKeys) -> Self {
-        let log = log.of_size(signed.checkpoint.size()).clone();
-        Self { note: signed.note, checkpoint: signed.checkpoint, before, log }
+    pub(super) fn new(Signed { note, checkpoint, log }: Signed, before: u64) -> Self {
+        Self { note, checkpoint, before, log }
     }
 }
 
@@ -66,7 +65,7 @@ impl Watch {
         let newest = pass.run(held.as_ref(), progress)?;
         keys::keep(&self.state, &keys)?;
         evidence::replace(&path, newest.note.to_string().as_bytes())?;
-        Ok(Seen::new(newest, held.map_or(0, |held| held.checkpoint.size()), &log))
+        Ok(Seen::new(newest, held.map_or(0, |held| held.checkpoint.size())))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The keys of the log: replaced while people work, and followed by everybody who knew the one before.
 
 mod continuation;
+mod loss;
 mod outsiders;
 mod rotation;
 mod thief;

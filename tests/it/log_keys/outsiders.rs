@@ -279,33 +279,3 @@ async fn a_witness_cosigns_again_once_it_was_told_of_the_next_key() {
     assert!(world.app.shared.keys.lock().unwrap().former().len() == 2);
     admin.until_witnessed("/api/v1/orgs", &body("Four")).await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_that_a_restore_lost_is_made_again() {
-    let mut world = Outside::new().await;
-    let first = world.app.shared.log.clone();
-    let audit = ["audit", "@", "--state", "seen"];
-    world.app.stop().await;
-    let database = world.app.config.data_dir().join("custos.db");
-    std::fs::copy(&database, world.path("older.db")).unwrap();
-    world.app.start().await;
-    let second = world.rotate().await;
-    done(&world.log(&first, &audit));
-    world.app.stop().await;
-
-    // The database is put back; the keys stayed where they are.
-    for ending in ["-wal", "-shm"] {
-        drop(std::fs::remove_file(database.with_file_name(format!("custos.db{ending}"))));
-    }
-    std::fs::copy(world.path("older.db"), &database).unwrap();
-    let looked = done(&custos(&world.app, &["recover", "--dry-run"]).output().unwrap());
-    let lost = looked["loss"]["lost"].to_string();
-    done(&custos(&world.app, &["recover", "--confirm-lost", &lost]).output().unwrap());
-    // The log has its first key again, which everybody who had followed refuses; so it gets the second one again.
-    assert_eq!(take_next(&world.app).0, second);
-    world.app.start().await;
-    follow(&world.app).await;
-    world.app.admin.check(&world.app.admin.new_org("Again").await.made::<api::Created>().receipts);
-    done(&world.log(&first, &audit));
-    done(&world.log(&second, &["audit", "@", "--state", "latest"]));
-}

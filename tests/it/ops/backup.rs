@@ -29,17 +29,17 @@ fn rounds() -> u64 {
     std::env::var("CUSTOS_TEST_RESTORES").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3)
 }
 
-pub(super) async fn backed_up(config: &Config, to: &Path, round: u64) -> Made {
+pub(crate) async fn backed_up(config: &Config, to: &Path, round: u64) -> Made {
     let now = custody::time::Timestamp::from_millis(noon().millis() + i64::try_from(round).unwrap()).unwrap();
     backup(config, &FileProvider, passphrase(), to, now, &mut |_, _, _| {}).await.unwrap()
 }
 
-pub(super) async fn restored(config: &Config, from: &Path) -> Result<Restored, BackupError> {
+pub(crate) async fn restored(config: &Config, from: &Path) -> Result<Restored, BackupError> {
     restore(config, from, passphrase(), &std::env::temp_dir(), &mut |_, _, _| {}).await
 }
 
 /// A place where nothing is.
-pub(super) async fn elsewhere(engine: Engine, root: &Path, name: &str, more: &[(&str, &Path)]) -> Config {
+pub(crate) async fn elsewhere(engine: Engine, root: &Path, name: &str, more: &[(&str, &Path)]) -> Config {
     let flags = Flags {
         listen: Some("127.0.0.1:0".to_owned()),
         data_dir: Some(root.join(name)),

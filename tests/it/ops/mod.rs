@@ -1,9 +1,9 @@
 //! Looking after a vault: replaying, copying, restoring.
 
-mod backup;
+pub(crate) mod backup;
 mod commands;
 mod kit;
-mod recover;
+pub(crate) mod recover;
 mod replay;
 mod scrub;
 mod upgrade;

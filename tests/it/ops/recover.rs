@@ -40,7 +40,7 @@ crate::on_both_engines! {
 }
 
 /// Runs the program on the vault of `config`.
-fn custos(config: &Config, args: &[&str]) -> Output {
+pub(crate) fn custos(config: &Config, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_custos"));
     command.args(["--json"]).args(args).args(["--listen", "127.0.0.1:0"]);
     command.args(["--data-dir", config.data_dir().to_str().unwrap()]);
@@ -48,20 +48,20 @@ fn custos(config: &Config, args: &[&str]) -> Output {
     command.env_clear().env("CUSTOS_HOME", config.data_dir()).output().unwrap()
 }
 
-fn said(output: &Output) -> Value {
+pub(crate) fn said(output: &Output) -> Value {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[track_caller]
-fn refused(output: &Output, why: &str) {
+pub(crate) fn refused(output: &Output, why: &str) {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(told.contains(why) && told.contains("hint: "), "{told}");
 }
 
 /// What `custos recover` says is lost; then it is noted.
-fn recovered(config: &Config) -> Value {
+pub(crate) fn recovered(config: &Config) -> Value {
     let before = files(config);
     let found = said(&custos(config, &["recover", "--dry-run"]))["loss"].clone();
     assert_eq!(files(config), before);
@@ -86,7 +86,7 @@ fn files(config: &Config) -> BTreeMap<PathBuf, Digest> {
     found.map(|path| (path.clone(), Digest::of(&std::fs::read(path).unwrap()))).collect()
 }
 
-fn log_of(config: &Config) -> PathBuf {
+pub(crate) fn log_of(config: &Config) -> PathBuf {
     Path::new(config.blobs_url().strip_prefix("file://").unwrap()).join("log")
 }
 
@@ -108,7 +108,7 @@ async fn wiped(app: &mut TestApp, engine: Engine, name: &str, more: &[(&str, &Pa
 
 /// Bundles say what is lost, and nothing worse.
 #[track_caller]
-fn assert_lost_and_nothing_worse(report: &Report) {
+pub(crate) fn assert_lost_and_nothing_worse(report: &Report) {
     let lacking = report.findings.iter().map(|finding| finding.code);
     let lacking: Vec<_> = lacking.filter(|code| code.gravity() != Gravity::Notice).collect();
     assert_eq!(report.exit_code, 4, "{:#?}", report.findings);
@@ -121,25 +121,25 @@ fn assert_lost_and_nothing_worse(report: &Report) {
 }
 
 /// What is said of lost records, by the part of the bundle or what was given beside it.
-fn gaps<'r>(report: &'r Report, path: &str) -> Vec<&'r str> {
+pub(crate) fn gaps<'r>(report: &'r Report, path: &str) -> Vec<&'r str> {
     let found = report.findings.iter().find(|finding| finding.code == Code::RecoveredGap);
     let places = found.map_or(&[][..], |finding| &finding.places);
     places.iter().filter(|place| place.path == path).map(|place| place.detail.as_str()).collect()
 }
 
-async fn exported(caller: &Caller, case: &str) -> Vec<u8> {
+pub(crate) async fn exported(caller: &Caller, case: &str) -> Vec<u8> {
     let export: api::Export = caller.export(case).await.made();
     caller.bundle(&export.id).await.body
 }
 
-async fn assert_replays(config: &Config) {
+pub(crate) async fn assert_replays(config: &Config) {
     let store = Store::attach(config.database_url()).await.unwrap();
     let report = replay(&store, &std::env::temp_dir(), &mut |_, _, _| {}).await.unwrap();
     assert!(report.replayed && report.differences.is_empty(), "{report:?}");
     store.close().await;
 }
 
-fn receipts(receipts: &api::Receipts) -> Vec<Receipt> {
+pub(crate) fn receipts(receipts: &api::Receipts) -> Vec<Receipt> {
     receipts.to_keep().map(|bytes| Receipt::parse(&bytes).unwrap()).collect()
 }
 

@@ -9,7 +9,7 @@ use custos::clock::ManualClock;
 use custos::engine::OsEntropy;
 use custos::ops::backup::{before_version, restore_rows};
 use custos::ops::replay::replay;
-use custos::sequencer::recover;
+use custos::sequencer::{LostEntries, recover};
 use custos::store::{Store, StoreError};
 
 use crate::support::app;
@@ -56,7 +56,8 @@ async fn a_database_of_every_older_schema_is_brought_up_to_date_and_goes_on(engi
         // What is new there works: a loss is noted, and what went on before goes on.
         let clock = ManualClock::new(noon());
         let lost: Vec<_> = (0..600).map(entry).collect();
-        recover(&store, &signing_keys(), &clock, &mut OsEntropy, size, &lost).await.unwrap();
+        let lost = LostEntries { from: size, entries: &lost, log_key: None };
+        recover(&store, &signing_keys(), &clock, &mut OsEntropy, lost).await.unwrap();
         assert_replays(&store, size + 1).await;
         let gaps = store.read().await.unwrap().recoveries().await.unwrap();
         assert_eq!((gaps.len(), gaps[0].from, gaps[0].to), (1, size, size + 600));

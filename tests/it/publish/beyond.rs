@@ -95,7 +95,7 @@ async fn only_keys_of_the_log_at_that_size_judge_the_database(engine: Engine) {
     let next = Origin::new("vault.example.org/custos/2").unwrap();
     let vkey = VerifierKey::new(next.key_name(), SignatureType::Ed25519, new.verifying_key()).unwrap();
     let log = LogKeys::from(office.world.log.clone()).replaced(size, vkey).unwrap();
-    let signers = Signers { log, held: vec![held.verifying_key()] };
+    let signers = Signers { log, held: vec![held.verifying_key()], lost: false };
     let note = |origin: &str, size, key: &SigningKey| -> SignedNote {
         let origin = Origin::new(origin).unwrap();
         Checkpoint::new(origin, size, leaf_hash(b"another history")).unwrap().sign(key).unwrap()

@@ -194,6 +194,9 @@ data! {
         /// Log index of the first, not 0.
         #[serde(deserialize_with = "json::uint")]
         from: u64,
+        /// The log's next key, where the record that named it may be among the lost ones: this record names it instead.
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        log_key: Option<Box<NamedAgain>>,
         /// Log index after the last: that of this very record.
         #[serde(deserialize_with = "json::uint")]
         to: u64,
@@ -224,6 +227,16 @@ data! {
         /// Milliseconds by which the wall clock left the monotonic one; negative when it went back.
         drift_ms: i64,
     }
+}
+
+/// The log's next key, named after a loss: as it would be without one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NamedAgain {
+    /// As in `log.continued`.
+    Continued(LogContinued),
+    /// As in `log-key.rotated`.
+    Rotated(LogKeyRotated),
 }
 
 /// Roles in the vault; none of them reads evidence.

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::act::Act;
 use crate::checkpoint::{decode_hash, encode_hash};
 use crate::commitment::FieldOpening;
 use crate::digest::Digest;
@@ -42,6 +43,16 @@ pub enum EnvelopeMember {
     Above,
     /// Not disclosed. On the wire: `null`.
     Withheld,
+}
+
+impl EnvelopeMember {
+    /// What is done, if it is here and can be read.
+    pub fn act(&self) -> Option<Act> {
+        match self {
+            Self::Here(envelope) => Act::of_envelope(envelope),
+            Self::Above | Self::Withheld => None,
+        }
+    }
 }
 
 /// A line of `records.jsonl`.

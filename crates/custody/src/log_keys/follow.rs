@@ -2,7 +2,7 @@
 
 use ed25519_dalek::VerifyingKey;
 
-use super::{LogKeys, LogKeysError};
+use super::{Former, LogKeys, LogKeysError};
 use crate::act::Act;
 use crate::digest::Digest;
 use crate::envelope::{Envelope, EnvelopeError, PayloadType};
@@ -35,7 +35,8 @@ pub enum FollowError {
     /// Not signed by the vault, by the key before, or by the new key.
     #[error("the log's next key is not signed for by {0}")]
     Signature(&'static str),
-    /// The log goes on under another name, and only the vault's key can say so.
+    /// The log goes on under another name, or from a key before the one that is known, and only the vault's key can say
+    /// so.
     #[error(
         "the log's key was given up, and the log goes on as {0}: only whoever knows the vault's fingerprint can check that"
     )]
@@ -76,6 +77,7 @@ struct Step {
     previous: String,
     next: VerifierKey,
     continues: bool,
+    lost_from: Option<u64>,
     envelope: Envelope,
 }
 
@@ -83,27 +85,51 @@ impl LogKeys {
     /// The keys after this one. `receipts` are of the records that replaced them, in the order of the log; those before
     /// the present key are passed over. Each key must have signed for the next one, and every record must stand in the
     /// log under the keys that follow from them. Of a log that goes on under another name the vault's word counts
-    /// instead, if the vault is known.
+    /// instead, if the vault is known; and so it does where the vault lost the records of keys that are known here, and
+    /// goes on from the one before them.
     pub fn follow(&self, receipts: &[Receipt], vault: Option<&VaultKey>) -> Result<Self, FollowError> {
+        self.follow_by(receipts, vault).map(|(keys, _)| keys)
+    }
+
+    /// The same, and those receipts that led on: what to tell others.
+    pub fn follow_by<'r>(
+        &self,
+        receipts: &'r [Receipt],
+        vault: Option<&VaultKey>,
+    ) -> Result<(Self, Vec<&'r Receipt>), FollowError> {
         let mut keys = self.clone();
         let mut followed = Vec::new();
         for receipt in receipts {
             let step = read(receipt)?;
-            if step.previous != keys.present.to_string() {
-                continue;
-            }
+            let Some(before) = keys.before(&step) else { continue };
             if vault.is_some_and(|known| known.vault != step.vault) {
                 return Err(FollowError::OtherVault);
             }
-            check_signatures(&step, &keys.present, vault)?;
-            keys = keys.replaced(step.index, step.next)?;
+            if *before != keys.present && vault.is_none() {
+                return Err(FollowError::Continued(step.next.name().to_string()));
+            }
+            check_signatures(&step, before, vault)?;
+            keys = keys.replaced_after(step.index, step.lost_from, step.next)?;
             followed.push((step.vault, receipt));
         }
         // A receipt may be proven under the newest key of all.
-        for (vault, receipt) in followed {
-            receipt.check_with(&vault, &keys)?;
+        for (of, receipt) in &followed {
+            receipt.check_with(of, &keys)?;
+            vault.map_or(Ok(()), |known| receipt.check_recoveries(&known.key))?;
         }
-        Ok(keys)
+        Ok((keys, followed.into_iter().map(|(_, receipt)| receipt).collect()))
+    }
+
+    /// The key from which a step goes on to one that is not known yet: the present one, or one whose successors, as they
+    /// are known here, were named by records that are lost.
+    fn before(&self, step: &Step) -> Option<&VerifierKey> {
+        if self.present.to_string() == step.previous {
+            return Some(&self.present);
+        }
+        let lost = |former: &&Former| step.lost_from.is_some_and(|from| from <= former.until);
+        let former =
+            self.former.iter().find(|former| former.key.to_string() == step.previous).filter(lost)?;
+        self.each().all(|key| *key != step.next).then_some(&former.key)
     }
 }
 
@@ -111,28 +137,32 @@ fn read(receipt: &Receipt) -> Result<Step, FollowError> {
     let record = Record::parse(&receipt.record)?;
     let envelope = Envelope::parse(&receipt.envelope, PayloadType::Statement)?;
     let statement = Statement::parse(envelope.body())?;
-    let (previous, next, continues) = match Act::parse(&statement)? {
-        Act::LogKeyRotated(d) => (d.previous, d.log_vkey, false),
-        Act::LogContinued(d) => (d.previous, d.log_vkey, true),
-        _ => return Err(FollowError::OtherAct),
-    };
-    let next = next.parse().map_err(|_| LogKeysError::NotALogKey)?;
-    let vault = statement.vault.ok_or(FollowError::OtherVault)?;
-    Ok(Step { index: record.log_index, vault, previous, next, continues, envelope })
+    let act = Act::parse(&statement)?;
+    let named = act.next_log_key().ok_or(FollowError::OtherAct)?;
+    let next = named.log_vkey.parse().map_err(|_| LogKeysError::NotALogKey)?;
+    Ok(Step {
+        index: record.log_index,
+        vault: statement.vault.ok_or(FollowError::OtherVault)?,
+        previous: named.previous.to_owned(),
+        next,
+        continues: named.continued.is_some(),
+        lost_from: named.lost_from,
+        envelope,
+    })
 }
 
 /// The vault's signature comes first, the new key's last, and between them that of the key before, unless that one is
 /// not to be trusted any more.
-fn check_signatures(step: &Step, present: &VerifierKey, vault: Option<&VaultKey>) -> Result<(), FollowError> {
+fn check_signatures(step: &Step, before: &VerifierKey, vault: Option<&VaultKey>) -> Result<(), FollowError> {
     if step.continues {
         let known = vault.ok_or_else(|| FollowError::Continued(step.next.name().to_string()))?;
         let signers = [("the vault", &known.key), ("the new key", step.next.public_key())];
         return signed_by(&step.envelope, &signers, 0);
     }
-    if step.next.name() != present.name() {
+    if step.next.name() != before.name() {
         return Err(LogKeysError::NotALogKey.into());
     }
-    let signers = [("the key before", present.public_key()), ("the new key", step.next.public_key())];
+    let signers = [("the key before", before.public_key()), ("the new key", step.next.public_key())];
     if let Some(known) = vault {
         signed_by(&step.envelope, &[("the vault", &known.key)], 0)?;
     }

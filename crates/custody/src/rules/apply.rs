@@ -57,15 +57,12 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
         Act::CaseOpened(..) | Act::MemberAdded(..) | Act::MemberRemoved(..) => {
             apply_to_case(state, statement, act);
         }
-        Act::LogKeyRotated(d) => {
-            if let Some(vault) = &mut state.vault {
-                vault.replace_log_key(admitted.log_index, &d.log_vkey);
-            }
-        }
-        Act::LogContinued(d) => {
-            if let Some(vault) = &mut state.vault {
-                vault.replace_log_key(admitted.log_index, &d.log_vkey);
-                vault.origin = d.origin.to_string();
+        Act::LogKeyRotated(_) | Act::LogContinued(_) | Act::RecoveryNoted(_) => {
+            if let (Some(vault), Some(next)) = (&mut state.vault, act.next_log_key()) {
+                vault.replace_log_key(admitted.log_index, &next);
+                if let Some(continued) = next.continued {
+                    vault.origin = continued.origin.to_string();
+                }
             }
         }
         Act::BundleExported(..)
@@ -74,8 +71,7 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
         | Act::Fixity(..)
         | Act::CorrectionNoted(..)
         | Act::ClockFault(_)
-        | Act::AnchorNoted(_)
-        | Act::RecoveryNoted(_) => {}
+        | Act::AnchorNoted(_) => {}
         _ => apply_to_item(state, statement, act, admitted, first),
     }
 }

@@ -32,7 +32,7 @@ pub fn signers(state: &State, statement: &Statement, act: &Act) -> Result<Vec<Pu
     }
     Ok(match act {
         Act::KeyEnrolled(_, d) => vec![actor_key, d.key],
-        Act::LogKeyRotated(_) | Act::LogContinued(_) => {
+        Act::LogKeyRotated(_) | Act::LogContinued(_) | Act::RecoveryNoted(_) => {
             [vec![actor_key], log_key::signers(state, act)?].concat()
         }
         _ => vec![actor_key],
@@ -160,9 +160,11 @@ fn decide_act(
         Act::MemberAdded(case, d) => member_added(state, speaker, *case, d),
         Act::MemberRemoved(case, d) => member_removed(state, speaker, *case, d),
         Act::BundleExported(case, _) => speaker.in_case(*case, Right::Export),
-        Act::BundleCompleted(_) | Act::ClockFault(_) | Act::AnchorNoted(_) | Act::RecoveryNoted(_) => Ok(()),
-        Act::LogKeyRotated(d) => log_key::rotated(state, vault, d),
-        Act::LogContinued(d) => log_key::continued(state, vault, d),
+        Act::BundleCompleted(_) | Act::ClockFault(_) | Act::AnchorNoted(_) => Ok(()),
+        Act::LogKeyRotated(_) | Act::LogContinued(_) | Act::RecoveryNoted(_) => match act.next_log_key() {
+            Some(next) => log_key::replaced(state, vault, &next),
+            None => Ok(()),
+        },
         Act::AccessDenied(case, item, _) => match (case, item) {
             (_, Some(item)) => item_of(state, *case, *item).map(drop),
             (Some(case), None) if !state.cases.contains_key(case) => Err(Refusal::Unknown("case")),

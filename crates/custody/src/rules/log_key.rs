@@ -1,7 +1,7 @@
 //! Who may replace the log's key, and by which.
 
 use super::{Refusal, State, Vault};
-use crate::act::{Act, LogContinued, LogKeyRotated, MAX_ANCHOR_BYTES, PublicKey};
+use crate::act::{Act, LogContinued, MAX_ANCHOR_BYTES, NextLogKey, PublicKey};
 use crate::id::KeyHash;
 use crate::log_keys::MAX_LOG_KEYS;
 use crate::note::{SignatureType, SignedNote, VerifierKey};
@@ -11,26 +11,24 @@ type Decision = Result<(), Refusal>;
 /// The keys that must have signed besides the vault's: the log's present one, unless it is given up, and the new one.
 pub(super) fn signers(state: &State, act: &Act) -> Result<Vec<PublicKey>, Refusal> {
     let vault = state.vault.as_ref().ok_or(Refusal::Unknown("vault"))?;
-    match act {
-        Act::LogKeyRotated(d) => Ok(vec![public(&vault.log_vkey)?, public(&d.log_vkey)?]),
-        Act::LogContinued(d) => Ok(vec![public(&d.log_vkey)?]),
-        _ => Ok(Vec::new()),
-    }
+    let Some(next) = act.next_log_key() else { return Ok(Vec::new()) };
+    let present = next.continued.is_none().then_some(vault.log_vkey.as_str());
+    present.into_iter().chain([next.log_vkey]).map(public).collect()
 }
 
 /// The log's key gives way to the next one.
-pub(super) fn rotated(state: &State, vault: &Vault, d: &LogKeyRotated) -> Decision {
-    if d.previous != vault.log_vkey {
+pub(super) fn replaced(state: &State, vault: &Vault, next: &NextLogKey<'_>) -> Decision {
+    if next.previous != vault.log_vkey {
         return Err(Refusal::OtherLogKey);
     }
-    new_key(state, vault, &d.log_vkey, &vault.origin)
+    match next.continued {
+        Some(continued) => given_up(state, vault, continued),
+        None => new_key(state, vault, next.log_vkey, &vault.origin),
+    }
 }
 
 /// The log's key is given up, and the log goes on under another name from a checkpoint that the key has signed.
-pub(super) fn continued(state: &State, vault: &Vault, d: &LogContinued) -> Decision {
-    if d.previous != vault.log_vkey {
-        return Err(Refusal::OtherLogKey);
-    }
+fn given_up(state: &State, vault: &Vault, d: &LogContinued) -> Decision {
     let keys = vault.log_keys().map_err(|_| Refusal::OtherLogKey)?;
     if keys.each().any(|key| key.name().as_str() == d.origin.as_str()) {
         return Err(Refusal::Exists("log"));
@@ -57,8 +55,7 @@ fn new_key(state: &State, vault: &Vault, vkey: &str, origin: &str) -> Decision {
 
 /// Whether it is a key of the log, or was one.
 pub(super) fn is_known(vault: &Vault, key: &PublicKey) -> bool {
-    let vkeys = vault.former_log_keys.iter().map(|(_, vkey)| vkey).chain([&vault.log_vkey]);
-    vkeys.into_iter().any(|vkey| public(vkey).as_ref() == Ok(key))
+    vault.log_vkeys().any(|vkey| public(vkey).as_ref() == Ok(key))
 }
 
 /// H(public key) of a verifier key, if it is one.

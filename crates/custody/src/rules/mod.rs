@@ -14,7 +14,9 @@ mod state;
 pub use apply::{Admitted, apply};
 pub use decide::{decide, signers};
 pub use rights::Right;
-pub use state::{Case, Grant, Item, Key, Offer, Person, State, StateHead, Stored, Vault, Voucher};
+pub use state::{
+    Case, FormerLogKey, Grant, Item, Key, Offer, Person, State, StateHead, Stored, Vault, Voucher,
+};
 
 use std::collections::BTreeSet;
 
@@ -336,8 +338,9 @@ impl Footprint {
             Act::AccessCompleted(_, _, d) => drop(self.grants.insert(d.grant)),
             Act::Transfer(case, TransferStep::Offered(to, _), _) => self.add_person(*to, Some(*case)),
             Act::CorrectionNoted(_, d) => drop(self.seen.insert(Seen::Record(d.record))),
-            Act::LogKeyRotated(d) => self.keys.extend(log_key::hash_of(&d.log_vkey)),
-            Act::LogContinued(d) => self.keys.extend(log_key::hash_of(&d.log_vkey)),
+            Act::LogKeyRotated(_) | Act::LogContinued(_) | Act::RecoveryNoted(_) => {
+                self.keys.extend(act.next_log_key().and_then(|next| log_key::hash_of(next.log_vkey)));
+            }
             _ => {}
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::act::{CaseRole, Class, KeyCheck, ObjectId, PublicKey, VaultRole};
+use crate::act::{CaseRole, Class, KeyCheck, NextLogKey, ObjectId, PublicKey, VaultRole};
 use crate::digest::Digest;
 use crate::id::{CaseId, ItemId, KeyHash, OrgId, PersonId};
 use crate::log_keys::{LogKeys, LogKeysError, MAX_LOG_KEYS};
@@ -49,8 +49,8 @@ pub struct Vault {
     pub origin: String,
     /// The log's verifier key.
     pub log_vkey: String,
-    /// The verifier keys that the log had before, oldest first, each with the index of the record that replaced it.
-    pub former_log_keys: Vec<(u64, String)>,
+    /// The verifier keys that the log had before, oldest first.
+    pub former_log_keys: Vec<FormerLogKey>,
     /// The key that signs for the vault and on behalf of signed-in persons.
     pub key: PublicKey,
     /// Organisations so far.
@@ -61,25 +61,41 @@ pub struct Vault {
     pub vouched: bool,
 }
 
+/// A key that the log had before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerLogKey {
+    /// Index of the record that replaced it.
+    pub until: u64,
+    /// Its verifier key.
+    pub vkey: String,
+    /// Where that record notes a loss: log index of the first lost record.
+    pub lost_from: Option<u64>,
+}
+
 impl Vault {
     /// The keys that the log has had.
     pub fn log_keys(&self) -> Result<LogKeys, LogKeysError> {
         let parse = |vkey: &String| vkey.parse::<VerifierKey>().map_err(|_| LogKeysError::NotALogKey);
-        let vkeys = self.former_log_keys.iter().map(|(_, vkey)| vkey).chain([&self.log_vkey]);
-        let mut keys = vkeys.map(parse);
+        let mut keys = self.log_vkeys().map(parse);
         let first = LogKeys::from(keys.next().unwrap_or(Err(LogKeysError::NotALogKey))?);
-        let indices = self.former_log_keys.iter().map(|(until, _)| *until);
-        indices.zip(keys).try_fold(first, |log, (index, key)| log.replaced(index, key?))
+        let mut replaced = self.former_log_keys.iter().zip(keys);
+        replaced
+            .try_fold(first, |log, (former, key)| log.replaced_after(former.until, former.lost_from, key?))
     }
 
-    /// The log's key is another one from the record at `index` on, and under another name if its name is another.
-    pub(super) fn replace_log_key(&mut self, index: u64, vkey: &str) {
+    /// The verifier keys that the log has had, oldest first.
+    pub fn log_vkeys(&self) -> impl Iterator<Item = &String> {
+        self.former_log_keys.iter().map(|former| &former.vkey).chain([&self.log_vkey])
+    }
+
+    /// The log's key is another one from the record at `index` on, and its name that of the key.
+    pub(super) fn replace_log_key(&mut self, index: u64, next: &NextLogKey<'_>) {
         // Refused, and so no key of the log.
         if self.former_log_keys.len() + 1 >= MAX_LOG_KEYS {
             return;
         }
-        let old = core::mem::replace(&mut self.log_vkey, vkey.to_owned());
-        self.former_log_keys.push((index, old));
+        let vkey = core::mem::replace(&mut self.log_vkey, next.log_vkey.to_owned());
+        self.former_log_keys.push(FormerLogKey { until: index, vkey, lost_from: next.lost_from });
     }
 }
 

@@ -7,6 +7,7 @@ use custody::id::{ItemId, OrgId};
 use custody::kind::Kind;
 use custody::record::Sequence;
 use custody::recovery::{MAX_RECOVERIES, resume_tag};
+use ed25519_dalek::SigningKey;
 
 use crate::rows::{Row, add_reader, revoke, view_by_lead};
 use crate::support::bundle::{Exported, Options};
@@ -77,7 +78,7 @@ fn with_tags(story: &mut Story, tag: impl Fn(&Digest) -> Digest) {
 fn noted_as(change: impl FnOnce(&mut RecoveryNoted)) -> Report {
     let mut story = story(1);
     let newer = forget(&mut story, much);
-    let mut noted = RecoveryNoted { from: story.vault.size(), to: newer.size() };
+    let mut noted = RecoveryNoted { from: story.vault.size(), log_key: None, to: newer.size() };
     change(&mut noted);
     story.vault.recover_as(&newer, &noted);
     view_by_lead(&mut story);
@@ -102,7 +103,45 @@ fn during_the_loss() -> Report {
     bundle.unwrap().audit(&story.vault)
 }
 
+/// Lost records had replaced the log's key, and what notes the loss names it again; with receipts of lost records.
+fn with_key(change: impl Fn(&mut Vault), by: Option<&[&SigningKey]>) -> Report {
+    let mut story = story(1);
+    let newer = forget(&mut story, |story| {
+        view_by_lead(story);
+        change(&mut story.vault);
+        view_by_lead(story);
+    });
+    story.vault.lawless = by.is_some();
+    let from = story.vault.size();
+    story.vault.recover_with_key(&newer, by);
+    view_by_lead(&mut story);
+    let lost = [newer.receipt(from), newer.receipt(newer.size() - 1)];
+    let bundle = exported(&mut story, &Options::default());
+    let report = bundle.verify_with(&pinned(&bundle), Some(&story.vault.entries()), &lost);
+    assert!(!report.not_checked.iter().any(|line| line.contains("receipt")), "{}", report.to_text());
+    report
+}
+
+fn rotate(vault: &mut Vault) {
+    vault.rotate(&key(201));
+}
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+fn go_on(vault: &mut Vault) {
+    let anchor = vault.checkpoint();
+    vault.continue_log("vault.example.org/custos/2", &key(202), &anchor, LogAnchor::Vault);
+}
+
 pub(crate) const RECOVERIES: &[Row] = &[
+    ("recovered-log-key", || with_key(rotate, None)),
+    ("recovered-log-key-by-one", || {
+        let own = story(1).vault.key;
+        with_key(rotate, Some(&[&own, &key(201)]))
+    }),
+    ("recovered-log-continued", || with_key(go_on, None)),
     ("recovered", || {
         let (mut story, _) = losing(much);
         view_by_lead(&mut story);

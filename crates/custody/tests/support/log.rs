@@ -12,10 +12,11 @@ impl Vault {
     /// All keys that the log has had, as far as they can follow each other.
     pub fn log_keys(&self) -> LogKeys {
         let vault = self.state.vault.as_ref().unwrap();
-        let mut vkeys = vault.former_log_keys.iter().map(|(_, vkey)| vkey).chain([&vault.log_vkey]);
+        let mut vkeys = vault.log_vkeys();
         let first = LogKeys::from(vkeys.next().unwrap().parse::<VerifierKey>().unwrap());
-        vault.former_log_keys.iter().zip(vkeys).fold(first, |keys, ((until, _), vkey)| {
-            keys.clone().replaced(*until, vkey.parse().unwrap()).unwrap_or(keys)
+        vault.former_log_keys.iter().zip(vkeys).fold(first, |keys, (former, vkey)| {
+            let vkey = vkey.parse().unwrap();
+            keys.clone().replaced_after(former.until, former.lost_from, vkey).unwrap_or(keys)
         })
     }
 

@@ -1,6 +1,5 @@
 //! What becomes of a vault that loses published records and is restored.
 
-use custody::act::RecoveryNoted;
 use custody::receipt::Recovery;
 use custody::recovery::{Gap, onward};
 
@@ -29,17 +28,43 @@ impl Vault {
     /// This older copy takes the place of `newer`, whose log was published, and says so; the hash of its record.
     pub fn recover(&mut self, newer: &Vault) -> Digest {
         let (from, to) = (self.size(), newer.size());
-        self.recover_as(newer, &RecoveryNoted { from, to })
+        self.recover_as(newer, &RecoveryNoted { from, log_key: None, to })
+    }
+
+    /// The same, and names again the key that the log had, of which only lost records say that it had it. `by` signs,
+    /// instead of those who should.
+    pub fn recover_with_key(&mut self, newer: &Vault, by: Option<&[&SigningKey]>) -> Digest {
+        let (old, new, own) = (self.log_key.clone(), newer.log_key.clone(), self.key.clone());
+        let (log_vkey, previous) = (newer.log_vkey().to_string(), self.log_vkey().to_string());
+        let (named, signers) = if self.origin == newer.origin {
+            (NamedAgain::Rotated(LogKeyRotated { log_vkey, previous }), vec![&own, &old, &new])
+        } else {
+            let data = LogContinued {
+                anchor: self.checkpoint().to_string(),
+                anchored_by: LogAnchor::Vault,
+                log_vkey,
+                origin: Origin::new(&newer.origin).unwrap(),
+                previous,
+            };
+            (NamedAgain::Continued(data), vec![&own, &new])
+        };
+        (self.log_key, self.origin) = (new.clone(), newer.origin.clone());
+        let noted = RecoveryNoted { from: self.size(), log_key: Some(Box::new(named)), to: newer.size() };
+        self.recover_by(newer, &noted, By::Keys(by.unwrap_or(&signers)))
     }
 
     /// The same, saying something else.
     pub fn recover_as(&mut self, newer: &Vault, noted: &RecoveryNoted) -> Digest {
+        self.recover_by(newer, noted, By::Vault)
+    }
+
+    fn recover_by(&mut self, newer: &Vault, noted: &RecoveryNoted, by: By<'_>) -> Digest {
         let entries = newer.entries().into_iter().map(|bytes| Entry::parse(&bytes).unwrap());
         let entries: BTreeMap<_, _> =
             (0..).zip(entries).skip(usize::try_from(self.size()).unwrap()).collect();
         self.lost.entries.extend(entries);
         (self.now, self.random) = (newer.now, newer.random);
-        let record = self.say(By::Vault, draft(Kind::RecoveryNoted, noted.to_data()));
+        let record = self.say(by, draft(Kind::RecoveryNoted, noted.to_data()));
         self.lost.gaps.push(Gap { from: noted.from, to: noted.to, record });
         record
     }

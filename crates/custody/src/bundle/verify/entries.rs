@@ -241,11 +241,8 @@ fn open_newer(
 ) -> Result<(Checkpoint, VerifierKey), CheckpointError> {
     let listed = trust.policy.iter().flat_map(Policy::logs).map(Log::key);
     let listed = listed.filter(|key| logs.each().any(|had| had.name() == key.name()));
-    let error = match logs.open(note) {
-        Ok(checkpoint) => {
-            let log = logs.of_size(checkpoint.size()).clone();
-            return Ok((checkpoint, log));
-        }
+    let error = match logs.open_by(note) {
+        Ok((checkpoint, log)) => return Ok((checkpoint, log.clone())),
         Err(error @ CheckpointError::Note(NoteError::NoKnownSigner)) => error,
         Err(error) => return Err(error),
     };

@@ -233,15 +233,14 @@ fn read_checkpoint(
     };
     let keys = log_keys::claimed(files, bag, first, &note)?;
     pin_log(&keys, trust, notes);
-    let opened = keys.open(&note);
-    let size = opened.as_ref().map_or(u64::MAX, Checkpoint::size);
-    let log = keys.of_size(size);
+    let opened = keys.open_by(&note);
+    let log = opened.as_ref().map_or(keys.present(), |(_, log)| log);
     // The commands of VERIFY.txt take the first signature.
     if !note.signatures().first().is_some_and(|signature| signature.names(log)) {
         notes.find(Code::Changed, CHECKPOINT, None, "the log's own signature does not come first");
     }
     let checkpoint = match opened {
-        Ok(checkpoint) => checkpoint,
+        Ok((checkpoint, _)) => checkpoint,
         Err(error) => {
             notes.find(open_failure(error), CHECKPOINT, None, error.to_string());
             return Ok(None);
@@ -249,7 +248,7 @@ fn read_checkpoint(
     };
     notes.facts.log_key = Some(log.to_string());
     let witnessed = witnessed(&note, log, trust, CHECKPOINT, notes);
-    Ok(Some((keys.up_to(size), checkpoint, witnessed)))
+    Ok(Some((keys.up_to(checkpoint.size()), checkpoint, witnessed)))
 }
 
 /// What it means that a checkpoint does not open.

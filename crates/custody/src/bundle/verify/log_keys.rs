@@ -10,20 +10,17 @@ use super::entries::TagRow;
 use super::records::Replay;
 use super::timestamps::Timestamps;
 use super::{Bag, Identity, Notes, Trust};
-use crate::act::{Act, LogAnchor, LogContinued, PublicKey};
+use crate::act::{LogAnchor, LogContinued, PublicKey};
 use crate::bundle::findings::Code;
 use crate::bundle::layout::{CHECKPOINT, RECORDS};
-use crate::bundle::lines::{EnvelopeMember, MAX_RECORD_LINE_BYTES, RecordLine};
+use crate::bundle::lines::{MAX_RECORD_LINE_BYTES, RecordLine};
 use crate::bundle::read::{Files, Line, ReadError};
 use crate::bundle::report::LogChange;
 use crate::checkpoint::Checkpoint;
 use crate::digest::Digest;
-use crate::envelope::{Envelope, PayloadType};
-use crate::kind::Kind;
 use crate::log_keys::LogKeys;
 use crate::note::{SignedNote, VerifierKey};
 use crate::record::Record;
-use crate::statement::Statement;
 
 /// The keys under which `note` may stand, as the records name them.
 pub(super) fn claimed(
@@ -40,9 +37,9 @@ pub(super) fn claimed(
     loop {
         match lines.next(files) {
             Ok(Line::Text(line)) => {
-                if let Some((index, key)) = replaced(line) {
+                if let Some((index, lost_from, key)) = replaced(line) {
                     // One that cannot come next is found with all other records.
-                    keys = keys.clone().replaced(index, key).unwrap_or(keys);
+                    keys = keys.clone().replaced_after(index, lost_from, key).unwrap_or(keys);
                 }
             }
             Ok(Line::TooLong) => {}
@@ -52,22 +49,16 @@ pub(super) fn claimed(
     }
 }
 
-/// The key that a line's record puts in place of the one before.
-fn replaced(line: &[u8]) -> Option<(u64, VerifierKey)> {
+/// The key that a line's record puts in place of the one before, and what is lost before that record.
+fn replaced(line: &[u8]) -> Option<(u64, Option<u64>, VerifierKey)> {
     let line = RecordLine::parse(line).ok()?;
     let record = Record::parse(&line.record).ok()?;
-    let EnvelopeMember::Here(envelope) = &line.envelope else { return None };
-    if !matches!(record.kind, Kind::LogKeyRotated | Kind::LogContinued) {
+    if !record.kind.may_name_log_key() {
         return None;
     }
-    let envelope = Envelope::parse(envelope, PayloadType::Statement).ok()?;
-    let statement = Statement::parse(envelope.body()).ok()?;
-    let vkey = match Act::parse(&statement).ok()? {
-        Act::LogKeyRotated(d) => d.log_vkey,
-        Act::LogContinued(d) => d.log_vkey,
-        _ => return None,
-    };
-    Some((record.log_index, vkey.parse().ok()?))
+    let act = line.envelope.act()?;
+    let next = act.next_log_key()?;
+    Some((record.log_index, next.lost_from, next.log_vkey.parse().ok()?))
 }
 
 impl Replay<'_> {
@@ -99,10 +90,10 @@ impl Replay<'_> {
     }
 }
 
-/// Once all records are judged: the checkpoint is signed by the key that the log had at its size.
-fn check_signer(identity: &Identity, judged: &LogKeys, notes: &mut Notes) {
+/// The checkpoint is signed by the key that the log had at its size.
+pub(super) fn check_signer(identity: &Identity, judged: &LogKeys, notes: &mut Notes) {
     let (size, signer) = (identity.checkpoint.size(), identity.log());
-    if judged.of_size(size) == signer {
+    if judged.may_sign(size, signer) {
         return;
     }
     let detail = match judged.former().iter().find(|former| former.key == *signer) {

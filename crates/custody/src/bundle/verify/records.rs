@@ -183,9 +183,7 @@ impl<'a> Replay<'a> {
             notes.find(Code::Reordered, RECORDS, at, "it does not come after the record before it");
             return None;
         }
-        if record.log_index != line.index
-            || record.log != self.identity.logs.of_index(line.index).name().as_str()
-        {
+        if record.log_index != line.index || !self.identity.logs.is_name_of(line.index, &record.log) {
             notes.find(Code::Changed, RECORDS, at, "the record names another place or another log");
         }
         let hash = record_hash(&line.record);

@@ -12,11 +12,9 @@ use crate::bundle::findings::Code;
 use crate::bundle::layout::RECORDS;
 use crate::bundle::lines::EnvelopeMember;
 use crate::digest::Digest;
-use crate::envelope::{Envelope, PayloadType};
 use crate::kind::Kind;
 use crate::record::{Record, Sequence};
 use crate::recovery::{Gap, MAX_RECOVERIES, onward};
-use crate::statement::Statement;
 
 /// The gaps noted so far, and the sequences that went on after one.
 #[derive(Debug, Default)]
@@ -129,12 +127,11 @@ impl Recoveries {
 
 /// The entries that a recovery says are lost.
 fn lost(record: &Record, envelope: &EnvelopeMember) -> Option<(u64, u64)> {
-    let (Kind::RecoveryNoted, EnvelopeMember::Here(envelope)) = (record.kind, envelope) else { return None };
-    if Digest::of(envelope) != record.stmt {
+    let (Kind::RecoveryNoted, EnvelopeMember::Here(bytes)) = (record.kind, envelope) else { return None };
+    if Digest::of(bytes) != record.stmt {
         return None;
     }
-    let envelope = Envelope::parse(envelope, PayloadType::Statement).ok()?;
-    match Act::parse(&Statement::parse(envelope.body()).ok()?).ok()? {
+    match envelope.act()? {
         Act::RecoveryNoted(noted) => Some((noted.from, noted.to)),
         _ => None,
     }

@@ -290,7 +290,8 @@ impl Rules {
         if let Act::AnchorNoted(data) = act {
             self.anchor = Some(data.anchor);
         }
-        if let (Act::LogContinued(data), Some(first)) = (act, group.members.first()) {
+        let continued = act.next_log_key().and_then(|next| next.continued);
+        if let (Some(data), Some(first)) = (continued, group.members.first()) {
             self.continuations.push(Continuation { index: first.record.log_index, data: data.clone() });
         }
         // There is one record 0; a second would replace the vault under everybody's feet.
