@@ -37,27 +37,34 @@ pub(crate) fn parse(text: &[u8]) -> Result<Vec<Receipt>, ClientError> {
 }
 
 impl KnownLog {
-    /// The keys of the log as `source` has them now, and what it says about them, to be kept in `folder` once the log is
-    /// believed. What is kept there already is believed without the source.
+    /// The keys of the log as `source` has them now, and by which receipts they were followed: to be kept in `folder` once
+    /// the log is believed. What is kept there already is believed without the source.
     pub(super) fn follow(
         &self,
         source: &Source,
         folder: Option<&Path>,
         runtime: &Handle,
     ) -> Result<(LogKeys, Vec<u8>), LogError> {
+        let mut by = Vec::new();
         let mut logs = self.logs.clone();
         let kept = folder.map(|folder| read_at_most(&folder.join(KEYS), MAX_CHANGES_BYTES));
         match kept {
-            Some(Ok(text)) => logs = self.further(&logs, &text)?,
+            Some(Ok(text)) => logs = self.further(&logs, &text, &mut by)?,
             Some(Err(error)) if !is_absent(&error) => return Err(error.into()),
             _ => {}
         }
         let text = runtime.block_on(source.keys())?;
-        Ok((self.further(&logs, &text)?, text))
+        Ok((self.further(&logs, &text, &mut by)?, by))
     }
 
-    fn further(&self, logs: &LogKeys, text: &[u8]) -> Result<LogKeys, LogError> {
-        let followed = logs.follow(&parse(text)?, self.vault.as_ref());
+    /// Follows on, and adds to `by` what led there.
+    fn further(&self, logs: &LogKeys, text: &[u8], by: &mut Vec<u8>) -> Result<LogKeys, LogError> {
+        let receipts = parse(text)?;
+        let followed = logs.follow_by(&receipts, self.vault.as_ref());
+        let followed = followed.map(|(keys, receipts)| {
+            by.extend(receipts.into_iter().flat_map(|receipt| [receipt.emit(), b"\n".to_vec()].concat()));
+            keys
+        });
         followed.map_err(|error| {
             let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
             let finding = match error {
@@ -69,7 +76,7 @@ impl KnownLog {
     }
 }
 
-/// Keeps what a log says about its keys.
+/// Keeps by what a log's keys were followed.
 pub(super) fn keep(folder: &Path, text: &[u8]) -> Result<(), ClientError> {
     if text.is_empty() { Ok(()) } else { evidence::replace(&folder.join(KEYS), text) }
 }

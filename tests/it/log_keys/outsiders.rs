@@ -179,9 +179,17 @@ async fn mirrors_and_auditors_follow_by_what_each_key_signed_for_the_next() {
     assert_eq!(verified(&old_bundle, fingerprint, &entries), usual);
     assert_eq!(verified(&new_bundle, fingerprint, &entries), usual);
 
-    // What nobody proves is not believed: a mirror that says nothing of keys, or too little.
+    // A mirror keeps by what it followed, and nothing else that it was told.
     let keys = std::fs::read_to_string(copy.join("keys")).unwrap();
-    assert_eq!(keys.lines().count(), 2);
+    let [one, two] = keys.lines().collect::<Vec<_>>()[..] else { panic!("{keys}") };
+    std::fs::write(copy.join("keys"), format!("{one}\n{one}\n{two}\n{one}\n")).unwrap();
+    for (known, name, kept) in [(&first, "of-first", &keys), (&second, "of-second", &format!("{two}\n"))] {
+        done(&world.log(known, &["mirror", "copy", name]));
+        assert_eq!(&std::fs::read_to_string(world.path(name).join("keys")).unwrap(), kept);
+        done(&world.log(known, &["mirror", "copy", name]));
+        assert_eq!(&std::fs::read_to_string(world.path(name).join("keys")).unwrap(), kept);
+    }
+    // What nobody proves is not believed: a mirror that says nothing of keys, or too little.
     let half = keys.lines().next().unwrap().to_owned() + "\n";
     for told in ["", &half] {
         std::fs::write(copy.join("keys"), told).unwrap();

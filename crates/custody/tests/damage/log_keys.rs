@@ -3,6 +3,7 @@
 use custody::act::{LogAnchor, LogKeyRotated};
 use custody::bundle::Report;
 use custody::bundle::layout::{self, TimestampFile, timestamp_path};
+use custody::bundle::manifest::CheckpointHead;
 use custody::checkpoint::{Checkpoint, Origin};
 use custody::digest::Digest;
 use custody::kind::Kind;
@@ -63,6 +64,22 @@ fn old_signer() -> Report {
     });
     signed_again(&mut bundle, ORIGIN, &old.unwrap());
     bundle.audit(&story.vault)
+}
+
+/// A bundle whose checkpoint reaches beyond its cut, and behind the record that replaced the key that signed it.
+fn old_signer_behind_the_cut(told: bool) -> Report {
+    let mut story = story(1);
+    let mut bundle = exported(&mut story, &Options::default());
+    let (old, at) = (story.vault.log_key.clone(), story.vault.size());
+    story.vault.rotate(&key(201));
+    view_by_lead(&mut story);
+    let batch = story.vault.batch();
+    bundle.manifest.checkpoint = CheckpointHead { root: batch.root(), size: batch.size() };
+    bundle.reproof(&story.vault);
+    signed_again(&mut bundle, ORIGIN, &old);
+    let keys = [story.vault.receipt(at)];
+    let keys = if told { &keys[..] } else { &[] };
+    bundle.verify_by_mirror(&pinned(&bundle), Some(&story.vault.entries()), keys, &[])
 }
 
 /// A time stamp, by an authority that the reader does not know, over a checkpoint that the old key signed too late.
@@ -140,6 +157,8 @@ pub(crate) const LOG_KEYS: &[Row] = &[
         }))
     }),
     ("log-key-old-signer", old_signer),
+    ("log-key-old-signer-behind-the-cut", || old_signer_behind_the_cut(true)),
+    ("log-key-old-signer-untold", || old_signer_behind_the_cut(false)),
     ("log-key-old-stamp", old_stamp),
     ("log-key-by-one", || rotated_by(|story, _, new| vec![story.vault.key.clone(), new.clone()])),
     ("log-key-by-stranger", || {

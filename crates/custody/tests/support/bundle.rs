@@ -193,13 +193,21 @@ impl Exported {
         entries: Option<&[[u8; ENTRY_BYTES]]>,
         receipts: &[Receipt],
     ) -> Report {
+        self.verify_by_mirror(trust, entries, &[], receipts)
+    }
+
+    /// The same, with what a mirror says of the log's keys.
+    pub fn verify_by_mirror(
+        &self,
+        trust: &Trust,
+        entries: Option<&[[u8; ENTRY_BYTES]]>,
+        keys: &[Receipt],
+        receipts: &[Receipt],
+    ) -> Report {
         let verify = |checker: &mut dyn Checker| {
             let mut source = Source(entries.unwrap_or_default().iter().copied());
-            let public = entries.is_some().then_some(PublicEntries {
-                entries: &mut source,
-                checkpoint: None,
-                keys: &[],
-            });
+            let public =
+                entries.is_some().then_some(PublicEntries { entries: &mut source, checkpoint: None, keys });
             bundle::verify_by(checker, &mut Memory::new(&self.files), trust, public, receipts).unwrap()
         };
         let report = verify(&mut Here);

@@ -79,9 +79,17 @@ impl Replay<'_> {
 
     /// Once all records are judged: whether the checkpoint's signer was the log's key, and what it means that the log
     /// went on under another name. Sizes and roots of the checkpoints from which it did.
-    pub(super) fn check_log_keys(&self, trust: &Trust, notes: &mut Notes) -> Vec<(u64, Digest)> {
-        let Some(keys) = self.log_keys().filter(|_| !self.broken) else { return Vec::new() };
-        check_signer(self.identity, &keys, notes);
+    ///
+    /// `followed` are the keys that receipts tell of: the record that replaced the signer may stand behind the cut.
+    pub(super) fn check_log_keys(
+        &self,
+        followed: &LogKeys,
+        trust: &Trust,
+        notes: &mut Notes,
+    ) -> Vec<(u64, Digest)> {
+        let judged = self.log_keys().filter(|_| !self.broken);
+        check_signer(self.identity, judged.iter().chain([followed]), notes);
+        let Some(keys) = judged else { return Vec::new() };
         report(&keys, notes);
         let continuations = self.rules.continuations.iter();
         let anchors =
@@ -90,12 +98,10 @@ impl Replay<'_> {
     }
 }
 
-/// The checkpoint is signed by the key that the log had at its size.
-pub(super) fn check_signer(identity: &Identity, judged: &LogKeys, notes: &mut Notes) {
+/// Once all records are judged: the checkpoint is signed by the key that the log had at its size, whoever knows its keys.
+fn check_signer<'k>(identity: &Identity, mut known: impl Iterator<Item = &'k LogKeys>, notes: &mut Notes) {
     let (size, signer) = (identity.checkpoint.size(), identity.log());
-    if judged.may_sign(size, signer) {
-        return;
-    }
+    let Some(judged) = known.find(|keys| !keys.may_sign(size, signer)) else { return };
     let detail = match judged.former().iter().find(|former| former.key == *signer) {
         Some(former) => format!(
             "the checkpoint of {size} entries is signed by a key that the log has replaced after {}",

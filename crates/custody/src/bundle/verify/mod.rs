@@ -151,7 +151,7 @@ fn verify_into(
     let mut replay = Replay::new(&identity, receipts, times, checker);
     replay.run(files, &bag, &mut exhibits, notes)?;
     exhibits.check(files, &bag, &identity, &replay, notes)?;
-    let anchors = replay.check_log_keys(trust, notes);
+    let anchors = replay.check_log_keys(&logs, trust, notes);
     if public.is_none() && !anchors.is_empty() {
         notes.skip("whether the log that went on under another name extends the one before: that takes public entries");
     }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::{Identity, Notes};
+use crate::act::Act;
 use crate::bundle::findings::Code;
 use crate::digest::Digest;
-use crate::kind::Kind;
 use crate::log_keys::LogKeys;
 use crate::receipt::{Checked, Receipt};
 use crate::record::Record;
@@ -15,8 +15,8 @@ const PATH: &str = "receipt";
 /// The log's keys, those included that came after the bundle and for which receipts are given.
 pub(super) fn followed(identity: &Identity, receipts: &[Receipt], of_mirror: &[Receipt]) -> LogKeys {
     let changes = |receipt: &&Receipt| {
-        Record::parse(&receipt.record)
-            .is_ok_and(|record| matches!(record.kind, Kind::LogKeyRotated | Kind::LogContinued))
+        Record::parse(&receipt.record).is_ok_and(|record| record.kind.may_name_log_key())
+            && Act::of_envelope(&receipt.envelope).is_some_and(|act| act.next_log_key().is_some())
     };
     let mut changes: Vec<_> = receipts.iter().chain(of_mirror).filter(changes).cloned().collect();
     changes.sort_by_key(|receipt| receipt.proof.index());
@@ -47,7 +47,11 @@ impl Receipts {
     ) -> Self {
         let (mut held, mut by_index) = (Vec::new(), HashMap::<_, Vec<_>>::new());
         for (number, receipt) in receipts.iter().enumerate() {
-            match receipt.check_with(&identity.vault, logs) {
+            let checked = receipt.check_with(&identity.vault, logs).and_then(|checked| {
+                identity.known().map_or(Ok(()), |vault| receipt.check_recoveries(&vault.key))?;
+                Ok(checked)
+            });
+            match checked {
                 Ok(checked) => {
                     by_index.entry(checked.record.log_index).or_default().push(held.len());
                     held.push(Held { checked, covered: false });
