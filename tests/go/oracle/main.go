@@ -1,8 +1,8 @@
 // Reads a log as Go's checksum database does (golang.org/x/mod/sumdb): an oracle for the tests.
 //
-// The argument is a folder with the log's verifier key (vkey), a checkpoint, an older one (old), the entries one after
-// another (entries, 97 bytes each), proofs as one hash a line in base64 (inclusion.N, consistency), and tiles under
-// their C2SP paths. Go's tiles name their height and call entries data; everything else is the same.
+// The argument is a folder with the log's verifier key (vkey), a checkpoint, an older one (old) and the log's key of then
+// (old.vkey), the entries one after another (entries, 97 bytes each), proofs as one hash a line in base64 (inclusion.N,
+// consistency), and tiles under their C2SP paths. Go's tiles name their height and call entries data; everything else is the same.
 package main
 
 import (
@@ -31,9 +31,7 @@ func main() {
 		log.Fatal("usage: oracle FOLDER")
 	}
 	dir = os.Args[1]
-	verifier, err := note.NewVerifier(strings.TrimSpace(string(file("vkey"))))
-	check(err)
-	tree, old := checkpoint(verifier, "checkpoint"), checkpoint(verifier, "old")
+	tree, old := checkpoint("vkey", "checkpoint"), checkpoint("old.vkey", "old")
 
 	entries := file("entries")
 	if int64(len(entries)) != tree.N*entryBytes {
@@ -89,7 +87,9 @@ func main() {
 }
 
 // A checkpoint whose signature holds. Go's trees have a fixed first line, and the same other two.
-func checkpoint(verifier note.Verifier, name string) tlog.Tree {
+func checkpoint(key, name string) tlog.Tree {
+	verifier, err := note.NewVerifier(strings.TrimSpace(string(file(key))))
+	check(err)
 	opened, err := note.Open(file(name), note.VerifierList(verifier))
 	check(err)
 	lines := strings.SplitN(opened.Text, "\n", 2)

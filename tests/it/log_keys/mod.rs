@@ -67,7 +67,7 @@ async fn followed(caller: &Caller, from: LogKeys) -> Result<LogKeys, FollowError
 }
 
 /// From now on, everybody knows the keys that follow from the first one.
-async fn follow(app: &TestApp) {
+pub(crate) async fn follow(app: &TestApp) {
     let keys = followed(&app.admin, app.shared.log.clone().into()).await.unwrap();
     *app.shared.keys.lock().unwrap() = keys;
 }

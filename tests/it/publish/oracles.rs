@@ -6,67 +6,115 @@ use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use custody::checkpoint::Checkpoint;
 use custody::digest::Digest;
 use custody::note::{NoteSignature, SignedNote, VerifierKey};
 use custody::tile::TilePath;
+use custos::api;
 use custos::publish::witnesses::Witnesses;
+use custos::store::Store;
 
 use super::Office;
+use crate::log_keys::{follow, rotate};
+use crate::support::app::TestApp;
 use crate::support::witness::{Witness, policy};
 use crate::support::world::Engine;
 
-crate::on_both_engines! { go_reads_the_log_as_we_do }
+crate::on_both_engines! {
+    go_reads_the_log_as_we_do
+    go_reads_on_after_the_logs_key_was_replaced
+}
+
+/// Lays a log out for Go: as `old` was under its key, and as it is now under its own.
+async fn lay_out(path: &Path, store: &Store, old: (&SignedNote, &VerifierKey), log: &VerifierKey) -> u64 {
+    let new = store.read().await.unwrap().log_head().await.unwrap().unwrap();
+    let old_size = Checkpoint::open(old.0, old.1).unwrap().size();
+    let mut tx = store.read().await.unwrap();
+    write(path, "vkey", format!("{log}\n").as_bytes());
+    write(path, "old.vkey", format!("{}\n", old.1).as_bytes());
+    write(path, "old", old.0.to_string().as_bytes());
+    write(path, "checkpoint", new.checkpoint.to_string().as_bytes());
+    write(path, "entries", &tx.entries(0..new.size()).await.unwrap().concat());
+    for index in [0, old_size, new.size() / 2, new.size() - 1] {
+        let proof = tx.inclusion_proof(index, new.size()).await.unwrap();
+        write(path, &format!("inclusion.{index}"), lines(&proof).as_bytes());
+    }
+    let proof = tx.consistency_proof(old_size, new.size()).await.unwrap();
+    write(path, "consistency", lines(&proof).as_bytes());
+    for tile in TilePath::changed(0, new.size()) {
+        // Go lists partial tiles of every width, as a log that grew one by one has had them.
+        let narrowest = if tile.is_full() { tile.width() } else { 1 };
+        for width in narrowest..=tile.width() {
+            let tile = TilePath::new(tile.kind(), tile.index(), width).unwrap();
+            write(path, &tile.to_string(), &tx.tile(tile).await.unwrap().unwrap());
+        }
+    }
+    new.size()
+}
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// What it reads is right, and it would have noticed if any of these were not.
+#[track_caller]
+fn assert_go_reads(path: &Path, noticed: &[&str]) {
+    let said = go(path);
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    for name in noticed {
+        let sound = std::fs::read(path.join(name)).unwrap();
+        let mut damaged = sound.clone();
+        // The first byte of an entry or hash, some letter of a text.
+        damaged[0] ^= 1;
+        write(path, name, &damaged);
+        assert!(!go(path).status.success(), "{name}");
+        write(path, name, &sound);
+    }
+    assert!(go(path).status.success());
+}
 
 async fn go_reads_the_log_as_we_do(engine: Engine) {
     let office = Office::new(engine).await;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
-    let write = |name: &str, bytes: &[u8]| {
-        let path = path.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
-    };
     let store = &office.world.ground.store;
-    let head = async || store.read().await.unwrap().log_head().await.unwrap().unwrap();
-    let old = head().await;
+    let old = store.read().await.unwrap().log_head().await.unwrap().unwrap().checkpoint;
     // Beyond two tiles, and not at the end of one.
     office.grow(530).await;
-    let new = head().await;
-    let mut tx = store.read().await.unwrap();
-    write("vkey", format!("{}\n", office.world.log).as_bytes());
-    write("old", old.checkpoint.to_string().as_bytes());
-    write("checkpoint", new.checkpoint.to_string().as_bytes());
-    write("entries", &tx.entries(0..new.size()).await.unwrap().concat());
-    for index in [0, 255, 256, new.size() - 1] {
-        let proof = tx.inclusion_proof(index, new.size()).await.unwrap();
-        write(&format!("inclusion.{index}"), lines(&proof).as_bytes());
-    }
-    let proof = tx.consistency_proof(old.size(), new.size()).await.unwrap();
-    write("consistency", lines(&proof).as_bytes());
-    for path in TilePath::changed(0, new.size()) {
-        // Go lists partial tiles of every width, as a log that grew one by one has had them.
-        let narrowest = if path.is_full() { path.width() } else { 1 };
-        for width in narrowest..=path.width() {
-            let path = TilePath::new(path.kind(), path.index(), width).unwrap();
-            write(&path.to_string(), &tx.tile(path).await.unwrap().unwrap());
-        }
-    }
-    let said = go(path);
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let size = lay_out(path, store, (&old, &office.world.log), &office.world.log).await;
+    let last = format!("inclusion.{}", size - 1);
+    let noticed =
+        ["vkey", "old", "checkpoint", "entries", &last, "consistency", "tile/0/001", "tile/1/000.p/2"];
+    assert_go_reads(path, &noticed);
+}
 
-    // It would have noticed.
-    let last = format!("inclusion.{}", new.size() - 1);
-    for name in ["vkey", "old", "checkpoint", "entries", &last, "consistency", "tile/0/001", "tile/1/000.p/2"]
-    {
-        let sound = std::fs::read(path.join(name)).unwrap();
-        let mut damaged = sound.clone();
-        // The first byte of an entry or hash, some letter of a text.
-        damaged[0] ^= 1;
-        write(name, &damaged);
-        assert!(!go(path).status.success(), "{name}");
-        write(name, &sound);
+async fn go_reads_on_after_the_logs_key_was_replaced(engine: Engine) {
+    let mut app = TestApp::new(engine).await;
+    app.stop().await;
+    let store = Store::attach(app.config.database_url()).await.unwrap();
+    let old = store.read().await.unwrap().log_head().await.unwrap().unwrap().checkpoint;
+    let (first, (second, _)) = (app.shared.log.clone(), rotate(&app));
+    app.start().await;
+    follow(&app).await;
+    for name in ["One", "Two", "Three"] {
+        app.admin.check(&app.admin.new_org(name).await.made::<api::Created>().receipts);
     }
-    assert!(go(path).status.success());
+    app.stop().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let size = lay_out(path, &store, (&old, &first), &second).await;
+    store.close().await;
+    let last = format!("inclusion.{}", size - 1);
+    assert_go_reads(path, &["vkey", "old.vkey", "old", "checkpoint", &last, "consistency"]);
+    // Each key signs what was its own.
+    for (name, key) in [("vkey", &first), ("old.vkey", &second)] {
+        let right = std::fs::read(path.join(name)).unwrap();
+        write(path, name, format!("{key}\n").as_bytes());
+        assert!(!go(path).status.success(), "{name}");
+        write(path, name, &right);
+    }
 }
 
 fn lines(hashes: &[Digest]) -> String {
