@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::VerifyingKey;
 use recovery::Gaps;
 use serde::{Deserialize, Serialize};
 
@@ -189,15 +188,6 @@ impl Receipt {
         gaps.end()?;
         let checkpoint = proven(&record, &self.entry, &self.proof, log)?;
         Ok(Checked { record, record_hash: hash, statement, checkpoint })
-    }
-
-    /// Checks what [`check_with`](Self::check_with) cannot, as it knows no key but the log's: that the vault has signed each
-    /// `recovery.noted` which comes along. The record's own signatures are for whoever knows their keys.
-    pub fn check_recoveries(&self, vault: &VerifyingKey) -> Result<(), ReceiptError> {
-        for recovery in &self.recoveries {
-            Envelope::parse(&recovery.envelope, PayloadType::Statement)?.verify(0, vault)?;
-        }
-        Ok(())
     }
 
     fn check_chain(&self, record: &Record, vault: &Digest, gaps: &mut Gaps) -> Result<(), ReceiptError> {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::VerifyingKey;
 use serde::{Deserialize, Serialize};
 
 use super::{Receipt, ReceiptError, agreeing, committed, decode, proven};
 use crate::act::Act;
 use crate::digest::Digest;
+use crate::envelope::{Envelope, PayloadType};
 use crate::log_keys::LogKeys;
 use crate::proof::TlogProof;
 use crate::record::{Entry, Record, record_hash};
@@ -27,6 +29,17 @@ pub struct Recovery {
     pub entry: Entry,
     /// Where the entry stands, up to any checkpoint.
     pub proof: TlogProof,
+}
+
+impl Receipt {
+    /// Checks what [`check_with`](Self::check_with) cannot, as it knows no key but the log's: that the vault has signed each
+    /// `recovery.noted` which comes along. The record's own signatures are for whoever knows their keys.
+    pub fn check_recoveries(&self, vault: &VerifyingKey) -> Result<(), ReceiptError> {
+        for recovery in &self.recoveries {
+            Envelope::parse(&recovery.envelope, PayloadType::Statement)?.verify(0, vault)?;
+        }
+        Ok(())
+    }
 }
 
 /// The gaps after which the sequences of a receipt's record go on.
