@@ -73,6 +73,8 @@ pub(super) enum AskError {
 /// A question to one witness.
 pub(super) struct Question<'a> {
     pub(super) http: &'a reqwest::Client,
+    /// How long to wait for an answer.
+    pub(super) patience: Duration,
     pub(super) store: &'a Store,
     /// Entries that the checkpoint covers.
     pub(super) size: u64,
@@ -179,7 +181,7 @@ impl Question<'_> {
             old => self.store.read().await?.consistency_proof(old, self.size).await?,
         };
         let body = AddCheckpoint::new(old, proof, self.note.clone())?.to_string();
-        let response = self.http.post(url.clone()).body(body).send().await?;
+        let response = self.http.post(url.clone()).timeout(self.patience).body(body).send().await?;
         let status = response.status().as_u16();
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.map(str::to_owned);

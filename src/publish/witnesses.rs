@@ -17,7 +17,7 @@ use super::{Stop, WitnessStatus};
 use crate::outside;
 use crate::store::{Store, StoreError};
 
-/// How long a witness may take to answer.
+/// How long a witness may take to answer, unless said otherwise.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the others may still take once the quorum is met.
 const GRACE: Duration = Duration::from_millis(200);
@@ -29,6 +29,7 @@ const MAX_ROOTS_LEN: u64 = 1 << 20;
 pub struct Witnesses {
     policy: Policy,
     http: reqwest::Client,
+    patience: Duration,
     each: Vec<Witness>,
 }
 
@@ -125,7 +126,14 @@ impl Witnesses {
         if !policy.quorum_met(&reachable) {
             return Err(WitnessesError::Unreachable);
         }
-        Ok(Self { policy, http, each })
+        Ok(Self { policy, http, patience: PATIENCE, each })
+    }
+
+    /// Waits `patience` for each answer, instead of five seconds.
+    #[must_use]
+    pub const fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// What each said last.
@@ -141,7 +149,7 @@ impl Witnesses {
     /// In how long one of them may be asked again.
     pub(super) fn next_due(&self) -> Duration {
         let due = self.each.iter().map(Witness::due).min();
-        due.map_or(PATIENCE, |due| due.saturating_duration_since(Instant::now()))
+        due.map_or(self.patience, |due| due.saturating_duration_since(Instant::now()))
     }
 
     /// Asks everybody who is due for a cosignature over the checkpoint `note` of `size` entries.
@@ -152,9 +160,9 @@ impl Witnesses {
         note: &SignedNote,
     ) -> Result<Round, StoreError> {
         let now = Instant::now();
-        let http = self.http.clone();
+        let (http, patience) = (self.http.clone(), self.patience);
         let log = store.read().await?.vault().await?.map(|vault| vault.log_vkey).unwrap_or_default();
-        let question = Question { http: &http, store, size, note, log: &log };
+        let question = Question { http: &http, patience, store, size, note, log: &log };
         let due = self.each.iter().enumerate().filter(|(_, witness)| witness.is_due(size, now));
         let mut asked: FuturesUnordered<_> = due
             .map(|(index, witness)| {
@@ -164,7 +172,7 @@ impl Witnesses {
             })
             .collect();
         // Where the quorum is met, whoever is slow is not waited for; what it cosigned meanwhile it says next time.
-        let mut until = now + 2 * PATIENCE;
+        let mut until = now + 2 * patience;
         let (mut met, mut overtaken) = (self.quorum_met(size), false);
         loop {
             if met {

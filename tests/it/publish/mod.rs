@@ -10,7 +10,9 @@ mod store;
 mod two;
 mod witnesses;
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use custody::checkpoint::Checkpoint;
 use custos::blobs::{Blobs, LogObjects};
@@ -26,6 +28,11 @@ use crate::support::world::{Engine, World};
 struct Office {
     world: Arc<World>,
     objects: LogObjects,
+}
+
+/// Witnesses of a policy file, who are waited for however slow this machine is.
+fn patient(policy: &Path, roots: Option<&Path>) -> Witnesses {
+    Witnesses::load(policy, roots).unwrap().patient(Duration::from_hours(1))
 }
 
 /// A publisher at work.
@@ -70,8 +77,8 @@ impl Office {
 impl Running {
     /// Waits until this holds of what the publisher says.
     async fn until(&mut self, holds: impl FnMut(&Status) -> bool) -> Status {
-        let minute = std::time::Duration::from_mins(1);
-        let reached = tokio::time::timeout(minute, self.status.wait_for(holds)).await;
+        let long = Duration::from_mins(5);
+        let reached = tokio::time::timeout(long, self.status.wait_for(holds)).await;
         reached.expect("it never came about").expect("the publisher runs").clone()
     }
 

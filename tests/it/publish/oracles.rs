@@ -11,10 +11,9 @@ use custody::digest::Digest;
 use custody::note::{NoteSignature, SignedNote, VerifierKey};
 use custody::tile::TilePath;
 use custos::api;
-use custos::publish::witnesses::Witnesses;
 use custos::store::Store;
 
-use super::Office;
+use super::{Office, patient};
 use crate::log_keys::{follow, rotate};
 use crate::support::app::TestApp;
 use crate::support::witness::{Witness, policy};
@@ -153,7 +152,7 @@ async fn openssl_verifies_the_signatures_of_log_and_witness() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("witnesses");
     std::fs::write(&file, policy(1, &[&witness], None)).unwrap();
-    let mut running = office.publish(Some(Witnesses::load(&file, None).unwrap())).await;
+    let mut running = office.publish(Some(patient(&file, None))).await;
     running.published(&office, office.world.size().await, true).await;
     let note = running.status.borrow().published.clone().unwrap().note;
     let [log, cosignature] = note.signatures() else { panic!("{note}") };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use custos::publish::witnesses::{Witnesses, WitnessesError};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-use super::Office;
+use super::{Office, patient};
 use crate::support::world::Engine;
 use crate::witness::service::Service;
 
@@ -57,7 +57,7 @@ async fn a_witness_is_reached_over_https_by_whoever_trusts_its_certificate() {
         let text = format!("witness w {} {}\nquorum w\n", witness.vkey, witness.base);
         let policy = write(folder.path(), "policy", &text);
         let size = office.grow(1).await;
-        let mut running = office.publish(Some(Witnesses::load(&policy, roots).unwrap())).await;
+        let mut running = office.publish(Some(patient(&policy, roots))).await;
         let answered = running.until(|status| {
             status.published.as_ref().is_some_and(|p| p.witnessed && p.size == size) || status.quorum_missed
         });

@@ -17,7 +17,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Office, Running};
+use super::{Office, Running, patient};
 use crate::support::app::{Shared, TestApp};
 use crate::support::child::Child;
 use crate::support::client::Caller;
@@ -102,16 +102,15 @@ async fn look(objects: &LogObjects, log: &VerifierKey, before: (u64, u64)) -> (u
     now
 }
 
-/// Looks again and again until told to end; how often.
-fn watch(replicated: &Replicated, end: &Arc<AtomicBool>) -> tokio::task::JoinHandle<u32> {
+/// Looks again and again until told to end; what it saw last.
+fn watch(replicated: &Replicated, end: &Arc<AtomicBool>) -> tokio::task::JoinHandle<(u64, u64)> {
     let (office, end) = (Arc::clone(&replicated.office), Arc::clone(end));
     tokio::spawn(async move {
-        let (mut seen, mut times) = ((0, 0), 0);
+        let mut seen = (0, 0);
         while !end.load(Ordering::Relaxed) {
             seen = look(&office.objects, &office.world.log, seen).await;
-            times += 1;
         }
-        times
+        seen
     })
 }
 
@@ -133,8 +132,8 @@ async fn two_publishers_of_one_log_agree_at_every_moment() {
         assert_eq!((status.alarms().len(), status.counts.failures), (0, 0), "{status:?}");
     }
     end.store(true, Ordering::Relaxed);
-    assert!(watching.await.unwrap() > 10);
-    assert_eq!(look(&office.objects, &office.world.log, (0, 0)).await, (size, size));
+    let seen = watching.await.unwrap();
+    assert_eq!(look(&office.objects, &office.world.log, seen).await, (size, size));
 
     // One that nobody asks to record anything shows what the other one records; and the other way round.
     let one = office.grow(1).await;
@@ -152,7 +151,7 @@ async fn two_publishers_ask_the_same_witnesses_and_show_what_either_got() {
     let folder = tempfile::tempdir().unwrap();
     let file: PathBuf = folder.path().join("witnesses");
     std::fs::write(&file, policy(2, &[&witnesses[0], &witnesses[1]], None)).unwrap();
-    let load = || Some(Witnesses::load(&file, None).unwrap());
+    let load = || Some(patient(&file, None));
     let mut first = office.publish(load()).await;
     first.published(office, office.world.size().await, true).await;
     let mut second = replicated.publish(load()).await;
@@ -160,10 +159,9 @@ async fn two_publishers_ask_the_same_witnesses_and_show_what_either_got() {
     let size = office.world.size().await;
     for running in [&mut first, &mut second] {
         assert_eq!(running.published(office, size, true).await.size(), size);
-        let status = running.status.borrow().clone();
-        assert_eq!((status.alarms().len(), status.counts.failures), (0, 0), "{status:?}");
-        assert_eq!(status.counts.quorums_missed, 0, "{status:?}");
-        assert!(status.witnesses.iter().all(|witness| witness.trouble.is_none()), "{status:?}");
+        // Whoever was overtaken often raises an alarm, and ends it when what the other one got is shown.
+        let status = running.until(|status| status.alarms().is_empty()).await;
+        assert_eq!(status.counts.failures, 0, "{status:?}");
     }
     let cosigned = office.objects.read(LogFile::Witnessed).await.unwrap().unwrap();
     let checkpoint = Checkpoint::open(&SignedNote::parse(&cosigned).unwrap(), &office.world.log).unwrap();

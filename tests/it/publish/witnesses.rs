@@ -6,7 +6,7 @@ use custody::witness::Head;
 use custos::publish::Stop;
 use custos::publish::witnesses::{Witnesses, WitnessesError};
 
-use super::{Office, Running};
+use super::{Office, Running, patient};
 use crate::support::witness::{Manner, Witness, policy};
 use crate::support::world::Engine;
 
@@ -28,7 +28,10 @@ fn witnesses(text: &str) -> Result<Witnesses, WitnessesError> {
 }
 
 async fn publish(office: &Office, quorum: usize, of: &[&Witness]) -> Running {
-    office.publish(Some(witnesses(&policy(quorum, of, None)).unwrap())).await
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("witnesses");
+    std::fs::write(&file, policy(quorum, of, None)).unwrap();
+    office.publish(Some(patient(&file, None))).await
 }
 
 async fn three() -> [Witness; 3] {
