@@ -31,6 +31,8 @@ pub(super) struct Witness {
     pub(super) size: u64,
     /// Its last cosignature, and over how many entries.
     cosigned: Option<(u64, NoteSignature)>,
+    /// What it says it has cosigned for another process, since it last cosigned for this one.
+    claimed: Option<u64>,
     failures: u32,
     due: Instant,
     pub(super) trouble: Option<String>,
@@ -86,7 +88,8 @@ pub(super) struct Question<'a> {
 impl Witness {
     /// A witness below `url`, which has not been asked anything yet.
     pub(super) fn new(name: String, key: VerifierKey, url: Url) -> Self {
-        Self { name, key, url, size: 0, cosigned: None, failures: 0, due: Instant::now(), trouble: None }
+        let due = Instant::now();
+        Self { name, key, url, size: 0, cosigned: None, claimed: None, failures: 0, due, trouble: None }
     }
 
     /// Its cosignature over the checkpoint of `size` entries, if it gave one.
@@ -109,9 +112,16 @@ impl Witness {
         (self.url.clone(), self.key.clone(), self.size)
     }
 
-    /// Notes that it has cosigned `size` entries for another process of this vault.
-    pub(super) fn was_asked(&mut self, size: u64) {
-        self.size = size;
+    /// Notes that it says it has cosigned `size` entries for another process of this vault; whether to believe it. Not
+    /// where it said so before and nothing came of it: that process asks for more only once it has published that, and
+    /// `newest` is what was published last.
+    pub(super) fn was_asked(&mut self, size: u64, newest: u64) -> bool {
+        let before = self.claimed.replace(size);
+        let believed = before.is_none_or(|before| before <= newest);
+        if believed {
+            self.size = size;
+        }
+        believed
     }
 
     /// Notes what came of a question about the checkpoint of `size` entries.
@@ -122,6 +132,7 @@ impl Witness {
                     tracing::info!(witness = self.name, "a witness cosigns again");
                 }
                 (self.size, self.cosigned, self.failures) = (size, Some((size, signature)), 0);
+                self.claimed = None;
             }
             Err(error) => {
                 let text = chain(error);
@@ -192,7 +203,21 @@ impl Question<'_> {
 
 #[cfg(test)]
 mod tests {
+    use custody::note::{KeyName, SignatureType};
+    use ed25519_dalek::SigningKey;
+
     use super::*;
+
+    #[test]
+    fn a_witness_that_is_ahead_is_believed_once_until_something_comes_of_it() {
+        let key = SigningKey::from_bytes(&[1; 32]).verifying_key();
+        let key = VerifierKey::new(KeyName::new("w").unwrap(), SignatureType::Cosignature, key).unwrap();
+        let mut witness = Witness::new("w".to_owned(), key, Url::parse("http://localhost").unwrap());
+        assert!(witness.was_asked(7, 5));
+        assert!(!witness.was_asked(8, 5) && !witness.was_asked(9, 7), "nothing was published meanwhile");
+        assert!(witness.was_asked(12, 9), "another process did publish what it was asked for before");
+        assert_eq!(witness.size, 12);
+    }
 
     #[test]
     fn a_witness_that_fails_is_asked_ever_less_often() {

@@ -189,15 +189,21 @@ impl Witnesses {
                 Err(error) => error,
             };
             let stop = self.contradiction(store, index, &error).await?;
-            match error {
-                AskError::Ahead(seen) if stop.is_none() => {
-                    self.each[index].was_asked(seen);
-                    overtaken = true;
-                }
-                error => self.each[index].note(size, Err(&error)),
-            }
             if let Some(stop) = stop {
+                self.each[index].note(size, Err(&error));
                 return Ok(Round::Stop(stop));
+            }
+            let elsewhere = match error {
+                AskError::Ahead(seen) => {
+                    let newest = store.read().await?.newest_checkpoint().await?.map_or(0, |row| row.size);
+                    self.each[index].was_asked(seen, newest)
+                }
+                _ => false,
+            };
+            if elsewhere {
+                overtaken = true;
+            } else {
+                self.each[index].note(size, Err(&error));
             }
         }
         if !met && overtaken {

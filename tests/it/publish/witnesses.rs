@@ -15,6 +15,7 @@ crate::on_both_engines! {
     without_the_quorum_the_checkpoint_before_stays_and_an_alarm_is_raised
     a_vault_that_was_started_again_learns_what_its_witnesses_know
     a_witness_that_another_process_was_faster_with_is_no_trouble
+    a_witness_that_is_always_ahead_hides_no_missed_quorum
     a_witness_that_has_seen_more_stops_publishing
     a_witness_that_has_seen_another_history_stops_publishing
     what_is_no_cosignature_counts_for_nothing
@@ -115,6 +116,34 @@ async fn a_witness_that_another_process_was_faster_with_is_no_trouble(engine: En
     assert_eq!(witness.known().asked.first().map(|(_, asked)| *asked), Some(smaller));
     assert_eq!(status.counts.quorums_missed, 0, "{status:?}");
     assert!(status.alarms().is_empty() && status.witnesses[0].trouble.is_none(), "{status:?}");
+}
+
+async fn a_witness_that_is_always_ahead_hides_no_missed_quorum(engine: Engine) {
+    let office = Office::new(engine).await;
+    let [one, two, _] = three().await;
+    let mut running = publish(&office, 2, &[&one, &two]).await;
+    let before = running.published(&office, office.world.size().await, true).await;
+    one.behave(Manner::Ahead);
+    two.behave(Manner::Down);
+    // Nobody else publishes this log: of what it says it has cosigned nothing comes.
+    let growing = async {
+        loop {
+            one.grown.send_replace(office.grow(1).await);
+        }
+    };
+    let status = tokio::select! {
+        status = running.until(|status| status.quorum_missed) => status,
+        () = growing => unreachable!("it grows until then"),
+    };
+    assert_eq!(status.alarms().len(), 1, "{status:?}");
+    assert_eq!(status.published.unwrap().size, before.size());
+    let trouble = status.witnesses[0].trouble.clone().unwrap();
+    assert!(trouble.starts_with("it has cosigned ") && trouble.ends_with(" entries already"), "{trouble}");
+
+    one.behave(Manner::Sound);
+    two.behave(Manner::Sound);
+    running.published(&office, office.world.size().await, true).await;
+    assert!(running.status.borrow().alarms().is_empty());
 }
 
 async fn a_witness_that_has_seen_more_stops_publishing(engine: Engine) {

@@ -7,7 +7,7 @@ use custody::witness::{AddCheckpoint, Answer, Head, decide};
 use ed25519_dalek::SigningKey;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, watch};
 
 /// How it behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(crate) enum Manner {
     Endless,
     /// Takes the connection and says nothing.
     Silent,
+    /// Says that it has cosigned one entry more than it is asked for, once the log [has that](Witness::grown).
+    Ahead,
 }
 
 /// What a witness knows and was asked.
@@ -44,6 +46,8 @@ pub(crate) struct Witness {
     pub(crate) url: String,
     /// While somebody writes here, requests wait.
     pub(crate) gate: Arc<RwLock<()>>,
+    /// How large the log has become, for one that claims to be ahead.
+    pub(crate) grown: watch::Sender<u64>,
     key: SigningKey,
     known: Arc<Mutex<Known>>,
 }
@@ -58,6 +62,7 @@ impl Witness {
             name: format!("witness.example/w{seed}"),
             url,
             gate: Arc::default(),
+            grown: watch::Sender::new(0),
             key: SigningKey::from_bytes(&[seed; 32]),
             known: Arc::new(Mutex::new(known)),
         };
@@ -97,6 +102,12 @@ impl Witness {
                 http("307 Temporary Redirect", "text/plain", "", &format!("Location: {to}\r\n"))
             }
             Manner::Endless => http("200 OK", "text/plain", &"\u{2014} ".repeat(100_000), ""),
+            Manner::Ahead => {
+                let asked = AddCheckpoint::parse(&body).unwrap().head().size;
+                drop(self.grown.subscribe().wait_for(|grown| *grown > asked).await);
+                let answer = Answer::Conflict { size: asked + 1 };
+                http("409 Conflict", answer.content_type(), &answer.body(), "")
+            }
             Manner::Sound | Manner::OtherKey => {
                 assert!(head.starts_with("POST /below/add-checkpoint HTTP/1.1\r\n"), "{head}");
                 let answer = self.decide(&body, manner == Manner::OtherKey);
