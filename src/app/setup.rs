@@ -25,7 +25,7 @@ use super::say::With;
 use super::timestamps::Timestamping;
 use super::token::DEFAULT_DAYS;
 use super::{App, AppError};
-use crate::blobs::{Blobs, BlobsError, LogFile};
+use crate::blobs::{Blobs, BlobsError};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Tls};
 use crate::engine::OsEntropy;
@@ -190,7 +190,7 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
         return Err(StoreError::VaultExists.into());
     }
     let blobs = Blobs::open(config.blobs_url())?;
-    if blobs.log().read(LogFile::Checkpoint).await?.is_some() {
+    if !blobs.log().is_empty().await? {
         return Err(SetupError::Published(StartError::OtherLog));
     }
     let provider = provider(options.passphrase);

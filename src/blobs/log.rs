@@ -89,6 +89,12 @@ impl LogObjects {
         self.read_at(&Path::from(format!("{PREFIX}/{path}"))).await
     }
 
+    /// Whether nothing at all is published there.
+    pub async fn is_empty(&self) -> Result<bool, BlobsError> {
+        let first = self.store.list(Some(&Path::from(PREFIX))).try_next().await;
+        Ok(first.map_err(BlobsError::store)?.is_none())
+    }
+
     /// Of all tiles and bundles, whatever their level, the one that only the largest log has: how many entries that is,
     /// and where it stands. Nothing if there are none.
     pub async fn furthest(&self) -> Result<Option<(u64, String)>, BlobsError> {
