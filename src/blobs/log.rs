@@ -58,15 +58,19 @@ impl Blobs {
 }
 
 impl LogObjects {
-    /// Writes a full tile or bundle, durably. One that is there already must have the same bytes: otherwise the log was
-    /// published with another history ([`BlobsError::OtherBytes`]).
-    pub async fn create(&self, path: TilePath, bytes: Vec<u8>) -> Result<(), BlobsError> {
+    /// Writes a full tile or bundle, durably; whether it was not there yet. One that is there already must have the same
+    /// bytes: otherwise the log was published with another history ([`BlobsError::OtherBytes`]).
+    pub async fn create(&self, path: TilePath, bytes: Vec<u8>) -> Result<bool, BlobsError> {
         let at = Path::from(format!("{PREFIX}/{path}"));
+        // To write first would flush a file to the disk for each of the many that are there when a log is written anew.
+        if let Some(found) = self.read_at(&at).await? {
+            return if found == bytes { Ok(false) } else { Err(BlobsError::OtherBytes(path)) };
+        }
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         match self.store.put_opts(&at, bytes.clone().into(), options).await {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. }) => match self.read_at(&at).await? {
-                Some(found) if found == bytes => Ok(()),
+                Some(found) if found == bytes => Ok(false),
                 _ => Err(BlobsError::OtherBytes(path)),
             },
             Err(error) => Err(BlobsError::store(error)),

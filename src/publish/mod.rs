@@ -220,7 +220,8 @@ impl Publisher {
             let over = tokio::select! {
                 changed = self.committed.changed() => changed.is_err(),
                 () = wait => false,
-                () = committed_elsewhere(&self.store, stored) => false,
+                // What was not stored is no news: it waits as long as everything that failed.
+                () = committed_elsewhere(&self.store, stored), if self.failed == 0 => false,
             };
             if over {
                 break;
@@ -299,14 +300,14 @@ impl Publisher {
         self.store.read().await?.log_head().await?.ok_or(StoreError::NoVault)
     }
 
-    /// Writes the tiles and bundles that became full from one size to the next; how many.
+    /// Writes the tiles and bundles that became full from one size to the next; how many were not there yet.
     async fn create_full(&self, from: u64, to: u64) -> Result<u64, RoundError> {
         // Entries first: whatever a crash leaves beyond a database that is then set back can be read.
         let bundles = TilePath::completed(from, to).filter_map(TilePath::bundle);
         Ok(self.create(bundles).await? + self.create(TilePath::completed(from, to)).await?)
     }
 
-    /// Writes full tiles or bundles, a few at a time and in order; how many.
+    /// Writes full tiles or bundles, a few at a time and in order; how many were not there yet.
     async fn create(&self, paths: impl Iterator<Item = TilePath>) -> Result<u64, RoundError> {
         let (store, objects) = (&self.store, &self.objects);
         let written = futures_util::stream::iter(paths).map(|path| async move {
@@ -314,7 +315,7 @@ impl Publisher {
             let bytes = bytes.ok_or(StoreError::Inconsistent("a tile of the log is not whole"))?;
             objects.create(path, bytes).await.map_err(RoundError::from)
         });
-        written.buffered(AT_ONCE).try_fold(0, |count, ()| async move { Ok(count + 1) }).await
+        written.buffered(AT_ONCE).try_fold(0, |count, new| async move { Ok(count + u64::from(new)) }).await
     }
 
     /// Publishes a checkpoint whose entries are stored, with cosignatures where witnesses are configured.

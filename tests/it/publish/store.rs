@@ -88,6 +88,7 @@ async fn a_crash_between_tiles_and_checkpoint_is_made_good(engine: Engine) {
     }
     let mut running = office.publish(None).await;
     assert_eq!(running.published(&office, size, false).await.size(), size);
+    assert_eq!(running.status.borrow().counts.objects, 1, "the bundle; the tile was there");
     entries_of(&office).await;
 }
 
