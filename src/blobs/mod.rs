@@ -33,6 +33,8 @@ pub use upload::{NewBlob, SealedUpload, Upload};
 const WINDOW: u64 = 8 * custody::blob::SEGMENT_LEN as u64;
 /// How long an upload waits for its turn before it is turned away, to come again later.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// A file of the published log that nobody has touched for so long will not be finished: it takes moments to write.
+const LEFT: Duration = Duration::from_mins(10);
 /// Evidence stands below this name.
 const PREFIX: &str = "objects";
 
@@ -77,8 +79,8 @@ impl Blobs {
     }
 
     /// Removes what a crash left of uploads that never became objects: a local store keeps them as `<id>#<n>` and shows
-    /// them to nobody. Only for a process that has begun no upload and shares the folder with none that has. Returns
-    /// how many.
+    /// them to nobody. Only for a process that has begun no upload and shares the folder with none that has. Of the
+    /// published log what was touched lately stays: another process may be writing it. Returns how many uploads.
     pub async fn remove_unfinished(&self) -> Result<usize, BlobsError> {
         let Some(folder) = self.folder.clone() else { return Ok(0) };
         off_worker(move || {
@@ -88,7 +90,10 @@ impl Blobs {
                 entry.file_type().is_file() && matches!(id, Some(Ok(_)))
             };
             let unpublished = |entry: &walkdir::DirEntry| {
-                entry.file_type().is_file() && entry.file_name().to_string_lossy().contains('#')
+                let touched = entry.metadata().ok().and_then(|metadata| metadata.modified().ok());
+                // A moment that is still to come says nothing.
+                let left = touched.and_then(|touched| touched.elapsed().ok()).is_some_and(|age| age > LEFT);
+                left && entry.file_type().is_file() && entry.file_name().to_string_lossy().contains('#')
             };
             let files = |name| walkdir::WalkDir::new(folder.join(name)).into_iter().filter_map(Result::ok);
             let removed = |entry: &walkdir::DirEntry| std::fs::remove_file(entry.path()).is_ok();

@@ -254,6 +254,21 @@ async fn a_full_disk_is_told_apart_and_recovers() {
 }
 
 #[tokio::test]
+async fn what_another_process_may_be_publishing_is_not_removed() {
+    let folder = TempDir::new().unwrap();
+    let blobs = Blobs::open(&format!("file://{}", folder.path().display())).unwrap();
+    let log = folder.path().join("log");
+    std::fs::create_dir(&log).unwrap();
+    let left = std::fs::File::create(log.join("checkpoint#1")).unwrap();
+    left.set_modified(std::time::SystemTime::now() - 2 * LEFT).unwrap();
+    for name in ["tail#1", "tail"] {
+        std::fs::write(log.join(name), "entries").unwrap();
+    }
+    blobs.remove_unfinished().await.unwrap();
+    assert_eq!(staged_files(folder.path()), ["tail#1"]);
+}
+
+#[tokio::test]
 async fn an_upload_that_gets_no_turn_is_turned_away() {
     let blobs = Blobs { patience: Duration::ZERO, ..Blobs::open("memory:///").unwrap() };
     let all = u32::try_from(blobs.threads.available_permits()).unwrap();
