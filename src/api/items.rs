@@ -99,6 +99,17 @@ wire! {
         /// The receipt.
         receipts: Receipts,
     }
+    /// `POST /api/v1/items/{id}/fixity`: whether the stored bytes are the ones that were received.
+    Fixity {
+        /// Whether they are.
+        intact: bool,
+        /// SHA-256 of what was received, hex.
+        digest: String,
+        /// Bytes.
+        size: u64,
+        /// Of `fixity.passed` or `fixity.failed`.
+        receipts: Receipts,
+    }
     /// `POST /api/v1/items/{id}/class`.
     NewClass {
         /// The new class.

@@ -346,7 +346,7 @@ pub(super) struct Turns(Mutex<HashMap<PersonId, Arc<Semaphore>>>);
 
 impl Turns {
     /// Waits for a while for one of the person's places.
-    async fn take(&self, person: PersonId, places: usize) -> Result<OwnedSemaphorePermit, AppError> {
+    pub(super) async fn take(&self, person: PersonId, places: usize) -> Result<OwnedSemaphorePermit, AppError> {
         let most = places.div_ceil(2);
         let own = {
             let mut turns = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

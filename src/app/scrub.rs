@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use custody::act::{FixityChecked, ObjectId};
-use custody::id::PersonId;
+use custody::id::{ItemId, PersonId};
 use custody::kind::Kind;
 use custody::manifest;
+use custody::receipt::Receipt;
 use custody::rules::{Refusal, Right};
 use ed25519_dalek::VerifyingKey;
 use tokio::task::AbortHandle;
@@ -13,7 +14,7 @@ use tokio::task::AbortHandle;
 use super::compose::{Say, computed};
 use super::refuse::Place;
 use super::say::With;
-use super::{App, AppError, parse};
+use super::{App, AppError, parse, wire};
 use crate::api;
 use crate::blobs::BlobsError;
 use crate::ops::{Difference, Differences, history};
@@ -29,6 +30,20 @@ const LISTED: usize = 1_000;
 pub(super) struct Scrubbing {
     last: Mutex<Option<api::Scrub>>,
     running: Mutex<Option<AbortHandle>>,
+}
+
+/// What a look at an object found.
+struct CheckedObject {
+    /// What is wrong with it.
+    problem: Option<&'static str>,
+    /// Of the record that says so, if it could be made.
+    receipts: Vec<Receipt>,
+}
+
+impl CheckedObject {
+    const fn unrecorded(problem: &'static str) -> Self {
+        Self { problem: Some(problem), receipts: Vec::new() }
+    }
 }
 
 impl Scrubbing {
@@ -117,8 +132,7 @@ impl App {
         for row in found.rows {
             self.note_finding(row);
         }
-        let vault_key = VerifyingKey::from_bytes(self.identity.key.as_bytes());
-        let vault_key = vault_key.map_err(AppError::internal("reading the vault's key"))?;
+        let vault_key = self.manifests_key()?;
         let mut after = None;
         loop {
             let page = self.store.read().await?.all_objects(after, PAGE).await?;
@@ -137,9 +151,54 @@ impl App {
         vault_key: &VerifyingKey,
         rate: Option<u64>,
     ) -> Result<(), AppError> {
+        let checked = self.check_object(row, vault_key, "scrub", rate).await?;
+        self.scrubbing.change(|scrub| {
+            scrub.objects += 1;
+            scrub.bytes += row.size;
+        });
+        if let Some(problem) = checked.problem {
+            self.damaged(row.object, problem);
+        }
+        Ok(())
+    }
+
+    /// Reads the stored bytes of an item once more, compares them with what was written, and records what was found:
+    /// for somebody who is about to give or take custody.
+    pub async fn check_item(&self, person: PersonId, id: ItemId) -> Result<api::Fixity, AppError> {
+        let item = self.item_for(person, id, Right::HoldCustody).await?;
+        let stored = item.stored.ok_or(Refusal::NoContent)?;
+        // Reading takes what sending takes.
+        let _turn = self.turns.take(person, self.blobs.places()).await?;
+        let row = self.store.read().await?.objects(&[stored.object]).await?.pop();
+        let row = row.ok_or(AppError::NotFound("object"))?;
+        let checked = self.check_object(&row, &self.manifests_key()?, "transfer", None).await?;
+        if let Some(problem) = checked.problem {
+            tracing::error!(object = %row.object, problem, "an exhibit that changes hands is damaged");
+        }
+        Ok(api::Fixity {
+            intact: checked.problem.is_none(),
+            digest: stored.content.digest.to_hex(),
+            size: stored.content.size,
+            receipts: wire(&checked.receipts),
+        })
+    }
+
+    /// The key that signed the manifests.
+    fn manifests_key(&self) -> Result<VerifyingKey, AppError> {
+        let key = VerifyingKey::from_bytes(self.identity.key.as_bytes());
+        key.map_err(AppError::internal("reading the vault's key"))
+    }
+
+    /// Reads an object, compares it with its manifest, and records what was found where its item is known.
+    async fn check_object(
+        &self,
+        row: &ObjectRow,
+        vault_key: &VerifyingKey,
+        stage: &str,
+        rate: Option<u64>,
+    ) -> Result<CheckedObject, AppError> {
         let Ok(facts) = manifest::verify(&row.manifest, vault_key) else {
-            self.damaged(row.object, "its manifest is not the vault's");
-            return Ok(());
+            return Ok(CheckedObject::unrecorded("its manifest is not the vault's"));
         };
         let problem = match self.blobs.audit_slowly(row.object, facts.parts, rate).await {
             Ok(findings) if findings.is_clean() => None,
@@ -147,27 +206,19 @@ impl App {
             Err(BlobsError::NotFound(_)) => Some("its bytes are missing"),
             Err(error) => return Err(AppError::internal("reading an object")(error)),
         };
-        self.scrubbing.change(|scrub| {
-            scrub.objects += 1;
-            scrub.bytes += row.size;
-        });
         let Some((id, item)) = self.store.read().await?.items(&[row.item]).await?.pop() else {
-            self.damaged(row.object, "the item it belongs to is missing");
-            return Ok(());
+            return Ok(CheckedObject::unrecorded("the item it belongs to is missing"));
         };
         let kind = if problem.is_none() { Kind::FixityPassed } else { Kind::FixityFailed };
-        let data = FixityChecked { object: row.object, stage: parse("scrub", "stage")? };
+        let data = FixityChecked { object: row.object, stage: parse(stage, "stage")? };
         let mut say = Say::of_item(kind, item.case, id).data(data.to_data());
         say.content = Some(computed(facts.sha256, facts.content_size));
-        self.say_as_vault(say, With::default()).await?;
+        let receipts = self.say_as_vault(say, With::default()).await?;
         let state = if problem.is_none() { ObjectState::Present } else { ObjectState::Damaged };
         if state != row.state {
             self.store.apply(&[Change::NoteObject { object: row.object, state }]).await?;
         }
-        if let Some(problem) = problem {
-            self.damaged(row.object, problem);
-        }
-        Ok(())
+        Ok(CheckedObject { problem, receipts })
     }
 
     fn damaged(&self, object: ObjectId, problem: &str) {

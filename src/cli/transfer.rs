@@ -6,18 +6,22 @@ use custody::act::{TransferOffered, TransferStep};
 use custody::id::{CaseId, Code, ItemId, PersonId};
 use custody::kind::Kind;
 use custody::statement::{ItemRef, Seen};
+use futures_util::StreamExt as _;
 use serde_json::json;
 
 use super::args::{fields, parse_field};
 use super::failure::{Exit, Failure};
 use super::item::{case_of, head, list};
-use super::{Global, Out, session};
+use super::{Global, Out, progress, session};
 use crate::api;
 use crate::client::{Ask, Client, ClientError, new_op_id, now};
 
 /// Items of one statement. The rules allow 1,000; but every receipt that is kept carries the whole statement, so that
 /// their files grow with the square: 17 MB for 200 items, 400 MB for 1,000.
 const ITEMS_A_STATEMENT: usize = 200;
+
+/// Stored items that the vault reads at a time.
+const CHECKS_AT_ONCE: usize = 4;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -106,11 +110,20 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
                 held.retain(|item| is_held(&client, item) && item.offer.is_none());
             }
             let terms = Terms { to: *to, purpose, days: *days, fields: fields(given)? };
-            ("offered", offer(&client, *case, &terms, &which.select(held)?).await?)
+            let held = which.select(held)?;
+            own_key(&client)?;
+            check(&client, &held, out).await?;
+            ("offered", offer(&client, *case, &terms, &held).await?)
         }
-        Action::Accept { which } => ("accepted", answer_inbox(&client, TransferStep::Accepted, which).await?),
+        Action::Accept { which } => {
+            let waiting = which.select(client.transfers().await?)?;
+            own_key(&client)?;
+            check(&client, &waiting, out).await?;
+            ("accepted", answer(&client, TransferStep::Accepted, &waiting).await?)
+        }
         Action::Decline { which } => {
-            ("declined", answer_inbox(&client, TransferStep::Declined, which).await?)
+            let waiting = which.select(client.transfers().await?)?;
+            ("declined", answer(&client, TransferStep::Declined, &waiting).await?)
         }
         Action::Recall { case, which } => {
             let mut offered = client.items(*case, None).await?;
@@ -120,6 +133,32 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
     };
     out.result(&json!({ "items": moved, "step": verb }), |_| format!("{verb} {moved} items"));
     Ok(Exit::Valid)
+}
+
+/// Nobody gives or takes what is damaged without knowing: the vault reads the stored bytes of each item once more.
+async fn check(client: &Client, items: &[api::Item], out: Out) -> Result<(), Failure> {
+    let stored: Vec<_> = items.iter().filter(|item| item.stored.is_some()).collect();
+    let (bar, total) = (progress::count(out), stored.len() as u64);
+    let check = |item: &api::Item| {
+        let id = item_id(item);
+        async move { Ok::<_, ClientError>(client.check_fixity(id?).await?.intact) }
+    };
+    let checks = stored.into_iter().map(|item| async move { (item, check(item).await) });
+    let mut checks = futures_util::stream::iter(checks).buffer_unordered(CHECKS_AT_ONCE);
+    let mut done = 0;
+    while let Some((item, intact)) = checks.next().await {
+        done += 1;
+        progress::at(&bar, "compare stored bytes", done, total);
+        if !intact? {
+            let failure =
+                Failure::new(format!("item {} is damaged in the vault; nothing changed hands", item.id));
+            return Err(
+                failure.hint("the operator restores the object from a backup; name the others one by one")
+            );
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
 }
 
 fn is_held(client: &Client, item: &api::Item) -> bool {
@@ -155,11 +194,6 @@ pub(crate) async fn offer(
         client.say(&ask).await?;
     }
     Ok(items.len())
-}
-
-/// Answers what waits.
-async fn answer_inbox(client: &Client, step: TransferStep, which: &Which) -> Result<usize, Failure> {
-    Ok(answer(client, step, &which.select(client.transfers().await?)?).await?)
 }
 
 /// Accepts, declines or recalls what was offered; how many.
@@ -199,8 +233,11 @@ fn own_key(client: &Client) -> Result<(), ClientError> {
 }
 
 fn item_ref(item: &api::Item, offer: Option<Seen>) -> Result<ItemRef, ClientError> {
-    let id = item.id.parse().map_err(|_| ClientError::Protocol("an item's id is a UUID"))?;
-    Ok(ItemRef { item: id, offer, seen: Some(head(item)?) })
+    Ok(ItemRef { item: item_id(item)?, offer, seen: Some(head(item)?) })
+}
+
+fn item_id(item: &api::Item) -> Result<ItemId, ClientError> {
+    item.id.parse().map_err(|_| ClientError::Protocol("an item's id is a UUID"))
 }
 
 fn offer_of(item: &api::Item) -> Result<Seen, ClientError> {

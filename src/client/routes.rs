@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use custody::act::Act;
 use custody::digest::Digest;
 use custody::id::{CaseId, ItemId, PersonId};
+use custody::kind::Kind;
 use custody::statement::{Actor, Statement};
 use reqwest::Method;
 
@@ -114,6 +115,22 @@ impl Client {
     /// `GET /api/v1/items/{id}`
     pub async fn item(&self, item: ItemId) -> Result<api::Item, ClientError> {
         self.http.fetch(Call::get(format!("/api/v1/items/{item}"))).await
+    }
+
+    /// `POST /api/v1/items/{id}/fixity`: the vault reads its bytes once more. The receipts are checked and kept.
+    pub async fn check_fixity(&self, item: ItemId) -> Result<api::Fixity, ClientError> {
+        let call = Call::ask(format!("/api/v1/items/{item}/fixity"));
+        let found: api::Fixity = self.http.fetch(call).await?;
+        let kind = if found.intact { Kind::FixityPassed } else { Kind::FixityFailed };
+        let said = |s: &Statement| {
+            let digest = s.content.map(|content| content.digest.to_hex());
+            s.kind == kind && s.item == Some(item) && digest.as_ref() == Some(&found.digest)
+        };
+        // Damage to the vault's own books leaves nothing that could be recorded.
+        if found.intact || !found.receipts.is_empty() {
+            self.keep(&found.receipts, Of::Composed(&said)).await?;
+        }
+        Ok(found)
     }
 
     /// `GET /api/v1/items/{id}/receipts`: to be checked.

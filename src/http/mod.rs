@@ -238,6 +238,7 @@ pub fn routes(service: &mut ServiceConfig) {
         .service(api::cases::classify)
         .service(api::cases::case_custody)
         .service(api::cases::item_custody)
+        .service(api::cases::fixity)
         .service(api::cases::transfers)
         .service(api::cases::export)
         .service(api::content::upload)
@@ -270,7 +271,7 @@ pub fn routes(service: &mut ServiceConfig) {
         api::cases::open_case, api::cases::cases, api::cases::case, api::cases::add_member, api::cases::members,
         api::cases::remove_member, api::cases::register_item, api::cases::items, api::cases::item,
         api::cases::search, api::cases::intake_receipts,
-        api::cases::classify, api::cases::case_custody, api::cases::item_custody, api::cases::transfers,
+        api::cases::classify, api::cases::case_custody, api::cases::item_custody, api::cases::fixity, api::cases::transfers,
         api::cases::export,
         api::content::upload, api::content::download, api::content::access, api::content::complete,
         api::content::bundle,

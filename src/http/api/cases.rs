@@ -147,6 +147,13 @@ async fn custody(app: &App, who: &Person, of: Sequence, page: &Page) -> Answer {
     Ok(ok(app.custody(who.0.person, of, after, page.limit()?).await?))
 }
 
+/// Reads the stored bytes of an item once more and records whether they are the ones that were received.
+#[utoipa::path(params(("id" = String, Path)), responses((status = 201, body = api::Fixity)))]
+#[post("/api/v1/items/{id}/fixity")]
+pub(crate) async fn fixity(app: Data<App>, who: Person, id: Path<String>) -> Answer {
+    Ok(created(app.check_item(who.0.person, parse(&id, "id")?).await?))
+}
+
 /// Offers that wait for the signed-in person.
 #[utoipa::path(params(("cursor" = Option<String>, Query), ("limit" = Option<u32>, Query)), responses((status = 200, body = api::Transfers)))]
 #[get("/api/v1/transfers")]

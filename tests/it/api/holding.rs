@@ -19,6 +19,7 @@ use crate::support::world::Engine;
 crate::on_both_engines! {
     two_hundred_items_change_hands_between_organisations
     a_phone_is_sealed_moved_handed_over_and_opened
+    stored_bytes_are_read_once_more_before_they_change_hands
 }
 
 /// How many items change hands.
@@ -130,6 +131,31 @@ async fn a_phone_is_sealed_moved_handed_over_and_opened(engine: Engine) {
     }
     let report = judged_export(&ben, &case).await;
     assert_eq!((report.facts.exhibits, report.facts.files), (1, 0), "an exhibit without bytes");
+}
+
+async fn stored_bytes_are_read_once_more_before_they_change_hands(engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let (asha, ben, case) = two_custodians(&app).await;
+    let eve = app.enrol("Eve Reader", &[]).await;
+    asha.add_member(&case, &eve.id, "reader").await.made::<api::Recorded>();
+    let bare = asha.register(&case, &item("open", "bag", None)).await.made::<api::Created>().id;
+    let photo = asha.put(&case, "photo", &[9; 400_000]).await;
+    let check = |id: &str| format!("/api/v1/items/{id}/fixity");
+    eve.post(&check(&photo), &()).await.problem("not-permitted");
+    asha.post(&check(&bare), &()).await.problem("no-content");
+    let found: api::Fixity = ben.post(&check(&photo), &()).await.made();
+    assert!(found.intact && found.size == 400_000);
+    assert_eq!(ben.check(&found.receipts)[0].record.kind, Kind::FixityPassed);
+
+    let [object] = &app.objects()[..] else { panic!("one object") };
+    let mut bytes = std::fs::read(object).unwrap();
+    bytes[300_000] ^= 1;
+    std::fs::write(object, bytes).unwrap();
+    let found: api::Fixity = ben.post(&check(&photo), &()).await.made();
+    assert!(!found.intact);
+    assert_eq!(ben.check(&found.receipts)[0].record.kind, Kind::FixityFailed);
+    std::fs::remove_file(object).unwrap();
+    assert!(!asha.post(&check(&photo), &()).await.made::<api::Fixity>().intact);
 }
 
 async fn judged_export(who: &Caller, case: &str) -> custody::bundle::Report {

@@ -171,7 +171,7 @@ data! {
     FixityChecked {
         /// The stored object.
         object: ObjectId,
-        /// What was compared: `intake`, `download`, `scrub`.
+        /// What was compared: `intake`, `download`, `scrub`, `transfer`.
         stage: Code,
     }
     /// Data of `correction.noted`; the text is a field.
