@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::compose::{Say, computed};
+use super::cut_off::Watch;
 use super::refuse::Place;
 use super::say::With;
 use super::{App, AppError, parse, parse_opt, wire};
@@ -44,6 +45,7 @@ pub struct Readable {
     item: ItemId,
     stored: Stored,
     sent: Arc<Counter>,
+    watch: Watch,
 }
 
 impl Readable {
@@ -84,6 +86,11 @@ impl App {
             self.note_fixity(&item, id, object, (digest, size), "intake", false).await?;
             return Err(AppError::DigestMismatch);
         }
+        // Hours may have passed since the first byte.
+        if let Err(error) = self.may_still_send(person, id).await {
+            sealed.abort().await.map_err(storing)?;
+            return Err(error);
+        }
         // Durable before the record that names it.
         let facts = sealed.commit().await.map_err(storing)?;
         let object = facts.header.context().object;
@@ -95,6 +102,11 @@ impl App {
         }
         let receipts = receipts?;
         Ok(api::Stored { digest: facts.sha256.to_hex(), size: facts.content_size, receipts: wire(&receipts) })
+    }
+
+    async fn may_still_send(&self, person: PersonId, id: ItemId) -> Result<(), AppError> {
+        self.not_suspended(person).await?;
+        self.item_for(person, id, Right::RegisterItem).await.map(drop)
     }
 
     async fn seal_body<E>(
@@ -200,6 +212,7 @@ impl App {
             return Err(AppError::NoGrant);
         };
         let stored = item.stored.ok_or(Refusal::NoContent)?;
+        let watch = self.watch(person).await?;
         let sent = self.sent.counter(access);
         // Once more: a completion in between has closed this counter, or was recorded before it was made.
         let grant = self.store.read().await?.grants(&named).await?.pop();
@@ -210,7 +223,7 @@ impl App {
             }
             return Err(AppError::NoGrant);
         }
-        Ok(Readable { item: id, stored, sent })
+        Ok(Readable { item: id, stored, sent, watch })
     }
 
     /// Bytes of that content, counted towards the completion record. The end of the grant ends them: what was counted
@@ -220,10 +233,11 @@ impl App {
         readable: &Readable,
         range: Range<u64>,
     ) -> Result<impl Stream<Item = Result<Bytes, AppError>> + Send + use<>, AppError> {
-        let sent = Arc::clone(&readable.sent);
+        let (sent, watch) = (Arc::clone(&readable.sent), readable.watch.clone());
         let stream = self.open_object(readable.item, &readable.stored, range).await?;
         Ok(stream.map(move |chunk| {
             let chunk = chunk.map_err(AppError::internal("reading content"))?;
+            watch.goes_on()?;
             if sent.add(chunk.len() as u64) { Ok(chunk) } else { Err(AppError::NoGrant) }
         }))
     }
@@ -346,7 +360,11 @@ pub(super) struct Turns(Mutex<HashMap<PersonId, Arc<Semaphore>>>);
 
 impl Turns {
     /// Waits for a while for one of the person's places.
-    pub(super) async fn take(&self, person: PersonId, places: usize) -> Result<OwnedSemaphorePermit, AppError> {
+    pub(super) async fn take(
+        &self,
+        person: PersonId,
+        places: usize,
+    ) -> Result<OwnedSemaphorePermit, AppError> {
         let most = places.div_ceil(2);
         let own = {
             let mut turns = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -8,6 +8,7 @@ mod access;
 mod case;
 mod compose;
 mod content;
+mod cut_off;
 mod enrol;
 mod error;
 mod export;
@@ -82,6 +83,7 @@ pub struct App {
     refusals: Arc<refuse::Throttle>,
     sent: content::Sent,
     turns: content::Turns,
+    cut_off: cut_off::CutOff,
     exports: export::Recent,
     scrubbing: scrub::Scrubbing,
     publication: publication::Publication,

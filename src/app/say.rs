@@ -170,7 +170,7 @@ impl App {
         let submission = self.submission(envelope, statement, openings, with).await?;
         let receipts = self.sequencer.submit(submission).await?;
         if let (Kind::PersonSuspended, Some(person)) = (statement.kind, statement.person) {
-            self.end_readings_of(person).await?;
+            self.cut_off(&[person]).await?;
         }
         Ok(receipts)
     }

@@ -392,6 +392,7 @@ impl App {
             refusals: Arc::default(),
             sent: super::content::Sent::default(),
             turns: super::content::Turns::default(),
+            cut_off: super::cut_off::CutOff::default(),
             exports: super::export::Recent::default(),
             scrubbing: super::scrub::Scrubbing::default(),
             publication: Publication::new(publisher),

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use custody::act::{AccessCompleted, AccessOutcome};
-use custody::id::PersonId;
 use custody::kind::Kind;
 use custody::statement::{ItemRef, Seen};
 use futures_util::StreamExt as _;
@@ -17,7 +16,8 @@ use crate::store::Store;
 const AT_ONCE: u32 = 200;
 
 impl App {
-    /// Records the end of readings whose grant ran out without the reader saying so. Returns how many.
+    /// Records the end of readings whose grant ran out without the reader saying so, or whose reader is suspended. Returns
+    /// how many.
     pub async fn close_expired_grants(&self) -> Result<usize, AppError> {
         let (expired, items) = {
             let mut tx = self.store.read().await?;
@@ -40,14 +40,6 @@ impl App {
             }
         }
         Ok(count)
-    }
-
-    /// Ends what is being sent to a person, in the middle; that it ended is recorded when the grants run out.
-    pub(super) async fn end_readings_of(&self, person: PersonId) -> Result<(), AppError> {
-        for (record, _) in self.store.read().await?.open_grants_of(person).await? {
-            self.sent.close(&record);
-        }
-        Ok(())
     }
 
     /// Records that offers of custody ran out without an answer, one statement a case. Returns how many offers.

@@ -170,6 +170,9 @@ async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits, mut end: onesho
         if let Err(error) = app.close_expired_grants().await {
             tracing::error!(code = error.code(), "closing readings that ran out failed; it is tried again");
         }
+        if let Err(error) = app.cut_off_suspended().await {
+            tracing::error!(code = error.code(), "looking for suspended readers failed; it is tried again");
+        }
         if let Err(error) = app.expire_offers().await {
             tracing::error!(code = error.code(), "recording offers that ran out failed; it is tried again");
         }

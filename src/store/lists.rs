@@ -115,15 +115,6 @@ impl Tx {
         self.all(sql::ITEMS_OFFERED, params).await?.iter().map(state::item).collect()
     }
 
-    /// A person's readings that are not over.
-    pub(crate) async fn open_grants_of(
-        &mut self,
-        person: PersonId,
-    ) -> Result<Vec<(Digest, Grant)>, StoreError> {
-        let rows = self.all(sql::GRANTS_OPEN_OF, vec![Value::text(person)]).await?;
-        rows.iter().map(state::grant).collect()
-    }
-
     /// Items whose offer waits no longer, though nobody said so yet: the oldest first.
     pub(crate) async fn expired_offers(
         &mut self,

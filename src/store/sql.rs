@@ -303,10 +303,8 @@ fixed {
     CUSTODY_HELD "items" "SELECT case_id, custodian, COUNT(*) FROM items GROUP BY case_id, custodian";
     CUSTODY_OFFERED "items" "SELECT case_id, offer_to, COUNT(*) FROM items WHERE offer_to IS NOT NULL GROUP BY \
         case_id, offer_to";
-    GRANTS_OPEN_OF "grants" "SELECT record, item, person, expires, completed FROM grants WHERE NOT completed \
-        AND person = $1";
     GRANTS_EXPIRED "grants" "SELECT record, item, person, expires, completed FROM grants WHERE NOT completed \
-        AND expires < $1 ORDER BY expires LIMIT $2";
+        AND (expires < $1 OR EXISTS (SELECT 1 FROM persons p WHERE p.id = grants.person AND p.suspended IS NOT NULL)) ORDER BY expires LIMIT $2";
 
     OBJECTS_OF_ITEM "objects" "SELECT object, item, manifest, wrapped, kek, size, state FROM objects WHERE item \
         = $1 ORDER BY object";
@@ -329,14 +327,15 @@ fixed {
         invitations WHERE hash = $1";
     REDEEM_INVITATION "invitations" "UPDATE invitations SET redeemed = $1 WHERE hash = $2 AND redeemed IS NULL AND \
         expires > $1";
-    END_INVITATIONS_OF_PERSON "invitations" "UPDATE invitations SET redeemed = $1 WHERE person = $2 AND redeemed IS NULL";
+    END_INVITATIONS_OF_PERSON "invitations" "UPDATE invitations SET redeemed = $1 WHERE (person = $2 OR invited_by = \
+        $2) AND redeemed IS NULL";
     ENROLMENT "pending_enrolments" "SELECT id, person, voucher, voucher_key, body, signature, created, state FROM \
         pending_enrolments WHERE id = $1";
     ENROLMENTS_FOR "pending_enrolments" "SELECT id, person, voucher, voucher_key, body, signature, created, state FROM \
         pending_enrolments WHERE voucher = $1 AND state = 'waiting' ORDER BY id";
     SETTLE_ENROLMENT "pending_enrolments" "UPDATE pending_enrolments SET state = $1 WHERE id = $2 AND state = 'waiting'";
-    REFUSE_ENROLMENTS_OF_PERSON "pending_enrolments" "UPDATE pending_enrolments SET state = 'refused' WHERE person = $1 \
-        AND state = 'waiting'";
+    REFUSE_ENROLMENTS_OF_PERSON "pending_enrolments" "UPDATE pending_enrolments SET state = 'refused' WHERE (person = $1 \
+        OR voucher = $1) AND state = 'waiting'";
 
     SAVEPOINT "savepoint" "SAVEPOINT change";
     ROLLBACK_TO "savepoint" "ROLLBACK TO SAVEPOINT change";

@@ -62,6 +62,11 @@ impl Tx {
         for row in self.all_in(sql::ITEMS, keys).await? {
             state.items.extend([item(&row)?]);
         }
+        let offering = state.items.values().filter(|item| item.offer.is_some()).map(|item| item.custodian);
+        let unknown: BTreeSet<_> = offering.filter(|id| !state.persons.contains_key(id)).collect();
+        for row in self.all_in(sql::PERSONS, unknown.iter().map(Value::text).collect()).await? {
+            state.persons.extend([person(&row)?]);
+        }
         for sql in [sql::CUSTODY_HELD_BY, sql::CUSTODY_OFFERED_TO] {
             let keys =
                 footprint.custody.iter().flat_map(|(case, person)| [Value::text(case), Value::text(person)]);

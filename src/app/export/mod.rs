@@ -136,6 +136,7 @@ impl App {
             return Err(self.refused(person, place, "fetch-bundle", Refusal::Unknown("case")).await?);
         };
         self.require(person, case, None, Right::Export).await?;
+        let watch = self.watch(person).await?;
         // Released only once its digest is in the log; repeating the export's request completes what a crash left.
         if !self.is_completed(&export).await? {
             return Err(AppError::NotFound("export"));
@@ -144,7 +145,7 @@ impl App {
             Some(laid) => laid,
             None => self.lay_out(export).await?,
         };
-        Ok(BundleStream::start(self, laid))
+        Ok(BundleStream::start(self, laid, watch))
     }
 
     async fn is_completed(&self, export: &Digest) -> Result<bool, AppError> {

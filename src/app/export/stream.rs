@@ -12,6 +12,7 @@ use super::layout::{Laid, Source};
 use super::sweep::Sweep;
 use super::zip::local_header;
 use super::{App, AppError};
+use crate::app::cut_off::Watch;
 
 /// Chunks made ahead of the reader.
 const AHEAD: usize = 4;
@@ -42,11 +43,12 @@ impl Stream for Chunks {
 }
 
 impl BundleStream {
-    pub(super) fn start(app: Arc<App>, laid: Arc<Laid>) -> Self {
+    /// `watch` ends it where its reader is suspended meanwhile.
+    pub(super) fn start(app: Arc<App>, laid: Arc<Laid>, watch: Watch) -> Self {
         let (chunks, receiver) = mpsc::channel(AHEAD);
         let size = laid.size();
         tokio::spawn(async move {
-            let writer = Writer { app: &app, laid: &laid, chunks: &chunks };
+            let writer = Writer { app: &app, laid: &laid, watch, chunks: &chunks };
             if let Err(error) = writer.write().await {
                 // The reader may be gone already; then there is nobody to tell.
                 let _ = chunks.send(Err(error)).await;
@@ -59,6 +61,7 @@ impl BundleStream {
 struct Writer<'a> {
     app: &'a App,
     laid: &'a Laid,
+    watch: Watch,
     chunks: &'a mpsc::Sender<Result<Bytes, AppError>>,
 }
 
@@ -118,6 +121,7 @@ impl Writer<'_> {
         if chunk.is_empty() {
             return Ok(());
         }
+        self.watch.goes_on()?;
         let gone = |_| AppError::internal("sending a bundle")("the reader went away");
         self.chunks.send(Ok(chunk)).await.map_err(gone)
     }

@@ -19,7 +19,7 @@ on_both_engines! {
 }
 
 /// Everything read back, and what is counted from the tables compared with a replay of all records.
-async fn audited(app: &TestApp) {
+pub(super) async fn audited(app: &TestApp) {
     let store = Store::open(app.config.database_url()).await.unwrap();
     audit_log(&store, &app.shared.vault, &app.shared.log).await;
     store.close().await;

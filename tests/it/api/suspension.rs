@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::log_of;
 use super::spine::two_custodians;
+use super::stays::audited;
 use crate::support::app::{TestApp, builder, custos_random, enrol};
 use crate::support::bundle::judged;
 use crate::support::client::{Caller, draft};
@@ -42,6 +43,11 @@ async fn whoever_is_suspended_is_out_at_once_and_comes_back_by_invitation(engine
     let mut stream = http.get(path).bearer_auth(&ben.token).send().await.unwrap().bytes_stream();
     let mut received = stream.next().await.unwrap().unwrap().len();
 
+    let export: api::Export = ben.export(&case).await.made();
+    let path = format!("{base}/api/v1/exports/{}/bundle", export.id);
+    let mut bundle = http.get(path).bearer_auth(&ben.token).send().await.unwrap().bytes_stream();
+    bundle.next().await.unwrap().unwrap();
+
     carl.say(&suspend(&ben, &json!({}))).await.problem("not-permitted");
     ben.me().await.ok::<api::Me>();
     let suspended: api::Recorded = asha.say(&suspend(&ben, &json!({}))).await.made();
@@ -56,6 +62,11 @@ async fn whoever_is_suspended_is_out_at_once_and_comes_back_by_invitation(engine
         }
     }
     assert!(broken && received < BYTES, "it went on to {received}");
+    let mut broken = false;
+    while let Some(chunk) = bundle.next().await {
+        broken |= chunk.is_err();
+    }
+    assert!(broken, "the bundle as well");
     let shown: api::Person = asha.get(&format!("/api/v1/persons/{}", ben.id)).await.ok();
     assert!(shown.suspended);
     asha.say(&suspend(&ben, &json!({}))).await.problem("person-suspended");
@@ -72,6 +83,7 @@ async fn whoever_is_suspended_is_out_at_once_and_comes_back_by_invitation(engine
     let back = ben.with_token(&again.token);
     back.me().await.ok::<api::Me>();
     back.submit(&prepared).await.made::<api::Recorded>();
+    audited(&app).await;
 }
 
 async fn what_was_said_while_it_was_not_sure_by_whom_is_reported(engine: Engine) {
@@ -105,7 +117,8 @@ async fn come_back(app: &TestApp, who: &Caller) -> (api::Redeemed, api::Enrolmen
 
 /// Suspends `whom` from a record on, and exports: whether the verifier doubts what they said.
 async fn suspect(app: &TestApp, by: &Caller, whom: &Caller, case: &str, from: u64) -> bool {
-    let said = by.say(&suspend(whom, &json!({ "suspect_from": from }))).await;
+    by.say(&suspend(whom, &json!({ "suspect_from": from }))).await.problem("not-permitted");
+    let said = app.admin.say(&suspend(whom, &json!({ "suspect_from": from }))).await;
     said.made::<api::Recorded>();
     let export: api::Export = by.export(case).await.made();
     let bundle = by.bundle(&export.id).await;

@@ -87,7 +87,8 @@ fn apply_to_person(state: &mut State, statement: &Statement, act: &Act, admitted
         }
         Act::PersonSuspended(person, _) | Act::PersonRestored(person) => {
             if let Some(person) = state.persons.get_mut(person) {
-                person.suspended = matches!(act, Act::PersonSuspended(..)).then_some(admitted.log_index);
+                let since = person.suspended.unwrap_or(admitted.log_index);
+                person.suspended = matches!(act, Act::PersonSuspended(..)).then_some(since);
             }
         }
         Act::RoleGranted(person, d) => {

@@ -5,8 +5,8 @@ use super::{
     takes_bytes,
 };
 use crate::act::{
-    AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberChange, PublicKey, RoleChange,
-    Subject, TransferStep, VaultRole,
+    AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberChange, PersonSuspended, PublicKey,
+    RoleChange, Subject, TransferStep, VaultRole,
 };
 use crate::id::{CaseId, ItemId, KeyHash, PersonId};
 use crate::kind::Kind;
@@ -139,7 +139,7 @@ fn decide_act(
             }
             if state.persons.contains_key(person) { Err(Refusal::Exists("person")) } else { Ok(()) }
         }
-        Act::PersonSuspended(person, _) => suspended(state, speaker, *person),
+        Act::PersonSuspended(person, d) => suspended(state, speaker, statement, *person, d),
         Act::PersonRestored(person) => {
             speaker.in_vault(Right::RevokeKeys)?;
             state.persons.get(person).ok_or(Refusal::Unknown("person"))?;
@@ -209,18 +209,33 @@ fn role_granted(
     if found.roles.contains(&d.role) { Err(Refusal::Role("already has")) } else { Ok(()) }
 }
 
-/// Oneself, a colleague, or whoever revokes keys: somebody in need has no time to look for an administrator.
-fn suspended(state: &State, speaker: &Speaker<'_>, person: PersonId) -> Decision {
+/// Oneself at once; others under an own key: a colleague, if the person has no say over keys, or whoever revokes keys.
+/// Doubt about what others have said stays on their cases for ever, so that it takes the latter; it may be added to a
+/// suspension that somebody made in haste.
+fn suspended(
+    state: &State,
+    speaker: &Speaker<'_>,
+    statement: &Statement,
+    person: PersonId,
+    d: &PersonSuspended,
+) -> Decision {
     let found = state.persons.get(&person).ok_or(Refusal::Unknown("person"))?;
     let actor = speaker.person()?;
-    if state.persons.get(&actor).is_none_or(|colleague| colleague.org != found.org) {
-        speaker.in_vault(Right::RevokeKeys)?;
+    if actor != person {
+        let colleague = state.persons.get(&actor).is_some_and(|colleague| colleague.org == found.org);
+        if !colleague || d.suspect_from.is_some() || state.vault_permits(person, Right::RevokeKeys) {
+            speaker.in_vault(Right::RevokeKeys)?;
+        }
+        if statement.assurance != Assurance::UserKey {
+            return Err(Refusal::WrongAssurance);
+        }
     }
-    if found.suspended.is_some() {
+    if found.suspended.is_some() && d.suspect_from.is_none() {
         return Err(Refusal::PersonSuspended);
     }
     // Somebody must be left who can restore the person.
-    stays(state, |_, key| key.owner != person)
+    let left = state.partial || state.can_vouch(|_, key| key.owner != person);
+    if left { Ok(()) } else { Err(Refusal::LastOne) }
 }
 
 fn role_revoked(state: &State, speaker: &Speaker<'_>, person: PersonId, d: &RoleChange) -> Decision {

@@ -43,6 +43,8 @@ pub(super) fn transfer(
         TransferStep::Expired => Err(Refusal::OfferWaits),
         _ if speaker.person()? != offer.to => Err(Refusal::NotReceiver),
         TransferStep::Accepted if over => Err(Refusal::OfferExpired),
+        // Whoever offered it may not have been who they seemed.
+        TransferStep::Accepted if state.is_suspended(item.custodian) => Err(Refusal::PersonSuspended),
         _ => Ok(()),
     }
 }

@@ -288,7 +288,7 @@ pub struct Footprint {
     pub cases: BTreeSet<CaseId>,
     /// Memberships.
     pub members: BTreeSet<(CaseId, PersonId)>,
-    /// Items.
+    /// Items; whoever offers one is loaded with it.
     pub items: BTreeSet<ItemId>,
     /// Members whose items, held and offered, are counted.
     pub custody: BTreeSet<(CaseId, PersonId)>,
