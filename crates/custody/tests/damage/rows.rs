@@ -11,6 +11,7 @@ use custody::note::{KeyName, SignatureType, VerifierKey};
 use custody::policy::Policy;
 use custody::record::{Built, Sequence};
 use custody::statement::{CheckedBy, Content, DigestAlg, Seen};
+use custody::time::Timestamp;
 use ed25519_dalek::SigningKey;
 
 use crate::support::bundle::{Exported, Options, export};
@@ -82,6 +83,12 @@ pub(crate) fn add_reader(story: &mut Story) -> support::Person {
 pub(crate) fn revoke(story: &mut Story, person: &support::Person, suspect_from: Option<u64>) {
     let key = Digest::of(person.key.verifying_key().as_bytes());
     let mut d = draft(Kind::KeyRevoked, KeyRevoked { key, suspect_from }.to_data());
+    d.person = Some(person.id);
+    story.vault.say(By::Own(&story.admin.clone()), d);
+}
+
+fn suspend(story: &mut Story, person: &support::Person, suspect_from: Option<u64>) {
+    let mut d = draft(Kind::PersonSuspended, PersonSuspended { suspect_from }.to_data());
     d.person = Some(person.id);
     story.vault.say(By::Own(&story.admin.clone()), d);
 }
@@ -334,6 +341,18 @@ pub(crate) const ROWS: &[Row] = &[
         let (custodian, case, item) = (s.custodian.clone(), s.case, s.items[2]);
         s.vault.answer(&custodian, case, &[item], Kind::TransferAccepted);
     })),
+    ("rule-accepted-too-late", || lying(|s| {
+        let (lead, custodian, case, item) = (s.lead.clone(), s.custodian.clone(), s.case, s.items[2]);
+        let expires = Timestamp::from_millis(s.vault.now + 60_000).unwrap();
+        s.vault.offer_until(&lead, &custodian, case, &[item], Some(expires));
+        s.vault.now += 3_600_000;
+        s.vault.answer(&custodian, case, &[item], Kind::TransferAccepted);
+    })),
+    ("rule-suspended-person-reads", || lying(|s| {
+        let (custodian, case, item) = (s.custodian.clone(), s.case, s.items[0]);
+        suspend(s, &custodian, None);
+        s.vault.view(By::Own(&custodian), case, item);
+    })),
     ("rule-reader-exports", || {
         let mut s = story(1);
         s.vault.lawless = true;
@@ -413,6 +432,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("another-vault-pinned", || other_vault(true)),
 
     ("key-suspect", || lying(|s| { let c = s.custodian.clone(); revoke(s, &c, Some(3)); })),
+    ("person-suspect", || lying(|s| { let c = s.custodian.clone(); suspend(s, &c, Some(3)); })),
     ("key-unproven", || lying(|s| {
         let (admin, mut lead) = (s.admin.clone(), s.lead.clone());
         lead.key = support::make_key([68; 32]);

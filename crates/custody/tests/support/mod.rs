@@ -403,7 +403,19 @@ impl Vault {
 
     /// Offers items to somebody.
     pub fn offer(&mut self, by: &Person, to: &Person, case: CaseId, items: &[ItemId]) {
-        let mut d = draft(Kind::TransferOffered, TransferOffered { expires: None, to: to.id }.to_data());
+        self.offer_until(by, to, case, items, None);
+    }
+
+    /// Offers items to somebody, for some time.
+    pub fn offer_until(
+        &mut self,
+        by: &Person,
+        to: &Person,
+        case: CaseId,
+        items: &[ItemId],
+        expires: Option<Timestamp>,
+    ) {
+        let mut d = draft(Kind::TransferOffered, TransferOffered { expires, to: to.id }.to_data());
         (d.case, d.purpose) = (Some(case), Some("examination"));
         self.about_items(&mut d, items, false);
         self.say(By::Own(by), d);
