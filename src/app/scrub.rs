@@ -194,7 +194,7 @@ impl App {
         &self,
         row: &ObjectRow,
         vault_key: &VerifyingKey,
-        stage: &str,
+        during: &str,
         rate: Option<u64>,
     ) -> Result<CheckedObject, AppError> {
         let Ok(facts) = manifest::verify(&row.manifest, vault_key) else {
@@ -210,7 +210,7 @@ impl App {
             return Ok(CheckedObject::unrecorded("the item it belongs to is missing"));
         };
         let kind = if problem.is_none() { Kind::FixityPassed } else { Kind::FixityFailed };
-        let data = FixityChecked { object: row.object, stage: parse(stage, "stage")? };
+        let data = FixityChecked { object: row.object, stage: parse(during, "stage")? };
         let mut say = Say::of_item(kind, item.case, id).data(data.to_data());
         say.content = Some(computed(facts.sha256, facts.content_size));
         let receipts = self.say_as_vault(say, With::default()).await?;

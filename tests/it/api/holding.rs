@@ -137,7 +137,7 @@ async fn stored_bytes_are_read_once_more_before_they_change_hands(engine: Engine
     let eve = app.enrol("Eve Reader", &[]).await;
     asha.add_member(&case, &eve.id, "reader").await.made::<api::Recorded>();
     let bare = asha.register(&case, &item("open", "bag", None)).await.made::<api::Created>().id;
-    let photo = asha.put(&case, "photo", &[9; 400_000]).await;
+    let photo = asha.put(&case, "photo", &vec![9; 400_000]).await;
     let check = |id: &str| format!("/api/v1/items/{id}/fixity");
     eve.post(&check(&photo), &()).await.problem("not-permitted");
     asha.post(&check(&bare), &()).await.problem("no-content");
