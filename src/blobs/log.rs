@@ -22,6 +22,15 @@ pub struct LogObjects {
     store: Arc<dyn ObjectStore>,
 }
 
+/// What tiles and bundles there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The one that only the largest log has: how many entries that is, and where it stands.
+    pub furthest: Option<(u64, String)>,
+    /// How many are full, of those that belong to the entries asked for.
+    pub full: u64,
+}
+
 /// A file that moves on with the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFile {
@@ -99,21 +108,21 @@ impl LogObjects {
         Ok(first.map_err(BlobsError::store)?.is_none())
     }
 
-    /// Of all tiles and bundles, whatever their level, the one that only the largest log has: how many entries that is,
-    /// and where it stands. Nothing if there are none.
-    pub async fn furthest(&self) -> Result<Option<(u64, String)>, BlobsError> {
-        let mut listed = self.store.list(Some(&Path::from(format!("{PREFIX}/tile"))));
-        let mut furthest = None;
-        while let Some(meta) = listed.try_next().await.map_err(BlobsError::store)? {
+    /// Lists all tiles and bundles, whatever their level; counts those of the first `size` entries.
+    pub async fn listed(&self, size: u64) -> Result<Listed, BlobsError> {
+        let mut metas = self.store.list(Some(&Path::from(format!("{PREFIX}/tile"))));
+        let mut listed = Listed::default();
+        while let Some(meta) = metas.try_next().await.map_err(BlobsError::store)? {
             let path = meta.location.as_ref();
             let tile = path.strip_prefix(PREFIX).and_then(|path| path.strip_prefix('/'));
             if let Some(tile) = tile.and_then(|path| path.parse::<TilePath>().ok()) {
                 // Above all levels there is no log large enough.
                 let needs = tile.nodes().map_or(u64::MAX, |(level, nodes)| nodes.end << level);
-                furthest = furthest.max(Some((needs, path.to_owned())));
+                listed.full += u64::from(tile.is_full() && needs <= size);
+                listed.furthest = listed.furthest.max(Some((needs, path.to_owned())));
             }
         }
-        Ok(furthest)
+        Ok(listed)
     }
 
     async fn read_at(&self, at: &Path) -> Result<Option<Vec<u8>>, BlobsError> {

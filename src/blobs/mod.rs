@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 
 pub use copy::Copied;
 pub use error::BlobsError;
-pub use log::{LogFile, LogObjects};
+pub use log::{Listed, LogFile, LogObjects};
 pub use read::BlobSource;
 pub use upload::{NewBlob, SealedUpload, Upload};
 

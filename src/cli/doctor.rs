@@ -232,6 +232,12 @@ async fn recovery_kit(config: &Config, provider: &dyn KeyProvider) -> Finding {
 /// How far the log is published, as the object store and the database say; a service that runs says more.
 fn published(readiness: Result<Readiness, AppError>) -> Finding {
     match readiness {
+        Ok(Readiness { status, .. }) if status.missing > 0 => Finding {
+            check: PUBLISHED,
+            ok: false,
+            detail: format!("{} tiles or bundles are gone from the object store", status.missing),
+            mend: Some("custos serve".into()),
+        },
         Ok(Readiness { size, status, .. }) => {
             let shown = status.published.as_ref().map_or(0, |published| published.size);
             let stored = status.stored;

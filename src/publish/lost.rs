@@ -154,7 +154,7 @@ pub async fn lost(store: &Store, objects: &LogObjects, log: &Signers) -> Result<
     if forked {
         return Err(StartError::Forked { published: found }.into());
     }
-    let (furthest, path) = reach(objects, &tail).await?;
+    let (furthest, path) = reach(objects.listed(0).await.map_err(StartError::from)?, &tail);
     if furthest > found.max(from) {
         return Err(LostError::Beyond { found, path });
     }

@@ -90,6 +90,8 @@ pub enum Stop {
 pub struct Status {
     /// Entries that are in the object store.
     pub stored: u64,
+    /// Tiles and bundles that were gone from the object store at the start and are not written again yet.
+    pub missing: u64,
     /// What everybody is shown.
     pub published: Option<Published>,
     /// Set once, until the vault is started again.
@@ -182,8 +184,11 @@ impl Publisher {
             Some(_) => found.witnessed.or(found.stored.clone()),
             None => found.stored.clone().into_iter().chain(found.witnessed).max_by_key(|found| found.size),
         };
+        // What is gone is written again, and all that is there compared.
+        let stored = found.stored.filter(|_| found.missing == 0);
         let status = Status {
-            stored: found.stored.map_or(0, |stored| stored.size),
+            stored: stored.map_or(0, |stored| stored.size),
+            missing: found.missing,
             published,
             witnesses: witnesses.as_ref().map(Witnesses::status).unwrap_or_default(),
             ..Status::default()
@@ -290,7 +295,7 @@ impl Publisher {
         self.objects.replace(LogFile::Tail, tail).await?;
         self.objects.replace(LogFile::Checkpoint, head.checkpoint.to_string().into_bytes()).await?;
         self.status.send_modify(|status| {
-            status.stored = last;
+            (status.stored, status.missing) = (last, 0);
             status.counts.objects += written;
         });
         Ok((last, head.checkpoint))

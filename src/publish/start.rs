@@ -5,9 +5,10 @@ use std::sync::Arc;
 use custody::checkpoint::Checkpoint;
 use custody::digest::Digest;
 use custody::merkle::{EMPTY_ROOT, Plan};
+use custody::tile::TilePath;
 
 use super::Published;
-use super::stored::{Said, Signers, reach, signed, tail};
+use super::stored::{BUNDLE, Said, Signers, reach, signed, tail};
 use crate::blobs::{BlobsError, LogFile, LogObjects};
 use crate::store::{Store, StoreError, Tiles};
 
@@ -18,6 +19,8 @@ pub struct Found {
     pub stored: Option<Published>,
     /// The newest one that was cosigned.
     pub witnessed: Option<Published>,
+    /// Full tiles and bundles that are gone, of those that were stored before that checkpoint was.
+    pub missing: u64,
 }
 
 /// Why a vault must not be served.
@@ -96,7 +99,15 @@ pub async fn find(store: &Store, objects: &LogObjects, signers: &Signers) -> Res
             None => {}
         }
     }
-    beyond(store, objects).await?;
+    let stored = found.stored.as_ref().map_or(0, |stored| stored.size);
+    found.missing = beyond(store, objects, stored).await?;
+    if found.missing > 0 {
+        let missing = found.missing;
+        tracing::warn!(
+            missing,
+            "tiles or bundles of the published log are gone: a vault that is served writes them again"
+        );
+    }
     // Cosignatures of a log that was given up say nothing of the one that goes on.
     let newest = store.read().await?.newest_checkpoint().await?;
     let newest = newest.filter(|row| log.of_size(row.size).name() == log.present().name());
@@ -106,20 +117,24 @@ pub async fn find(store: &Store, objects: &LogObjects, signers: &Signers) -> Res
     Ok(found)
 }
 
-/// Tiles, bundles and the tail are written before the checkpoint, and after the database: they are never ahead of it.
-async fn beyond(store: &Store, objects: &LogObjects) -> Result<(), StartError> {
+/// Tiles, bundles and the tail are written before the checkpoint, and after the database: they are never ahead of it. How
+/// many are gone of those that belong to the `stored` entries of the checkpoint.
+async fn beyond(store: &Store, objects: &LogObjects, stored: u64) -> Result<u64, StartError> {
     let tail = tail(objects).await?;
-    let (published, _) = reach(objects, &tail).await?;
+    let listed = objects.listed(stored).await?;
+    let full = stored / BUNDLE + TilePath::completed(0, stored).count() as u64;
+    let missing = full.saturating_sub(listed.full);
+    let (published, _) = reach(listed, &tail);
     // The database afterwards: another process may go on meanwhile.
     let mut tx = store.read().await?;
     let database = tx.log_head().await?.ok_or(StoreError::NoVault)?.size();
     if published > database {
         return Err(StartError::RolledBack { published, database });
     }
-    let Some((start, entries)) = tail else { return Ok(()) };
+    let Some((start, entries)) = tail else { return Ok(missing) };
     let published = start + entries.len() as u64;
     if tx.entries(start..published).await? == entries {
-        Ok(())
+        Ok(missing)
     } else {
         Err(StartError::Forked { published })
     }

@@ -9,7 +9,7 @@ use custody::tile::{FULL_WIDTH, TileKind, TilePath, parse_entries};
 use ed25519_dalek::VerifyingKey;
 
 use super::StartError;
-use crate::blobs::{LogFile, LogObjects};
+use crate::blobs::{Listed, LogFile, LogObjects};
 use crate::store::Store;
 
 /// Entries of a full bundle.
@@ -144,11 +144,10 @@ pub(super) async fn tail(objects: &LogObjects) -> Result<Tail, StartError> {
 }
 
 /// How many entries a log needs to have all that stands there, and what needs the most.
-pub(super) async fn reach(objects: &LogObjects, tail: &Tail) -> Result<(u64, String), StartError> {
+pub(super) fn reach(listed: Listed, tail: &Tail) -> (u64, String) {
     let tail = tail.as_ref().map(|(start, entries)| start.saturating_add(entries.len() as u64));
     let tail = tail.map(|reach| (reach, LogFile::Tail.to_string()));
-    let furthest = tail.into_iter().chain(objects.furthest().await?).max();
-    Ok(furthest.unwrap_or_default())
+    tail.into_iter().chain(listed.furthest).max().unwrap_or_default()
 }
 
 /// The path of a full bundle.

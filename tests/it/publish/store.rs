@@ -4,7 +4,7 @@ use custody::checkpoint::Checkpoint;
 use custody::merkle::{Frontier, leaf_hash};
 use custody::note::SignedNote;
 use custody::tile::{TileKind, TilePath, TileReader, parse_entries};
-use custos::blobs::LogFile;
+use custos::blobs::{Blobs, LogFile};
 use custos::publish::{StartError, Stop, find};
 
 use super::Office;
@@ -13,6 +13,7 @@ use crate::support::world::Engine;
 crate::on_both_engines! {
     the_object_store_alone_holds_every_published_entry
     a_crash_between_tiles_and_checkpoint_is_made_good
+    what_is_gone_of_the_published_log_is_written_again
     other_bytes_where_a_tile_goes_stop_publishing
     what_is_committed_last_is_stored_before_the_end
     a_published_log_of_another_vault_is_not_gone_on_with
@@ -90,6 +91,29 @@ async fn a_crash_between_tiles_and_checkpoint_is_made_good(engine: Engine) {
     assert_eq!(running.published(&office, size, false).await.size(), size);
     assert_eq!(running.status.borrow().counts.objects, 1, "the bundle; the tile was there");
     entries_of(&office).await;
+}
+
+async fn what_is_gone_of_the_published_log_is_written_again(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut office = Office::new(engine).await;
+    office.objects = Blobs::open(&format!("file://{}", folder.path().display())).unwrap().log();
+    let size = office.grow(520).await;
+    let mut running = office.publish(None).await;
+    let checkpoint = running.published(&office, size, false).await;
+    running.crash().await;
+    let signers = office.world.log.clone().into();
+    let missing = async || find(&office.world.ground.store, &office.objects, &signers).await.unwrap().missing;
+    assert_eq!(missing().await, 0);
+    for (gone, path) in (1..).zip(["tile/entries/000", "tile/0/001"]) {
+        std::fs::remove_file(folder.path().join("log").join(path)).unwrap();
+        assert_eq!(missing().await, gone, "{path}");
+    }
+    let mut running = office.publish(None).await;
+    assert_eq!(running.published(&office, size, false).await, checkpoint, "it is shown meanwhile");
+    let status = running.until(|status| status.stored == size).await;
+    assert_eq!((status.missing, status.counts.objects), (0, 2));
+    assert_eq!(missing().await, 0);
+    assert_eq!(entries_of(&office).await.0, checkpoint);
 }
 
 async fn other_bytes_where_a_tile_goes_stop_publishing(engine: Engine) {
