@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use custody::checkpoint::Checkpoint;
 use custody::digest::Digest;
+use custody::log_keys::LogKeys;
 use custody::merkle::{EMPTY_ROOT, Plan};
+use custody::note::VerifierKey;
 use custody::tile::TilePath;
 
 use super::Published;
@@ -41,6 +43,19 @@ pub enum StartError {
         /// Entries that are published.
         published: u64,
     },
+    /// A checkpoint says otherwise than the database, by the word of a key that the log has given up.
+    #[error(
+        "{file} says another history of {published} entries than the database has, signed by a key that the record at \
+         {replaced} replaced"
+    )]
+    FormerKey {
+        /// Where it stands.
+        file: LogFile,
+        /// Entries that it covers.
+        published: u64,
+        /// Log index of the record that replaced the key.
+        replaced: u64,
+    },
     /// The object store holds the published log of another vault, or something else in its place.
     #[error("the object store holds the published log of another vault, or none that can be read")]
     OtherLog,
@@ -69,6 +84,11 @@ impl StartError {
             Self::Forked { .. } => "restore the database that the published log was made from; \
                                     docs/OPERATIONS.md, \"A database that was set back\", says what this means"
                 .to_owned(),
+            Self::FormerKey { replaced, .. } => format!(
+                "that key was replaced at {replaced}: whoever stole it may have written this. Unless the database was \
+                 restored, move `log/` in the object store to a safe place and keep it: the log is published anew; \
+                 docs/OPERATIONS.md, \"The log's key was stolen\""
+            ),
             Self::LaterKey { .. } => "bring the log's newest key (log-N.key) back into keys/, from a backup or the recovery \
                                       kit made after it; if that key is gone for good, `custos log continue`: \
                                       docs/OPERATIONS.md, \"A database from before a new key\""
@@ -86,8 +106,9 @@ pub async fn find(store: &Store, objects: &LogObjects, signers: &Signers) -> Res
     let mut found = Found::default();
     for file in [LogFile::Checkpoint, LogFile::Witnessed] {
         match signed(store, objects, file, signers).await? {
-            Some(Said::Log { checkpoint, note, .. }) => {
-                compare(store, &checkpoint).await?;
+            Some(Said::Log { checkpoint, note, signer }) => {
+                let compared = compare(store, &checkpoint).await;
+                compared.map_err(|error| by_whom(error, file, log, signer.as_deref()))?;
                 if file == LogFile::Checkpoint {
                     let (size, note) = (checkpoint.size(), Arc::new(note));
                     found.stored = Some(Published { size, note, witnessed: false });
@@ -137,6 +158,17 @@ async fn beyond(store: &Store, objects: &LogObjects, stored: u64) -> Result<u64,
         Ok(missing)
     } else {
         Err(StartError::Forked { published })
+    }
+}
+
+/// Tells apart what rests on the word of a key that was replaced: whoever stole that may have written it.
+fn by_whom(error: StartError, file: LogFile, log: &LogKeys, signer: Option<&VerifierKey>) -> StartError {
+    let former = log.former().iter().find(|former| Some(&former.key) == signer);
+    match (error, former) {
+        (StartError::Forked { published }, Some(former)) => {
+            StartError::FormerKey { file, published, replaced: former.until }
+        }
+        (error, _) => error,
     }
 }
 

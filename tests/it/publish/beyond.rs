@@ -125,7 +125,14 @@ async fn only_keys_of_the_log_at_that_size_judge_the_database(engine: Engine) {
         assert!(matches!(lost, LostError::Missing { .. }), "{lost}");
     }
     let (found, _) = written(&note(ORIGIN, 1, &given_up)).await;
-    assert!(matches!(found, Err(StartError::Forked { published: 1 })), "it was the log's key then");
+    // It was the log's key then: who wrote this is for people to find out, and they are told whose word it is.
+    let Err(contradicted) = found else { panic!("{forged}", forged = note(ORIGIN, 1, &given_up)) };
+    let file = LogFile::Checkpoint;
+    assert!(
+        matches!(contradicted, StartError::FormerKey { published: 1, replaced, file: at } if replaced == size && at == file),
+        "{contradicted}"
+    );
+    assert!(contradicted.remedy().contains("move `log/` in the object store to a safe place"));
     let (found, lost) = written(&note(next.as_str(), size + 1, &strange)).await;
     assert!(matches!(found, Err(StartError::OtherLog)), "{found:?}");
     assert!(matches!(lost, LostError::Published(StartError::OtherLog)), "{lost}");
