@@ -260,3 +260,21 @@ fn bad(check: &'static str, error: &dyn Error, mend: String) -> Finding {
     }
     Finding { check, ok: false, detail, mend: Some(mend) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::Status;
+
+    #[test]
+    fn what_is_gone_of_the_published_log_is_wrong() {
+        let found = |missing| {
+            let status = Status { missing, ..Status::default() };
+            published(Ok(Readiness { size: 300, status, timestamps: Vec::new() }))
+        };
+        assert!(found(0).ok);
+        let gone = found(2);
+        assert_eq!((gone.ok, gone.mend.as_deref()), (false, Some("custos serve")));
+        assert_eq!(gone.detail, "2 tiles or bundles are gone from the object store");
+    }
+}
