@@ -26,9 +26,10 @@ pub(super) struct Args {
     /// Name of the first administrator; asked for when absent
     #[arg(long, value_name = "NAME")]
     admin: Option<String>,
-    /// How the vault's keys are kept
-    #[arg(long, default_value = "file", value_parser = ["file", "passphrase"])]
-    keys: String,
+    /// How the vault's keys are kept: under a passphrase, or as they are in files; asked for when absent, and files
+    /// where nobody is asked
+    #[arg(long, value_parser = ["file", "passphrase"])]
+    keys: Option<String>,
     /// File with the passphrase of the keys (mode 0600), or - for stdin; implies `--keys passphrase`
     #[arg(long, value_name = "FILE", env = "CUSTOS_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
@@ -116,13 +117,33 @@ async fn recovery_kit(config: &Config, args: &Args, keys: &dyn KeyProvider) -> (
     }
 }
 
+/// What protects the keys; nothing if they are to be kept as they are. A vault for samples is not asked about it.
 fn passphrase(args: &Args, asks: bool) -> Result<Option<Zeroizing<String>>, Failure> {
-    match (&args.passphrase_file, args.keys.as_str()) {
-        (Some(file), _) => Ok(Some(secret_from(file, "passphrase")?)),
-        (None, "passphrase") if !asks => Err(Failure::usage("a passphrase is needed and nobody is asked")
+    if let Some(file) = &args.passphrase_file {
+        return Ok(Some(secret_from(file, "passphrase")?));
+    }
+    let wanted = match args.keys.as_deref() {
+        Some(keys) => keys == "passphrase",
+        None => asks && !args.samples_only && wants_passphrase()?,
+    };
+    match (wanted, asks) {
+        (false, _) => Ok(None),
+        (true, true) => Ok(Some(new_passphrase("passphrase of the vault's keys: ")?)),
+        (true, false) => Err(Failure::usage("a passphrase is needed and nobody is asked")
             .hint("put it into a file with mode 0600: --passphrase-file FILE")),
-        (None, "passphrase") => Ok(Some(new_passphrase("passphrase of the vault's keys: ")?)),
-        (None, _) => Ok(None),
+    }
+}
+
+fn wants_passphrase() -> Result<bool, Failure> {
+    let mut question = "\nKeys that are kept in files as they are open the vault to whoever copies its disk; under a \
+                        passphrase, the service needs it to start.\n\
+                        passphrase or file, Enter for passphrase: ";
+    loop {
+        match asked(question)?.as_str() {
+            "" | "passphrase" => return Ok(true),
+            "file" => return Ok(false),
+            _ => question = "error: it is `passphrase` or `file`\npassphrase or file, Enter for passphrase: ",
+        }
     }
 }
 
@@ -134,11 +155,16 @@ fn answer(flag: Option<&String>, asks: bool, name: &str, question: &str) -> Resu
     if !asks {
         return Err(Failure::usage(format!("{name} is missing")).hint(format!("{name} NAME: the {question}")));
     }
+    let line = asked(&format!("{question}: "))?;
+    if line.is_empty() { Err(Failure::usage("nothing was entered")) } else { Ok(line) }
+}
+
+/// A line that somebody types; empty where nobody answers any more.
+fn asked(question: &str) -> Result<String, Failure> {
     let cannot = |error: std::io::Error| Failure::new("cannot ask on this terminal").because(&error);
     let mut terminal = std::io::stderr();
-    terminal.write_all(format!("{question}: ").as_bytes()).and_then(|()| terminal.flush()).map_err(cannot)?;
+    terminal.write_all(question.as_bytes()).and_then(|()| terminal.flush()).map_err(cannot)?;
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).map_err(cannot)?;
-    let line = line.trim().to_owned();
-    if line.is_empty() { Err(Failure::usage("nothing was entered")) } else { Ok(line) }
+    Ok(line.trim().to_owned())
 }

@@ -47,24 +47,27 @@ fn configured(home: &Path, key: &str, more: &str) -> (String, String) {
     (found["value"].as_str().unwrap().to_owned(), found["source"].as_str().unwrap().to_owned())
 }
 
-/// Runs a command on a terminal of its own and types these lines; what stands on the screen in the end.
 fn typed(home: &Path, line: &str, answers: &str) -> (Option<i32>, String) {
+    on_a_terminal(home, &format!("{PROGRAM} {line}"), answers)
+}
+
+/// Runs a command on a terminal of its own and types these lines; what stands on the screen in the end.
+pub(super) fn on_a_terminal(home: &Path, command_line: &str, answers: &str) -> (Option<i32>, String) {
     let mut command = Command::new("script");
-    command.args([
-        "--quiet",
-        "--return",
-        "--echo",
-        "never",
-        "--command",
-        &format!("{PROGRAM} {line}"),
-        "/dev/null",
-    ]);
+    command.args(["--quiet", "--return", "--echo", "never", "--command", command_line, "/dev/null"]);
     let path = std::env::var_os("PATH").unwrap();
     command.env_clear().env("PATH", path).env("CUSTOS_HOME", home).env("SHELL", "/bin/sh").current_dir(home);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script is there");
     child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     (output.status.code(), String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n"))
+}
+
+/// How a vault's keys are kept.
+fn kept(home: &Path, vault: &str) -> String {
+    let key = fs::read_to_string(home.join(vault).join("keys/vault.key")).unwrap();
+    let line = key.lines().find(|line| line.starts_with("provider")).unwrap_or_else(|| panic!("{key}"));
+    line.split_whitespace().last().unwrap().to_owned()
 }
 
 /// As scripts make a vault.
@@ -163,7 +166,7 @@ fn what_cannot_confirm_a_log_is_refused_before_there_is_a_vault() {
 fn on_a_terminal_everything_is_asked_and_enter_leaves_it_out() {
     let (home, _made) = home();
     let home = home.path();
-    let (code, screen) = typed(home, "init --data-dir plain", "Unit\nAda\n\n\n");
+    let (code, screen) = typed(home, "init --data-dir plain", "Unit\nAda\nneither\nfile\n\n\n");
     assert_eq!(code, Some(0), "{screen}");
     for asked in [
         "name of the organisation",
@@ -173,13 +176,17 @@ fn on_a_terminal_everything_is_asked_and_enter_leaves_it_out() {
     ] {
         assert_eq!(screen.matches(asked).count(), 1, "{screen}");
     }
+    assert!(screen.contains("error: it is `passphrase` or `file`"), "{screen}");
+    assert_eq!(kept(home, "plain"), "file");
     assert!(screen.contains("vault fingerprint") && !home.join("plain/custos.toml").exists(), "{screen}");
 
     // A mistake is said, and asked for again.
-    let answers = "Unit\nAda\nno-such-file\n\npolicy\n\nhttp://tsa.example\n\nroots.pem\n";
+    let answers = "Unit\nAda\n\nwords\nwords\nno-such-file\n\npolicy\n\nhttp://tsa.example\n\nroots.pem\n";
     let (code, screen) = typed(home, "init --data-dir vault", answers);
     assert_eq!(code, Some(0), "{screen}");
     assert!(screen.contains("error: cannot use the witnesses: cannot read"), "{screen}");
+    assert_eq!(kept(home, "vault"), "passphrase");
+    assert!(!screen.contains("words"), "{screen}");
     let lines = fs::read_to_string(home.join("vault/custos.toml")).unwrap();
     assert!(screen.contains(lines.trim_end()), "{screen}");
     assert_eq!(configured(home, "timestamps", "").0, "http://tsa.example");
@@ -187,9 +194,10 @@ fn on_a_terminal_everything_is_asked_and_enter_leaves_it_out() {
 
     // Nobody is asked who does not want to be, or who tries out samples.
     let (code, screen) = typed(home, "init --data-dir quiet --no-input --org Unit --admin Ada", "");
-    assert!(code == Some(0) && !screen.contains("Enter for none"), "{screen}");
+    assert!(code == Some(0) && !screen.contains("Enter for"), "{screen}");
+    assert_eq!(kept(home, "quiet"), "file");
     let (code, screen) = typed(home, "init --data-dir samples --samples-only --org Unit --admin Ada", "");
-    assert!(code == Some(0) && !screen.contains("Enter for none"), "{screen}");
+    assert!(code == Some(0) && !screen.contains("Enter for"), "{screen}");
     let (code, screen) = typed(home, "init --data-dir nothing --no-input --org Unit", "");
     assert!(code == Some(2) && screen.contains("--admin is missing"), "{screen}");
     let (code, screen) =

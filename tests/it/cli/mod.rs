@@ -1,5 +1,6 @@
 //! The command line and the client behind it.
 
+mod book;
 mod demo;
 mod fake;
 mod flow;
