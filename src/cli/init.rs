@@ -59,12 +59,15 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         passphrase: passphrase(args, asks)?,
         samples_only: args.samples_only,
     };
-    let outsiders = outsiders(&config, args, asks)?;
+    let mut configured = outsiders(&config, args, asks)?.configuration(&config)?;
     let keys = provider(options.passphrase.clone());
     let report = setup::init(&config, options).await?;
-    secret::write(&token_file, &report.token)?;
+    // From here on there is a vault: whatever fails is said after what is said once.
+    let token_kept = secret::write(&token_file, &report.token);
     let (made, recovery) = recovery_kit(&config, args, keys.as_ref()).await;
-    let configured = outsiders.configure(&config)?;
+    if let Some(configured) = &mut configured {
+        configured.write(&config);
+    }
     let confirmed = configured.as_ref().map_or_else(String::new, |lines| format!("\n\n{}", lines.told()));
     let shown = json!({
         "fingerprint": report.fingerprint, "tls_fingerprint": report.tls_fingerprint,
@@ -92,7 +95,12 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         report.fingerprint,
         token_file.display(),
     ));
-    Ok(Exit::Valid)
+    token_kept.map(|()| Exit::Valid).map_err(|error| {
+        Failure::of(&error).hint(
+            "the vault is made, and nobody can sign in without the token: remove its data directory, database and \
+             objects, in which nothing is yet, and repeat the command",
+        )
+    })
 }
 
 /// Who confirms the log from outside. A vault for samples needs nobody's word, and is not asked about it.

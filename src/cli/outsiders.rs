@@ -40,6 +40,9 @@ pub(super) struct Configuration {
     file: PathBuf,
     /// Whether that was done; otherwise it is left to whoever keeps that file.
     written: bool,
+    /// Why it could not be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     /// Lines of TOML.
     lines: String,
     #[serde(skip)]
@@ -77,23 +80,24 @@ impl Outsiders {
         Ok(settled)
     }
 
-    /// Makes it part of the configuration of the vault that was made: a file of the vault's own, where no other one is
-    /// read. Somebody else's file is never changed.
-    pub(super) fn configure(&self, config: &Config) -> Result<Option<Configuration>, Failure> {
+    /// What stands in the configuration then, not written yet: to be found out before there is a vault.
+    pub(super) fn configuration(&self, config: &Config) -> Result<Option<Configuration>, Failure> {
         if *self == Self::default() {
             return Ok(None);
         }
-        let lines = toml::to_string(self)
-            .map_err(|error| Failure::new("a path cannot be written in TOML").because(&error))?;
-        let witnesses = self.witnesses.is_some();
-        if let Some(file) = config.file() {
-            return Ok(Some(Configuration { file: file.to_owned(), written: false, lines, witnesses }));
-        }
-        let file = config.own_file();
-        let written = durable::write_new(&file, 0o600, lines.as_bytes())
-            .and_then(|()| durable::sync_dir(durable::parent(&file)));
-        // The vault is there all the same, and what it says once must be said.
-        Ok(Some(Configuration { file, written: written.is_ok(), lines, witnesses }))
+        let lines = toml::to_string(self).map_err(|error| {
+            Failure::new("a path cannot be written in TOML")
+                .because(&error)
+                .hint("give these files names in UTF-8, such as witnesses.policy")
+        })?;
+        let file = config.file().map_or_else(|| config.own_file(), Path::to_owned);
+        Ok(Some(Configuration {
+            file,
+            written: false,
+            error: None,
+            lines,
+            witnesses: self.witnesses.is_some(),
+        }))
     }
 
     fn absolute(&self) -> Result<Self, Failure> {
@@ -153,6 +157,17 @@ impl Outsiders {
 }
 
 impl Configuration {
+    /// Makes it part of the configuration of the vault that was made: a file of the vault's own, where no other one is
+    /// read. Somebody else's file is never changed. Never fails: the vault is there, and what it says once must be said.
+    pub(super) fn write(&mut self, config: &Config) {
+        if config.file().is_some() {
+            return;
+        }
+        let written = durable::write_new(&self.file, 0o600, self.lines.as_bytes())
+            .and_then(|()| durable::sync_dir(durable::parent(&self.file)));
+        (self.written, self.error) = (written.is_ok(), written.err().map(|error| error.to_string()));
+    }
+
     /// What to tell whoever made the vault.
     pub(super) fn told(&self) -> String {
         let (file, lines) = (self.file.display(), self.lines.trim_end());
@@ -164,6 +179,10 @@ impl Configuration {
         if self.written {
             format!(
                 "Who confirms the log from outside stands in {file}, which is read where no other file is:\n{lines}{key}"
+            )
+        } else if let Some(error) = &self.error {
+            format!(
+                "Cannot write {file}: {error}. Put these lines into it before you serve the vault:\n{lines}{key}"
             )
         } else {
             format!("Put these lines at the beginning of {file}, before you serve the vault:\n{lines}{key}")

@@ -163,6 +163,34 @@ fn what_cannot_confirm_a_log_is_refused_before_there_is_a_vault() {
 }
 
 #[test]
+fn what_fails_once_there_is_a_vault_keeps_nothing_from_being_said() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let (home, _made) = home();
+    let home = home.path();
+    // No TOML has this name: found out before there is a vault.
+    let unnameable = std::ffi::OsString::from_vec(b"polic\xff".to_vec());
+    fs::copy(home.join("policy"), home.join(&unnameable)).unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.args(INIT.split(' ')).arg("--witnesses").arg(&unnameable);
+    let output = command.env_clear().env("CUSTOS_HOME", home).current_dir(home).output().unwrap();
+    refused(&output, 1, "a path cannot be written in TOML");
+    assert!(!home.join("vault").exists());
+    // Its file cannot be written: why is said, and its lines, and all the rest.
+    fs::create_dir(home.join("vault")).unwrap();
+    std::os::unix::fs::symlink("nowhere", home.join("vault/custos.toml")).unwrap();
+    let output = custos(home, &format!("{INIT} {OUTSIDERS}"));
+    let shown = said(&output);
+    let (configuration, told) = (&shown["configuration"], String::from_utf8_lossy(&output.stderr));
+    assert_eq!(configuration["written"], false);
+    assert!(configuration["error"].as_str().unwrap().contains("exists"), "{configuration}");
+    assert!(told.contains("custos.toml: File exists") && told.contains("Put these lines into it"), "{told}");
+    assert!(told.contains(configuration["lines"].as_str().unwrap().trim_end()), "{told}");
+    for once in ["fingerprint", "tls_fingerprint", "log_vkey", "recovery_file", "token_file"] {
+        assert!(shown[once].is_string(), "{shown}");
+    }
+}
+
+#[test]
 fn on_a_terminal_everything_is_asked_and_enter_leaves_it_out() {
     let (home, _made) = home();
     let home = home.path();
