@@ -19,6 +19,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::compose::Say;
+use super::lapsed::lapsed;
 use super::publication::Publication;
 use super::recover::RecoverError;
 use super::say::With;
@@ -241,6 +242,9 @@ async fn open_signing(
     let authorities =
         Authorities::load(config.timestamps(), config.timestamp_roots(), config.timestamp_hours())?;
     let outsiders = (witnesses.transpose()?, authorities);
+    for lapsed in lapsed(config, &store).await? {
+        tracing::warn!("{}; this mends it: {}", lapsed.detail(), lapsed.remedy());
+    }
     App::start_signing(store, keyring, blobs, Arc::new(SystemClock::new()), outsiders, has_log_key).await
 }
 

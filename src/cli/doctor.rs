@@ -11,7 +11,7 @@ use super::failure::{Exit, Failure};
 use super::table::table;
 use super::{Global, Out, progress};
 use crate::app::setup::{self, SetupError};
-use crate::app::{AppError, Readiness};
+use crate::app::{AppError, Lapsed, Readiness, lapsed_of};
 use crate::client::now;
 use crate::config::Config;
 use crate::keyring::{KeyProvider, Keyring, provider};
@@ -24,6 +24,7 @@ use crate::store::Store;
 const WRITTEN_MS: i64 = 1_780_000_000_000;
 
 const PUBLISHED: &str = "published log";
+const WITNESSES: &str = "witnesses";
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -62,6 +63,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     let mut findings = vec![clock(), data_dir(&config), keyring, database, blobs(&config)];
     if together {
         findings.push(recovery_kit(&config, keys.as_ref()).await);
+        findings.extend(outsiders(&config).await);
         match setup::open(&config, passphrase).await {
             Ok(app) => {
                 findings.push(good("keys of this database", "they open what the database holds"));
@@ -71,7 +73,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
             Err(error) => {
                 let check = match error {
                     SetupError::Published(_) => PUBLISHED,
-                    SetupError::Witnesses(_) => "witnesses",
+                    SetupError::Witnesses(_) => WITNESSES,
                     _ => "keys of this database",
                 };
                 findings.push(bad(check, &error, error.remedy()));
@@ -226,6 +228,26 @@ async fn recovery_kit(config: &Config, provider: &dyn KeyProvider) -> Finding {
             }
             (None, _) => good(CHECK, "none is needed: the vault takes sample data only"),
         },
+    }
+}
+
+/// Who confirmed the log from outside, and is asked no more.
+async fn outsiders(config: &Config) -> Vec<Finding> {
+    let check = |lapsed| match lapsed {
+        Lapsed::Witnesses => WITNESSES,
+        Lapsed::Timestamps => "time stamps",
+    };
+    match lapsed_of(config).await {
+        Err(error) => vec![bad(WITNESSES, &error, "check `database_url` (custos config show)".into())],
+        Ok(lapsed) => {
+            let finding = |lapsed: Lapsed| Finding {
+                check: check(lapsed),
+                ok: false,
+                detail: lapsed.detail().to_owned(),
+                mend: Some(lapsed.remedy().to_owned()),
+            };
+            lapsed.into_iter().map(finding).collect()
+        }
     }
 }
 

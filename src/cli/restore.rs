@@ -9,6 +9,7 @@ use super::args::Server;
 use super::failure::{Exit, Failure};
 use super::files::{passphrase, secret_from};
 use super::{Global, Out, progress};
+use crate::app::lapsed_of;
 use crate::ops::backup::{restore, restore_rows};
 
 /// Arguments.
@@ -75,6 +76,10 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     if args.fingerprint.is_some_and(|expected| expected != restored.vault) {
         return Err(Failure::new("this is another vault than the one whose fingerprint was given")
             .exits(Exit::VerificationFailed));
+    }
+    // What is in the database was compared; who confirms it further is in a configuration that no backup holds.
+    for lapsed in lapsed_of(&config).await.map_err(|error| Failure::of(&error))? {
+        out.say(&format!("warning: {}\nhint: {}", lapsed.detail(), lapsed.remedy()));
     }
     if !restored.is_whole() {
         out.say("hint: an earlier backup may hold what is damaged here: custos restore --from DIR/NAME");

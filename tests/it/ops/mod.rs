@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 mod commands;
 mod kit;
+mod lapsed;
 pub(crate) mod recover;
 mod replay;
 mod scrub;
