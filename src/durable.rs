@@ -24,11 +24,18 @@ pub(crate) fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> 
     written
 }
 
+/// How names of files begin that were not given their own yet; whatever breaks off leaves one.
+pub(crate) const UNNAMED: &str = ".new-";
+
 /// A file with these bytes beside `path`, to be given that name: it appears there whole or not at all.
 pub(crate) fn beside(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    unnamed(parent(path), UNNAMED, mode, bytes)
+}
+
+/// The same in `folder`, under a name that begins with `prefix` until it gets its own.
+pub(crate) fn unnamed(folder: &Path, prefix: &str, mode: u32, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let permissions = Permissions::from_mode(mode);
-    let mut file =
-        tempfile::Builder::new().prefix(".new-").permissions(permissions).tempfile_in(parent(path))?;
+    let mut file = tempfile::Builder::new().prefix(prefix).permissions(permissions).tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)

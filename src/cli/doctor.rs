@@ -15,7 +15,7 @@ use crate::app::{AppError, Lapsed, Readiness, lapsed_of};
 use crate::client::now;
 use crate::config::Config;
 use crate::keyring::{KeyProvider, Keyring, provider};
-use crate::kit::{Standing, standing_of};
+use crate::kit::{Standing, left_in, standing_of};
 use crate::ops::Difference;
 use crate::ops::replay::replay;
 use crate::store::Store;
@@ -63,6 +63,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     let mut findings = vec![clock(), data_dir(&config), keyring, database, blobs(&config)];
     if together {
         findings.push(recovery_kit(&config, keys.as_ref()).await);
+        findings.push(recovery_sheet(config.data_dir()));
         findings.extend(outsiders(&config).await);
         match setup::open(&config, passphrase).await {
             Ok(app) => {
@@ -228,6 +229,28 @@ async fn recovery_kit(config: &Config, provider: &dyn KeyProvider) -> Finding {
             }
             (None, _) => good(CHECK, "none is needed: the vault takes sample data only"),
         },
+    }
+}
+
+/// Whether a secret of a kit lies on the disk.
+fn recovery_sheet(data_dir: &Path) -> Finding {
+    const CHECK: &str = "recovery sheet";
+    let shown = data_dir.display();
+    match left_in(data_dir) {
+        Err(error) => bad(CHECK, &error, format!("make {shown} a directory that this user may read")),
+        Ok(left) if left.is_empty() => good(CHECK, &format!("none is left in {shown}")),
+        Ok(left) => {
+            let left: Vec<_> = left.iter().map(|path| path.display().to_string()).collect();
+            Finding {
+                check: CHECK,
+                ok: false,
+                detail: format!("{} left in {shown}: whoever reads it has one half of a kit", left.len()),
+                mend: Some(format!(
+                    "print what is a sheet and not on paper yet; then: rm {}",
+                    left.join(" ")
+                )),
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! that these are the vault's present keys ([`check`]): until then the vault takes no evidence.
 
 mod file;
+mod leftovers;
 mod secret;
 mod sheet;
 
@@ -17,9 +18,9 @@ use std::path::{Path, PathBuf};
 use custody::id::KeyHash;
 use custody::keys::WrappedKey;
 use custody::time::Timestamp;
-use tempfile::NamedTempFile;
 
 pub use file::{Label, label, open};
+pub use leftovers::left_in;
 pub use secret::{ROWS, RecoverySecret, SecretError};
 
 use crate::config::Config;
@@ -124,6 +125,7 @@ pub async fn make(
     if found.samples_only {
         return Err(KitError::SamplesOnly);
     }
+    let _makers = leftovers::enter(folder).map_err(io(folder))?;
     let mut label = Label {
         vault: found.vault,
         origin: found.origin,
@@ -137,8 +139,11 @@ pub async fn make(
         let sealed = file::seal(&label, &keys, &secret, &mut OsEntropy)?;
         let (file, sheet) = (at(folder, label.kit, "custos"), at(folder, label.kit, "html"));
         let named = [
-            (&file, beside(&file, sealed.as_bytes())?),
-            (&sheet, beside(&sheet, sheet::page(&label, &secret)?.as_bytes())?),
+            (&file, leftovers::unnamed(folder, sealed.as_bytes()).map_err(io(&file))?),
+            (
+                &sheet,
+                leftovers::unnamed(folder, sheet::page(&label, &secret)?.as_bytes()).map_err(io(&sheet))?,
+            ),
         ];
         // Noted before its files have names: what breaks off in between has used up a number, and two who make a kit
         // at once get one each.
@@ -332,11 +337,6 @@ fn unused(folder: &Path, mut kit: u64) -> u64 {
         kit += 1;
     }
     kit
-}
-
-/// A file for its owner only, to be named `path`.
-fn beside(path: &Path, bytes: &[u8]) -> Result<NamedTempFile, KitError> {
-    durable::beside(path, 0o600, bytes).map_err(io(path))
 }
 
 fn read(path: &Path) -> Result<String, KitError> {

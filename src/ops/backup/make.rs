@@ -56,7 +56,7 @@ pub struct Made {
     pub copied: u64,
     /// Objects that are missing or damaged in the vault: they are in no backup that was made since.
     pub damaged: Differences,
-    /// Recovery kits whose sealed files are in it.
+    /// Recovery kits whose sealed files are in it: the newest that was checked, and newer ones.
     pub kits: Vec<u64>,
     /// The newest kit that was checked, if its file is not in the data directory and so not in the backup.
     pub kit_elsewhere: Option<u64>,
@@ -107,8 +107,9 @@ pub async fn backup(
     let objects = Objects { bytes, count: named.len() as u64 };
     let (log_size, log_root) = (head.size(), head.frontier.root());
     let mut parts: BTreeMap<_, _> = [(DATABASE.to_owned(), database), (KEYRING.to_owned(), files)].into();
-    let kits = folder.kits(config.data_dir(), &mut parts)?;
-    let kit_elsewhere = checked.map(|kit| kit.kit).filter(|kit| !kits.contains(kit));
+    let checked = checked.map(|kit| kit.kit);
+    let kits = folder.kits(config.data_dir(), checked, &mut parts)?;
+    let kit_elsewhere = checked.filter(|kit| !kits.contains(kit));
     let manifest = Manifest { log_root, log_size, made: now, objects, parts, schema, v: 1, vault: vault.id };
     let signed = envelope::sign(PayloadType::Backup, &json::emit(&manifest), &[keyring.vault_key()]);
     write_new(&folder.at(MANIFEST), &signed)?;
@@ -299,10 +300,16 @@ impl Folder {
     }
 
     /// Copies the recovery kits' files as they are, for they are sealed under their sheets: a forgotten passphrase must
-    /// not take them along.
-    fn kits(&self, data: &Path, parts: &mut BTreeMap<String, Part>) -> Result<Vec<u64>, BackupError> {
+    /// not take them along. Those before the newest that was checked stay out: their sheets may be lost, and every copy
+    /// of a file is one more for whoever finds its sheet.
+    fn kits(
+        &self,
+        data: &Path,
+        checked: Option<u64>,
+        parts: &mut BTreeMap<String, Part>,
+    ) -> Result<Vec<u64>, BackupError> {
         let mut kits = Vec::new();
-        for (kit, path) in kit::files(data).map_err(io(data))? {
+        for (kit, path) in kit::files(data).map_err(io(data))?.split_off(&checked.unwrap_or(0)) {
             let bytes = fs::read(&path).map_err(io(&path))?;
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             write_new(&self.at(&name), &bytes)?;

@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 mod commands;
 mod kit;
+mod kit_files;
 mod lapsed;
 pub(crate) mod recover;
 mod replay;
