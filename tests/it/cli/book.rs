@@ -18,7 +18,9 @@ fn from_the_book(home: &Path, name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
     let text = fs::read_to_string(path).unwrap();
     let (etc, var) = (home.join("etc").display().to_string(), home.join("var").display().to_string());
-    text.replace("/etc/custos", &etc).replace("/var/lib/custos", &var).replace("/usr/local/bin/custos", PROGRAM)
+    text.replace("/etc/custos", &etc)
+        .replace("/var/lib/custos", &var)
+        .replace("/usr/local/bin/custos", PROGRAM)
 }
 
 /// What stands behind `key=` in the unit.
@@ -30,7 +32,11 @@ fn of_the_unit<'a>(unit: &'a str, key: &str) -> &'a str {
 /// The four rows of a sheet.
 fn rows(sheet: &Path) -> String {
     let page = fs::read_to_string(sheet).unwrap();
-    page.split("<li>").skip(1).take(4).map(|row| row.split("</li>").next().unwrap().to_owned() + "\n").collect()
+    page.split("<li>")
+        .skip(1)
+        .take(4)
+        .map(|row| row.split("</li>").next().unwrap().to_owned() + "\n")
+        .collect()
 }
 
 #[test]
@@ -70,9 +76,15 @@ fn the_service_starts_after_what_the_book_says() {
     let (name, file) = of_the_unit(&unit, "LoadCredential").split_once(':').unwrap();
     let (variable, value) = of_the_unit(&unit, "Environment").split_once('=').unwrap();
     assert_eq!(value, format!("%d/{name}"));
+    // As newer versions of systemd hand it over: what lets the user in stands in the group's bits.
+    let credentials = home.join("credentials");
+    fs::create_dir(&credentials).unwrap();
+    fs::copy(file, credentials.join(name)).unwrap();
+    fs::set_permissions(credentials.join(name), fs::Permissions::from_mode(0o440)).unwrap();
     let mut service = Command::new("sh");
     service.args(["-c", &format!("exec {} --json", of_the_unit(&unit, "ExecStart"))]);
-    service.env_clear().env(variable, file).env("CUSTOS_LOG", "off").current_dir(home);
+    service.env_clear().env(variable, credentials.join(name)).env("CREDENTIALS_DIRECTORY", &credentials);
+    service.env("CUSTOS_LOG", "off").current_dir(home);
     let mut service = service.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(service.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
