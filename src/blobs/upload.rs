@@ -54,10 +54,10 @@ pub struct Upload {
     current: Option<SegmentBuf>,
     room: Arc<Semaphore>,
     free: mpsc::Receiver<SegmentBuf>,
-    filled: mpsc::Sender<Filled>,
+    /// The way to the thread; gone once the upload has failed.
+    filled: Option<mpsc::Sender<Filled>>,
     facts: oneshot::Receiver<Result<BlobFacts, BlobsError>>,
     stored: JoinHandle<Result<Pending, BlobsError>>,
-    failed: bool,
 }
 
 /// An object whose bytes are all stored and which nobody can see yet: compare its facts with what was promised,
@@ -104,10 +104,9 @@ impl Blobs {
             current: None,
             room,
             free,
-            filled,
+            filled: Some(filled),
             facts,
             stored,
-            failed: false,
         })
     }
 }
@@ -163,15 +162,17 @@ impl Upload {
     }
 
     async fn send(&mut self, filled: Filled) -> Result<(), BlobsError> {
-        match self.filled.send(filled).await {
+        let Some(thread) = &self.filled else { return Err(ended_early()) };
+        match thread.send(filled).await {
             Ok(()) => Ok(()),
             Err(_) => Err(self.failure().await),
         }
     }
 
-    /// Why the thread takes nothing more: its own error, or the one that stopped storing.
+    /// Why it goes no further: the thread's own error, or the one that stopped storing. The thread may know of neither
+    /// and wait for content: it ends because nobody can send any.
     async fn failure(&mut self) -> BlobsError {
-        if std::mem::replace(&mut self.failed, true) {
+        if self.filled.take().is_none() {
             return ended_early();
         }
         match (&mut self.facts).await {
@@ -376,4 +377,38 @@ fn lost(error: tokio::task::JoinError) -> BlobsError {
 
 fn ended_early() -> BlobsError {
     BlobsError::Thread(std::io::Error::other("it ended before the content did"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use custody::blob::{SegmentsPerPart, VaultId};
+    use custody::digest::Digest;
+    use custody::keys::Key32;
+    use uuid::Uuid;
+
+    /// Far longer than anything here takes; a failure instead of a test that never ends.
+    const FOR_EVER: std::time::Duration = std::time::Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn storing_that_ends_while_the_thread_waits_ends_the_upload() {
+        let blobs = Blobs::open("memory:///").unwrap();
+        let new = NewBlob {
+            vault: VaultId::of(&Digest::of(b"vault")),
+            item: ItemId::new(Uuid::from_bytes([7; 16])),
+            version: 1,
+            segments_per_part: SegmentsPerPart::new(4).unwrap(),
+            max_bytes: None,
+        };
+        let mut upload = blobs.begin(new, &DataKey::new(Key32::new([1; 32]))).await.unwrap();
+        upload.stored.abort();
+        while !upload.stored.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..2 {
+            let refused = timeout(FOR_EVER, upload.push(&[1])).await.expect("it says so");
+            assert!(matches!(refused, Err(BlobsError::Thread(_))));
+        }
+        assert!(timeout(FOR_EVER, upload.seal()).await.expect("it says so").is_err());
+    }
 }
