@@ -388,7 +388,7 @@ mod tests {
     use uuid::Uuid;
 
     /// Far longer than anything here takes; a failure instead of a test that never ends.
-    const FOR_EVER: std::time::Duration = std::time::Duration::from_secs(60);
+    const FOR_EVER: std::time::Duration = std::time::Duration::from_mins(1);
 
     #[tokio::test]
     async fn storing_that_ends_while_the_thread_waits_ends_the_upload() {
