@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Receipts;
+use super::{Receipts, RoleTerm};
 
 wire! {
     /// `POST /api/v1/cases`.
@@ -30,8 +30,11 @@ wire! {
         jurisdiction: String,
         /// Opened fields (title, references).
         fields: BTreeMap<String, String>,
-        /// The reader's roles in it.
+        /// The reader's roles in it that count now.
         roles: Vec<String>,
+        /// Whether it is closed.
+        #[serde(default)]
+        closed: bool,
         /// How many items.
         items: u32,
         /// How many records.
@@ -51,6 +54,12 @@ wire! {
         person: String,
         /// As what.
         role: String,
+        /// From when it counts; without it, at once.
+        #[serde(default)]
+        from: Option<String>,
+        /// Until when it counts; without it, until it is taken away.
+        #[serde(default)]
+        until: Option<String>,
     }
     /// A member.
     Member {
@@ -59,8 +68,11 @@ wire! {
         /// Name.
         #[serde(default)]
         name: Option<String>,
-        /// As what.
+        /// As what, now.
         roles: Vec<String>,
+        /// Those that begin or end at some time, whether they count now or not.
+        #[serde(default)]
+        terms: Vec<RoleTerm>,
     }
     /// `GET /api/v1/cases/{id}/members`.
     Members {

@@ -23,13 +23,27 @@ wire! {
         /// Name as entered, where the reader may see it.
         #[serde(default)]
         name: Option<String>,
-        /// Roles in the vault.
+        /// Roles in the vault that count now.
         roles: Vec<String>,
+        /// Those that begin or end at some time, whether they count now or not.
+        #[serde(default)]
+        terms: Vec<RoleTerm>,
         /// Whether nothing that the person says counts.
         #[serde(default)]
         suspended: bool,
         /// Enrolled keys.
         keys: Vec<PersonKey>,
+    }
+    /// A role, and for how long.
+    RoleTerm {
+        /// The role.
+        role: String,
+        /// From when it counts; without it, from the grant on.
+        #[serde(default)]
+        from: Option<String>,
+        /// Until when it counts; without it, until it is taken away.
+        #[serde(default)]
+        until: Option<String>,
     }
     /// An enrolled key.
     PersonKey {
@@ -64,6 +78,12 @@ wire! {
     RoleName {
         /// The role.
         role: String,
+        /// From when it counts; without it, at once.
+        #[serde(default)]
+        from: Option<String>,
+        /// Until when it counts; without it, until it is taken away.
+        #[serde(default)]
+        until: Option<String>,
     }
     /// One organisation.
     Org {

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use custody::act::{Act, CaseOpened, MemberChange};
+use custody::act::{Act, CaseOpened, MemberAdded, MemberChange};
 use custody::digest::Digest;
 use custody::id::{CaseId, OpId, PersonId};
 use custody::kind::Kind;
 use custody::record::Sequence;
-use custody::rules::{Footprint, Right};
+use custody::rules::{Footprint, Right, is_member};
 
 use super::compose::Say;
-use super::read::code;
 use super::{App, AppError, parse, wire};
 use crate::api;
 use crate::store::CaseRow;
@@ -45,9 +44,11 @@ impl App {
         after: Option<CaseId>,
         limit: u32,
     ) -> Result<api::Cases, AppError> {
-        let rows = self.store.read().await?.cases_of(person, after, limit).await?;
+        let mut rows = self.store.read().await?.cases_of(person, after, limit).await?;
         let full = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
         let next = if full { rows.last().map(|row| row.id.to_string()) } else { None };
+        let now = self.clock.now();
+        rows.retain(|row| is_member(&row.roles, now));
         Ok(api::Cases { cases: self.case_views(rows).await?, next })
     }
 
@@ -78,6 +79,7 @@ impl App {
             }
             (tx.heads(&sequences).await?, first)
         };
+        let now = self.clock.now();
         rows.into_iter()
             .map(|row| {
                 let sequence = Sequence::Case(row.id);
@@ -89,7 +91,8 @@ impl App {
                     case_type: data.case_type.to_string(),
                     jurisdiction: data.jurisdiction.to_string(),
                     fields: fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
-                    roles: row.roles.iter().map(code).collect(),
+                    roles: super::people::role_views(&row.roles, now).0,
+                    closed: row.case.closed,
                     items: row.case.items,
                     records: heads.get(&sequence).map_or(0, |head| head.head.seq),
                 })
@@ -97,17 +100,28 @@ impl App {
             .collect()
     }
 
-    /// Adds a member, or removes one.
-    pub async fn change_member(
+    /// Gives a person a role in a case, or for longer.
+    pub async fn add_member(
         &self,
         person: PersonId,
         case: CaseId,
-        change: MemberChange,
-        adds: bool,
+        added: MemberAdded,
         op_id: Option<OpId>,
     ) -> Result<api::Recorded, AppError> {
-        let kind = if adds { Kind::MemberAdded } else { Kind::MemberRemoved };
-        let say = Say::in_case(kind, case).data(change.to_data()).op_id(op_id);
+        let say = Say::in_case(Kind::MemberAdded, case).data(added.to_data()).op_id(op_id);
+        let receipts = self.say_on_behalf(person, say).await?;
+        Ok(api::Recorded { receipts: wire(&receipts) })
+    }
+
+    /// Takes a role in a case away.
+    pub async fn remove_member(
+        &self,
+        person: PersonId,
+        case: CaseId,
+        removed: MemberChange,
+        op_id: Option<OpId>,
+    ) -> Result<api::Recorded, AppError> {
+        let say = Say::in_case(Kind::MemberRemoved, case).data(removed.to_data()).op_id(op_id);
         let receipts = self.say_on_behalf(person, say).await?;
         Ok(api::Recorded { receipts: wire(&receipts) })
     }
@@ -117,13 +131,14 @@ impl App {
         self.require(person, case, None, Right::ReadRecords).await?;
         let rows = self.store.read().await?.members(case).await?;
         let names = self.names(rows.iter().map(|(person, _)| *person)).await?;
+        let now = self.clock.now();
         let members = rows
             .into_iter()
             .filter(|(_, roles)| !roles.is_empty())
-            .map(|(person, roles)| api::Member {
-                person: person.to_string(),
-                name: names.get(&person).cloned(),
-                roles: roles.iter().map(code).collect(),
+            .map(|(person, roles)| {
+                let (roles, terms) = super::people::role_views(&roles, now);
+                let name = names.get(&person).cloned();
+                api::Member { person: person.to_string(), name, roles, terms }
             })
             .collect();
         Ok(api::Members { members })

@@ -229,7 +229,7 @@ impl App {
         let mut footprint = Footprint::default();
         footprint.add(statement, &act);
         let state = self.store.read().await?.state(&footprint).await?;
-        Ok(decide(&state, statement, &act)?)
+        Ok(decide(&state, self.clock.now(), statement, &act)?)
     }
 
     async fn submit_enrolment(

@@ -180,10 +180,12 @@ impl App {
         let mut rows = self.store.read().await?.items_offered_to(person, after, limit).await?;
         let full = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
         let next = if full { rows.last().map(|(id, _)| id.to_string()) } else { None };
+        let cases = rows.iter().map(|(_, item)| item.case).collect();
         let members = rows.iter().map(|(_, item)| (item.case, person)).collect();
-        let footprint = Footprint { members, ..Footprint::default() };
+        let footprint = Footprint { cases, members, ..Footprint::default() };
         let state = self.store.read().await?.state(&footprint).await?;
-        rows.retain(|(_, item)| state.case_permits(item.case, person, Right::ReadRecords));
+        let now = self.clock.now();
+        rows.retain(|(_, item)| state.in_case(item.case, person, Right::ReadRecords, now).is_ok());
         Ok(api::Transfers { items: self.item_views(rows).await?, next })
     }
 

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use custody::act::{OrgRegistered, PersonRegistered, RoleChange, VaultRole};
+use custody::act::{OrgRegistered, PersonRegistered, RoleChange, RoleGranted, VaultRole};
 use custody::digest::Digest;
 use custody::id::KeyHash;
 use custody::id::{OpId, OrgId, PersonId};
 use custody::kind::Kind;
-use custody::rules::{Key, Person, Right, Voucher};
+use custody::rules::{Key, Person, Right, Term, Voucher, permitted_in_vault};
+use custody::time::Timestamp;
+use serde::Serialize;
 
 use super::compose::Say;
 use super::read::code;
-use super::{App, AppError, SignedIn, parse, wire};
+use super::{App, AppError, SignedIn, parse, parse_opt, wire};
 use crate::api;
 
 impl App {
@@ -55,7 +57,8 @@ impl App {
         new: api::NewPerson,
         op_id: Option<OpId>,
     ) -> Result<api::Created, AppError> {
-        let roles = new.roles.iter().map(|role| vault_role(role)).collect::<Result<Vec<_>, _>>()?;
+        let roles =
+            new.roles.iter().map(|role| parse(role, "role")).collect::<Result<Vec<VaultRole>, _>>()?;
         let person = PersonId::new(Self::new_id(by, op_id));
         let data = PersonRegistered { org: parse(&new.org, "org")? };
         let say = Say::of_person(Kind::PersonRegistered, person)
@@ -76,19 +79,34 @@ impl App {
         Ok(api::Created { id: person.to_string(), receipts: wire(&receipts) })
     }
 
-    /// Grants a role in the vault, or revokes it.
-    pub async fn change_role(
+    /// Grants a role in the vault, or for longer.
+    pub async fn grant_role(
+        &self,
+        by: PersonId,
+        person: PersonId,
+        granted: &api::RoleName,
+        op_id: Option<OpId>,
+    ) -> Result<api::Recorded, AppError> {
+        let data = RoleGranted {
+            from: parse_opt(granted.from.as_deref(), "from")?,
+            role: parse(&granted.role, "role")?,
+            until: parse_opt(granted.until.as_deref(), "until")?,
+        };
+        let say = Say::of_person(Kind::RoleGranted, person).data(data.to_data()).op_id(op_id);
+        Ok(api::Recorded { receipts: wire(&self.say_on_behalf(by, say).await?) })
+    }
+
+    /// Revokes a role in the vault.
+    pub async fn revoke_role(
         &self,
         by: PersonId,
         person: PersonId,
         role: &str,
-        grants: bool,
         op_id: Option<OpId>,
     ) -> Result<api::Recorded, AppError> {
-        let kind = if grants { Kind::RoleGranted } else { Kind::RoleRevoked };
-        let data = RoleChange { role: vault_role(role)? }.to_data();
-        let receipts = self.say_on_behalf(by, Say::of_person(kind, person).data(data).op_id(op_id)).await?;
-        Ok(api::Recorded { receipts: wire(&receipts) })
+        let data = RoleChange { role: parse(role, "role")? }.to_data();
+        let say = Say::of_person(Kind::RoleRevoked, person).data(data).op_id(op_id);
+        Ok(api::Recorded { receipts: wire(&self.say_on_behalf(by, say).await?) })
     }
 
     /// All persons. Whoever is signed in may see them: colleagues are needed to add members and offer custody.
@@ -114,13 +132,18 @@ impl App {
         for (hash, key) in self.store.read().await?.keys_of(&ids).await? {
             keys.entry(key.owner).or_default().push(key_view(hash, &key));
         }
-        let view = |(id, person): (PersonId, Person)| api::Person {
-            id: id.to_string(),
-            org: person.org.to_string(),
-            name: names.remove(&id),
-            roles: person.roles.iter().map(code).collect(),
-            suspended: person.suspended.is_some(),
-            keys: keys.remove(&id).unwrap_or_default(),
+        let now = self.clock.now();
+        let view = |(id, person): (PersonId, Person)| {
+            let (roles, terms) = role_views(&person.roles, now);
+            api::Person {
+                id: id.to_string(),
+                org: person.org.to_string(),
+                name: names.remove(&id),
+                roles,
+                terms,
+                suspended: person.suspended.is_some(),
+                keys: keys.remove(&id).unwrap_or_default(),
+            }
         };
         Ok(rows.into_iter().map(view).collect())
     }
@@ -128,7 +151,8 @@ impl App {
     /// Whether `person` holds a role in the vault that carries `right`.
     pub(super) async fn in_vault(&self, person: PersonId, right: Right) -> Result<bool, AppError> {
         let rows = self.store.read().await?.persons_by_id(&[person]).await?;
-        Ok(rows.iter().any(|(_, person)| person.roles.iter().any(|role| role.permits(right))))
+        let now = self.clock.now();
+        Ok(rows.iter().any(|(_, person)| permitted_in_vault(&person.roles, right, now).is_ok()))
     }
 
     /// One field of each of these statements.
@@ -164,18 +188,25 @@ fn key_view(hash: KeyHash, key: &Key) -> api::PersonKey {
     }
 }
 
+/// The roles that count now, and all those that begin or end at some time.
+pub(super) fn role_views<R: Serialize>(
+    roles: &BTreeMap<R, Term>,
+    now: Timestamp,
+) -> (Vec<String>, Vec<api::RoleTerm>) {
+    let counts = roles.iter().filter(|(_, term)| term.covers(now)).map(|(role, _)| code(role)).collect();
+    let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    let limited = roles.iter().filter(|(_, term)| **term != Term::LASTING);
+    let view = |(role, term): (&R, &Term)| api::RoleTerm {
+        role: code(role),
+        from: text(term.from),
+        until: text(term.until),
+    };
+    (counts, limited.map(view).collect())
+}
+
 fn named(name: String) -> Result<BTreeMap<String, String>, AppError> {
     if name.trim().is_empty() {
         return Err(AppError::Invalid("a name is needed".to_owned()));
     }
     Ok([("name".to_owned(), name)].into())
-}
-
-fn vault_role(text: &str) -> Result<VaultRole, AppError> {
-    let value = serde_json::Value::String(text.to_owned());
-    serde_json::from_value(value).map_err(|_| {
-        AppError::Invalid(
-            "role: one of administrator, registrar, auditor, custodian, investigator".to_owned(),
-        )
-    })
 }

@@ -6,7 +6,7 @@ use custody::digest::Digest;
 use custody::envelope::{Envelope, PayloadType};
 use custody::id::{CaseId, ItemId, PersonId};
 use custody::record::Sequence;
-use custody::rules::{Item, Refusal, Right};
+use custody::rules::{Item, Refusal, Right, permitted_in_case};
 use custody::statement::Statement;
 use custody::tile::TilePath;
 
@@ -31,12 +31,21 @@ impl App {
         item: Option<ItemId>,
         right: Right,
     ) -> Result<(), AppError> {
-        let roles = self.store.read().await?.roles_in(case, person).await?;
-        if roles.iter().any(|role| role.permits(right)) {
-            return Ok(());
-        }
+        let Err(refusal) = self.may(person, case, right).await? else { return Ok(()) };
         let place = Place { case: Some(case), item };
-        Err(self.refused(person, place, right.code(), Refusal::NotPermitted(right)).await?)
+        Err(self.refused(person, place, right.code(), refusal).await?)
+    }
+
+    /// Whether `person` has `right` in `case` now, and why not.
+    async fn may(
+        &self,
+        person: PersonId,
+        case: CaseId,
+        right: Right,
+    ) -> Result<Result<(), Refusal>, AppError> {
+        let standing = self.store.read().await?.standing(case, person).await?;
+        let Some((case, roles)) = standing else { return Ok(Err(Refusal::NotPermitted(right))) };
+        Ok(permitted_in_case(&case, &roles, right, self.clock.now()))
     }
 
     /// An item that `person` may see under `right`. Unknown and foreign items look the same, and both are recorded.

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use custody::act::AccessDenied;
 use custody::id::{CaseId, Code, ItemId, PersonId};
 use custody::kind::Kind;
-use custody::rules::Refusal;
+use custody::rules::{Refusal, is_member};
 use custody::statement::Statement;
 
 use super::compose::{Say, Signer};
@@ -184,7 +184,7 @@ impl App {
     /// Whether `person` may know of this case; everybody may of none.
     async fn is_member(&self, person: PersonId, case: Option<CaseId>) -> Result<bool, AppError> {
         let Some(case) = case else { return Ok(true) };
-        Ok(!self.store.read().await?.roles_in(case, person).await?.is_empty())
+        Ok(is_member(&self.store.read().await?.roles_in(case, person).await?, self.clock.now()))
     }
 
     async fn record_refusal(

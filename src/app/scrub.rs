@@ -114,7 +114,7 @@ impl App {
     }
 
     async fn runs_the_vault(&self, person: PersonId, act: &str) -> Result<(), AppError> {
-        let right = Right::ChangeRoles;
+        let right = Right::RunVault;
         if self.in_vault(person, right).await? {
             return Ok(());
         }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use custody::id::Code;
+use custody::time::Timestamp;
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::files::{passphrase, secret_from};
 use super::recover::refuse_served;
 use super::{Global, env};
+use crate::api::RoleTerm;
 use crate::config::{Config, Flags};
 use crate::keyring::{KeyFile, PassphraseProvider};
 
@@ -125,4 +127,28 @@ pub(super) fn fields(given: &[(Code, String)]) -> Result<BTreeMap<Code, String>,
 #[expect(clippy::expect_used, reason = "names in the source are codes")]
 pub(super) fn code(name: &str) -> Code {
     name.parse().expect("a name of our own is a code")
+}
+
+/// How long a role counts.
+#[derive(Debug, clap::Args)]
+pub(super) struct TermArgs {
+    /// The role counts from then on: a day, or a time such as 2026-12-01T08:00:00.000Z; without it, at once
+    #[arg(long, value_name = "TIME", value_parser = day_or_time)]
+    pub(super) from: Option<Timestamp>,
+    /// It counts no longer from then on; without it, until it is taken away
+    #[arg(long, value_name = "TIME", value_parser = day_or_time)]
+    pub(super) until: Option<Timestamp>,
+}
+
+fn day_or_time(text: &str) -> Result<Timestamp, String> {
+    let day = format!("{text}T00:00:00.000Z").parse();
+    day.or_else(|_| text.parse()).map_err(|error| format!("a day is written YYYY-MM-DD; {error}"))
+}
+
+/// Roles that begin or end at some time, as a list shows them.
+pub(super) fn terms(terms: &[RoleTerm]) -> String {
+    let edge =
+        |word: &str, at: &Option<String>| at.as_ref().map(|at| format!(" {word} {at}")).unwrap_or_default();
+    let term = |t: &RoleTerm| format!("{}{}{}", t.role, edge("from", &t.from), edge("until", &t.until));
+    terms.iter().map(term).collect::<Vec<_>>().join(", ")
 }

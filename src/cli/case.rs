@@ -1,11 +1,12 @@
 //! `custos case`
 
-use custody::act::{CaseOpened, CaseRole, MemberChange};
+use custody::act::{CaseOpened, CaseRole, MemberAdded, MemberChange};
 use custody::id::{CaseId, Code, PersonId};
+use custody::json::Object;
 use custody::kind::Kind;
 use serde_json::json;
 
-use super::args::{code, fields, parse_field};
+use super::args::{TermArgs, code, fields, parse_field, terms};
 use super::failure::{Exit, Failure};
 use super::table::{printable, table};
 use super::{Global, Out, session};
@@ -48,9 +49,10 @@ pub(super) enum Action {
         case: CaseId,
         /// Who
         person: PersonId,
-        /// lead, investigator, custodian, prosecutor, reader
-        #[arg(value_parser = role)]
+        /// lead, investigator, custodian, prosecutor, court, defence, reader, observer
         role: CaseRole,
+        #[command(flatten)]
+        term: TermArgs,
     },
     /// Take a role in the case away
     RemoveMember {
@@ -58,8 +60,7 @@ pub(super) enum Action {
         case: CaseId,
         /// From whom
         person: PersonId,
-        /// lead, investigator, custodian, prosecutor, reader
-        #[arg(value_parser = role)]
+        /// lead, investigator, custodian, prosecutor, court, defence, reader, observer
         role: CaseRole,
     },
 }
@@ -99,32 +100,27 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             let members = session::reader(global)?.members(*case).await?;
             out.result(&members, |members| {
                 let row = |m: &api::Member| {
-                    [m.person.clone(), m.name.clone().unwrap_or_default(), m.roles.join(" ")]
+                    [m.person.clone(), m.name.clone().unwrap_or_default(), m.roles.join(" "), terms(&m.terms)]
                 };
-                table(["id", "name", "roles"], &members.iter().map(row).collect::<Vec<_>>())
+                table(["id", "name", "roles", "for a time"], &members.iter().map(row).collect::<Vec<_>>())
             });
         }
-        Action::AddMember { case, person, role } => {
-            change(&session::client(global)?, Kind::MemberAdded, *case, *person, *role).await?;
+        Action::AddMember { case, person, role, term } => {
+            let data = MemberAdded { from: term.from, member: *person, role: *role, until: term.until };
+            change(&session::client(global)?, Kind::MemberAdded, *case, data.to_data()).await?;
             out.result(&json!({ "case": case, "person": person, "added": role }), |_| String::new());
         }
         Action::RemoveMember { case, person, role } => {
-            change(&session::client(global)?, Kind::MemberRemoved, *case, *person, *role).await?;
+            let data = MemberChange { member: *person, role: *role };
+            change(&session::client(global)?, Kind::MemberRemoved, *case, data.to_data()).await?;
             out.result(&json!({ "case": case, "person": person, "removed": role }), |_| String::new());
         }
     }
     Ok(Exit::Valid)
 }
 
-async fn change(
-    client: &Client,
-    kind: Kind,
-    case: CaseId,
-    member: PersonId,
-    role: CaseRole,
-) -> Result<(), Failure> {
-    let ask = Ask::new(kind, new_op_id()).case(case).data(MemberChange { member, role }.to_data());
-    client.say(&ask).await?;
+async fn change(client: &Client, kind: Kind, case: CaseId, data: Object) -> Result<(), Failure> {
+    client.say(&Ask::new(kind, new_op_id()).case(case).data(data)).await?;
     Ok(())
 }
 
@@ -133,15 +129,11 @@ fn show(case: &api::Case) -> String {
         format!("case          {}", case.id),
         format!("type          {}", case.case_type),
         format!("jurisdiction  {}", case.jurisdiction),
+        format!("state         {}", if case.closed { "closed" } else { "open" }),
         format!("items         {}", case.items),
         format!("records       {}", case.records),
         format!("you           {}", case.roles.join(" ")),
     ];
     lines.extend(case.fields.iter().map(|(name, value)| format!("{name:<13} {}", printable(value))));
     lines.join("\n")
-}
-
-fn role(text: &str) -> Result<CaseRole, String> {
-    serde_json::from_value(text.into())
-        .map_err(|_| "a role is lead, investigator, custodian, prosecutor or reader".into())
 }

@@ -1,11 +1,12 @@
 //! `custos person`
 
-use custody::act::{PersonRegistered, PersonSuspended, RoleChange, VaultRole};
+use custody::act::{PersonRegistered, PersonSuspended, RoleChange, RoleGranted, VaultRole};
 use custody::id::{Code, OrgId, PersonId};
+use custody::json::Object;
 use custody::kind::Kind;
 use serde_json::json;
 
-use super::args::{code, fields, parse_field};
+use super::args::{TermArgs, code, fields, parse_field, terms};
 use super::failure::{Exit, Failure};
 use super::table::table;
 use super::{Global, Out, session};
@@ -22,7 +23,7 @@ pub(super) enum Action {
         #[arg(long, value_name = "ID")]
         org: OrgId,
         /// Roles in the vault: administrator, registrar, auditor, custodian, investigator
-        #[arg(long = "role", value_name = "ROLE", value_parser = role)]
+        #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<VaultRole>,
     },
     /// Every person
@@ -52,15 +53,15 @@ pub(super) enum Action {
         /// Whom
         person: PersonId,
         /// administrator, registrar, auditor, custodian, investigator
-        #[arg(value_parser = role)]
         role: VaultRole,
+        #[command(flatten)]
+        term: TermArgs,
     },
     /// Take a role in the vault away
     Revoke {
         /// From whom
         person: PersonId,
         /// administrator, registrar, auditor, custodian, investigator
-        #[arg(value_parser = role)]
         role: VaultRole,
     },
 }
@@ -78,9 +79,19 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
                     let valid = p.keys.iter().filter(|key| key.revoked.is_none()).count();
                     let suspended = if p.suspended { "suspended" } else { "" };
                     let name = p.name.clone().unwrap_or_default();
-                    [p.id.clone(), name, p.roles.join(" "), valid.to_string(), suspended.to_owned()]
+                    [
+                        p.id.clone(),
+                        name,
+                        p.roles.join(" "),
+                        terms(&p.terms),
+                        valid.to_string(),
+                        suspended.to_owned(),
+                    ]
                 };
-                table(["id", "name", "roles", "keys", ""], &persons.iter().map(row).collect::<Vec<_>>())
+                table(
+                    ["id", "name", "roles", "for a time", "keys", ""],
+                    &persons.iter().map(row).collect::<Vec<_>>(),
+                )
             });
         }
         Action::Suspend { person, purpose, suspect_from, fields: given } => {
@@ -96,12 +107,19 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             session::client(global)?.say(&ask).await?;
             out.result(&json!({ "person": person, "suspended": false }), |_| String::new());
         }
-        Action::Grant { person, role } => {
-            change(&session::client(global)?, Kind::RoleGranted, *person, *role).await?;
+        Action::Grant { person, role, term } => {
+            let data = RoleGranted { from: term.from, role: *role, until: term.until };
+            change(&session::client(global)?, Kind::RoleGranted, *person, data.to_data()).await?;
             out.result(&json!({ "person": person, "granted": role }), |_| String::new());
         }
         Action::Revoke { person, role } => {
-            change(&session::client(global)?, Kind::RoleRevoked, *person, *role).await?;
+            change(
+                &session::client(global)?,
+                Kind::RoleRevoked,
+                *person,
+                RoleChange { role: *role }.to_data(),
+            )
+            .await?;
             out.result(&json!({ "person": person, "revoked": role }), |_| String::new());
         }
     }
@@ -122,18 +140,13 @@ pub(crate) async fn add(
         .fields([(code("name"), name.to_owned())].into());
     client.say(&ask).await?;
     for role in roles {
-        change(client, Kind::RoleGranted, person, *role).await?;
+        let data = RoleGranted { from: None, role: *role, until: None };
+        change(client, Kind::RoleGranted, person, data.to_data()).await?;
     }
     Ok(person)
 }
 
-async fn change(client: &Client, kind: Kind, person: PersonId, role: VaultRole) -> Result<(), Failure> {
-    let ask = Ask::new(kind, new_op_id()).person(person).data(RoleChange { role }.to_data());
-    client.say(&ask).await?;
+async fn change(client: &Client, kind: Kind, person: PersonId, data: Object) -> Result<(), Failure> {
+    client.say(&Ask::new(kind, new_op_id()).person(person).data(data)).await?;
     Ok(())
-}
-
-fn role(text: &str) -> Result<VaultRole, String> {
-    serde_json::from_value(text.into())
-        .map_err(|_| "a role is administrator, registrar, auditor, custodian or investigator".into())
 }

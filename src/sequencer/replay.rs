@@ -167,13 +167,13 @@ impl Replay {
         let because = |error: super::SubmitError| broken(rows, &error.to_string());
         let signers = writer.signers(submission).map_err(|refusal| because(refusal.into()))?;
         let verified = Verified::with(submission, &signers).map_err(because)?;
-        writer.decide(submission, &verified).map_err(because)?;
         let received = received(rows)?;
         if self.last.is_some_and(|(last, kind)| received < last && kind != Kind::ClockFault) {
             return Err(broken(rows, "it was received before the one before it, and no clock was at fault"));
         }
         self.last = Some((received, submission.statement().kind));
         writer.received_from_now_on(received);
+        writer.decide(submission, &verified).map_err(because)?;
         let range = writer.record(submission, &mut Played(rows.iter()));
         if range.len() != rows.len() {
             return Err(broken(rows, "its statement makes another number of records"));

@@ -76,7 +76,7 @@ impl Writer {
     /// Whether the statement may follow everything recorded so far, this batch included.
     pub(super) fn decide(&self, submission: &Submission, verified: &Verified) -> Result<(), SubmitError> {
         verified.are(&self.signers(submission)?)?;
-        Ok(rules::decide(&self.state, submission.statement(), submission.act())?)
+        Ok(rules::decide(&self.state, self.received, submission.statement(), submission.act())?)
     }
 
     /// Whose signatures the statement must carry.

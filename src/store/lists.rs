@@ -1,11 +1,8 @@
 //! Lists and look-ups for people: cases, items, persons, keys. Pages go on after the last id of the page before.
 
-use std::collections::BTreeSet;
-
-use custody::act::CaseRole;
 use custody::digest::Digest;
 use custody::id::{CaseId, ItemId, KeyHash, OrgId, PersonId};
-use custody::rules::{Case, Grant, Item, Key, Person};
+use custody::rules::{Case, CaseRoles, Grant, Item, Key, Person};
 use custody::time::Timestamp;
 
 use super::db::Tx;
@@ -22,7 +19,7 @@ pub struct CaseRow {
     /// Its state.
     pub case: Case,
     /// The member's roles in it.
-    pub roles: BTreeSet<CaseRole>,
+    pub roles: CaseRoles,
 }
 
 /// An item and its id.
@@ -45,25 +42,32 @@ impl Tx {
         rows.iter()
             .map(|row| {
                 let (id, case) = state::case(row)?;
-                Ok(CaseRow { id, case, roles: row.codes(2)? })
+                Ok(CaseRow { id, case, roles: row.terms(3)? })
             })
             .collect()
     }
 
     /// Members of a case with their roles.
-    pub async fn members(&mut self, case: CaseId) -> Result<Vec<(PersonId, BTreeSet<CaseRole>)>, StoreError> {
+    pub async fn members(&mut self, case: CaseId) -> Result<Vec<(PersonId, CaseRoles)>, StoreError> {
         let rows = self.all(sql::MEMBERS_OF_CASE, vec![Value::text(case)]).await?;
         rows.iter().map(|row| state::member(row).map(|((_, person), roles)| (person, roles))).collect()
     }
 
-    /// Roles of `person` in `case`; empty for a stranger.
-    pub async fn roles_in(
+    /// A case, and the roles of `person` in it; nothing if there is no such case.
+    pub async fn standing(
         &mut self,
         case: CaseId,
         person: PersonId,
-    ) -> Result<BTreeSet<CaseRole>, StoreError> {
+    ) -> Result<Option<(Case, CaseRoles)>, StoreError> {
+        let cases = self.all_in(sql::CASES, vec![Value::text(case)]).await?;
+        let Some((_, found)) = cases.first().map(state::case).transpose()? else { return Ok(None) };
+        Ok(Some((found, self.roles_in(case, person).await?)))
+    }
+
+    /// Roles of `person` in `case`, whenever they count; empty for a stranger.
+    pub async fn roles_in(&mut self, case: CaseId, person: PersonId) -> Result<CaseRoles, StoreError> {
         let rows = self.all_in(sql::MEMBERS, vec![Value::text(case), Value::text(person)]).await?;
-        rows.first().map_or(Ok(BTreeSet::new()), |row| state::member(row).map(|(_, roles)| roles))
+        rows.first().map_or(Ok(CaseRoles::new()), |row| state::member(row).map(|(_, roles)| roles))
     }
 
     /// Items of a case by exhibit number, after number `after` (0: from the first).

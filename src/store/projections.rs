@@ -43,7 +43,7 @@ pub(crate) fn changes(
         changed(&before.keys, &after.keys, sql::UPSERT_KEYS, key),
         changed(&before.cases, &after.cases, sql::UPSERT_CASES, case),
         changed(&before.members, &after.members, sql::UPSERT_MEMBERS, |(case, person), roles| {
-            [Value::text(case), Value::text(person), codes(roles)]
+            [Value::text(case), Value::text(person), Value::terms(roles)]
         }),
         changed(&before.items, &after.items, sql::UPSERT_ITEMS, item),
         changed(&before.grants, &after.grants, sql::UPSERT_GRANTS, grant),
@@ -84,7 +84,7 @@ fn person(id: &PersonId, person: &Person) -> [Value; 6] {
     [
         Value::text(id),
         Value::text(person.org),
-        codes(&person.roles),
+        Value::terms(&person.roles),
         Value::uint(person.memberships),
         Value::uint(person.keys),
         Value::opt_uint(person.suspended),
@@ -105,8 +105,8 @@ fn key(hash: &Digest, key: &Key) -> [Value; 9] {
     ]
 }
 
-fn case(id: &CaseId, case: &Case) -> [Value; 2] {
-    [Value::text(id), Value::uint(case.items.into())]
+fn case(id: &CaseId, case: &Case) -> [Value; 3] {
+    [Value::text(id), Value::uint(case.items.into()), Value::Bool(case.closed)]
 }
 
 fn item(id: &ItemId, item: &Item) -> [Value; 22] {
@@ -156,8 +156,4 @@ fn grant(record: &Digest, grant: &Grant) -> [Value; 5] {
         Value::time(grant.expires),
         Value::Bool(grant.completed),
     ]
-}
-
-fn codes<'a, T: serde::Serialize + 'a>(values: impl IntoIterator<Item = &'a T>) -> Value {
-    Value::Text(Some(values.into_iter().map(code).collect::<Vec<_>>().join(" ")))
 }

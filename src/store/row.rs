@@ -1,9 +1,11 @@
 //! Values on their way into the database and rows on their way out, the same for both engines.
 
+use std::collections::BTreeMap;
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
 use custody::digest::Digest;
+use custody::rules::Term;
 use custody::time::Timestamp;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::{Deserialize, Serialize};
@@ -66,6 +68,16 @@ impl Value {
     /// Milliseconds since 1970.
     pub(crate) fn time(value: Timestamp) -> Self {
         Self::Int(Some(value.millis()))
+    }
+
+    /// Roles separated by spaces, each with its term if it has one: `reader lead:1795000000000:`.
+    pub(crate) fn terms<'a, T: Serialize + 'a>(roles: impl IntoIterator<Item = (&'a T, &'a Term)>) -> Self {
+        let millis = |at: Option<Timestamp>| at.map(|at| at.millis().to_string()).unwrap_or_default();
+        let word = |(role, term): (&T, &Term)| match term {
+            &Term::LASTING => code(role),
+            Term { from, until } => format!("{}:{}:{}", code(role), millis(*from), millis(*until)),
+        };
+        Self::Text(Some(roles.into_iter().map(word).collect::<Vec<_>>().join(" ")))
     }
 
     /// The name that a coded value has on the wire.
@@ -197,13 +209,26 @@ impl Row {
         self.read_code(column, &self.text(column)?)
     }
 
-    /// Coded values, separated by spaces; none for an empty text.
-    pub(crate) fn codes<T, C>(&self, column: usize) -> Result<C, StoreError>
+    /// Roles, each for its term, as [`Value::terms`] writes them.
+    pub(crate) fn terms<T>(&self, column: usize) -> Result<BTreeMap<T, Term>, StoreError>
     where
-        T: for<'de> Deserialize<'de>,
-        C: FromIterator<T>,
+        T: for<'de> Deserialize<'de> + Ord,
     {
-        self.text(column)?.split_ascii_whitespace().map(|name| self.read_code(column, name)).collect()
+        let time = |text: Option<&str>| match text {
+            None | Some("") => Ok(None),
+            Some(millis) => millis
+                .parse()
+                .ok()
+                .and_then(|millis| Timestamp::from_millis(millis).ok())
+                .map(Some)
+                .ok_or_else(|| self.undecodable(column, "not the term of a role")),
+        };
+        let role = |word: &str| {
+            let mut parts = word.split(':');
+            let role = self.read_code(column, parts.next().unwrap_or_default())?;
+            Ok((role, Term { from: time(parts.next())?, until: time(parts.next())? }))
+        };
+        self.text(column)?.split_ascii_whitespace().map(role).collect()
     }
 
     /// Exactly `N` bytes.

@@ -109,6 +109,7 @@ pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (7, "log_keys", include_str!("../../migrations/sqlite/0007_log_keys.sql")),
     (8, "custody", include_str!("../../migrations/sqlite/0008_custody.sql")),
     (9, "suspension", include_str!("../../migrations/sqlite/0009_suspension.sql")),
+    (10, "rights", include_str!("../../migrations/sqlite/0010_rights.sql")),
 ];
 pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../migrations/postgres/0001_spine.sql")),
@@ -120,6 +121,7 @@ pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (7, "log_keys", include_str!("../../migrations/postgres/0007_log_keys.sql")),
     (8, "custody", include_str!("../../migrations/postgres/0008_custody.sql")),
     (9, "suspension", include_str!("../../migrations/postgres/0009_suspension.sql")),
+    (10, "rights", include_str!("../../migrations/postgres/0010_rights.sql")),
 ];
 
 // What tables there are: name, column, type, place in the primary key (0: none), in the order of the columns.
@@ -281,15 +283,15 @@ fixed {
         unproven FROM keys WHERE hash > $1 ORDER BY hash LIMIT $2";
     // The roles that carry the right to vouch, as the rules have them.
     VOUCHERS "persons" "SELECT id, org, roles, memberships, keys, suspended FROM persons WHERE ' ' || roles || ' ' LIKE \
-        '% registrar %'";
-    CASES_PAGE "cases" "SELECT id, items FROM cases WHERE id > $1 ORDER BY id LIMIT $2";
+        '% registrar%'";
+    CASES_PAGE "cases" "SELECT id, items, closed FROM cases WHERE id > $1 ORDER BY id LIMIT $2";
     MEMBERS_PAGE "members" "SELECT case_id, person, roles FROM members WHERE case_id > $1 OR (case_id = $1 \
         AND person > $2) ORDER BY case_id, person LIMIT $3";
     ITEMS_PAGE "items" concat!("SELECT ", item_columns!(), " FROM items WHERE id > $1 ORDER BY id LIMIT $2");
     GRANTS_PAGE "grants" "SELECT record, item, person, expires, completed FROM grants WHERE record > $1 \
         ORDER BY record LIMIT $2";
 
-    CASES_OF_PERSON "members" "SELECT m.case_id, c.items, m.roles FROM members m JOIN cases c ON c.id = \
+    CASES_OF_PERSON "members" "SELECT m.case_id, c.items, c.closed, m.roles FROM members m JOIN cases c ON c.id = \
         m.case_id WHERE m.person = $1 AND m.case_id > $2 AND m.roles <> '' ORDER BY \
         m.case_id LIMIT $3";
     MEMBERS_OF_CASE "members" "SELECT case_id, person, roles FROM members WHERE case_id = $1 AND roles <> '' \
@@ -376,7 +378,7 @@ keyed {
         unproven FROM keys WHERE hash IN ({list})";
     KEYS_OF_OWNERS "keys" 1 "SELECT hash, owner, public, enrolled, revoked, suspect_from, voucher, checked, \
         unproven FROM keys WHERE owner IN ({list}) ORDER BY enrolled";
-    CASES "cases" 1 "SELECT id, items FROM cases WHERE id IN ({list})";
+    CASES "cases" 1 "SELECT id, items, closed FROM cases WHERE id IN ({list})";
     MEMBERS "members" 2 "SELECT case_id, person, roles FROM members WHERE (case_id, person) IN (VALUES \
         {rows})";
     CUSTODY_HELD_BY "items" 2 "SELECT case_id, custodian, COUNT(*) FROM items WHERE (case_id, custodian) IN (VALUES \
@@ -430,7 +432,8 @@ inserts {
         "voucher TEXT" "checked TEXT" "unproven BOOLEAN"
     ] "ON CONFLICT (hash) DO UPDATE SET revoked = excluded.revoked, suspect_from = \
         excluded.suspect_from";
-    UPSERT_CASES "cases" ["id TEXT" "items BIGINT"] "ON CONFLICT (id) DO UPDATE SET items = excluded.items";
+    UPSERT_CASES "cases" ["id TEXT" "items BIGINT" "closed BOOLEAN"] "ON CONFLICT (id) DO UPDATE SET items = \
+        excluded.items, closed = excluded.closed";
     UPSERT_MEMBERS "members" [
         "case_id TEXT" "person TEXT" "roles TEXT"
     ] "ON CONFLICT (case_id, person) DO UPDATE SET roles = excluded.roles";

@@ -7,7 +7,8 @@ use custody::digest::Digest;
 use custody::id::{CaseId, ItemId, OrgId, PersonId};
 use custody::record::Sequence;
 use custody::rules::{
-    Case, Footprint, FormerLogKey, Grant, Item, Key, Offer, Person, State, StateHead, Stored, Vault, Voucher,
+    Case, CaseRoles, Footprint, FormerLogKey, Grant, Item, Key, Offer, Person, State, StateHead, Stored,
+    Vault, Voucher,
 };
 use custody::statement::{Content, DigestAlg, Seen};
 
@@ -206,7 +207,7 @@ pub(super) fn org(row: &Row) -> Result<(OrgId, Digest), StoreError> {
 pub(super) fn person(row: &Row) -> Result<(PersonId, Person), StoreError> {
     let person = Person {
         org: row.parse(1)?,
-        roles: row.codes(2)?,
+        roles: row.terms(2)?,
         memberships: row.uint(3)?,
         keys: row.uint(4)?,
         suspended: row.opt_uint(5)?,
@@ -229,13 +230,13 @@ pub(super) fn key(row: &Row) -> Result<(Digest, Key), StoreError> {
 }
 
 pub(super) fn case(row: &Row) -> Result<(CaseId, Case), StoreError> {
-    Ok((row.parse(0)?, Case { items: row.uint32(1)? }))
+    Ok((row.parse(0)?, Case { items: row.uint32(1)?, closed: row.bool(2)? }))
 }
 
-type Member = ((CaseId, PersonId), BTreeSet<custody::act::CaseRole>);
+type Member = ((CaseId, PersonId), CaseRoles);
 
 pub(super) fn member(row: &Row) -> Result<Member, StoreError> {
-    Ok(((row.parse(0)?, row.parse(1)?), row.codes(2)?))
+    Ok(((row.parse(0)?, row.parse(1)?), row.terms(2)?))
 }
 
 pub(super) fn item(row: &Row) -> Result<(ItemId, Item), StoreError> {

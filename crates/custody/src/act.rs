@@ -19,9 +19,9 @@ pub use types::{
     AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AnchorKind, AnchorNoted, BundleCompleted,
     BundleExported, CaseOpened, CaseRole, Class, ClockFault, ContentReceived, CorrectionNoted, FixityChecked,
     HexError, ItemClassified, ItemRegistered, KeyCheck, KeyEnrolled, KeyRevoked, LogAnchor, LogContinued,
-    LogKeyRotated, MAX_ANCHOR_BYTES, MemberChange, NamedAgain, ObjectId, OrgRegistered, PersonRegistered,
-    PersonSuspended, PublicKey, RecoveryNoted, RoleChange, SealBroken, TransferAnswered, TransferOffered,
-    VaultCreated, VaultRole,
+    LogKeyRotated, MAX_ANCHOR_BYTES, MemberAdded, MemberChange, NamedAgain, ObjectId, OrgRegistered,
+    PersonRegistered, PersonSuspended, PublicKey, RecoveryNoted, RoleChange, RoleGranted, SealBroken,
+    TransferAnswered, TransferOffered, VaultCreated, VaultRole,
 };
 
 /// What is done, typed.
@@ -38,7 +38,7 @@ pub enum Act {
     /// It counts again.
     PersonRestored(PersonId),
     /// A person gets a role in the vault.
-    RoleGranted(PersonId, RoleChange),
+    RoleGranted(PersonId, RoleGranted),
     /// A person loses a role in the vault.
     RoleRevoked(PersonId, RoleChange),
     /// A key becomes a person's.
@@ -47,8 +47,12 @@ pub enum Act {
     KeyRevoked(PersonId, KeyRevoked),
     /// A case begins; its author becomes its lead.
     CaseOpened(CaseId, CaseOpened),
+    /// A case is closed.
+    CaseClosed(CaseId),
+    /// A closed case is open again.
+    CaseReopened(CaseId),
     /// A person gets a role in a case.
-    MemberAdded(CaseId, MemberChange),
+    MemberAdded(CaseId, MemberAdded),
     /// A person loses a role in a case.
     MemberRemoved(CaseId, MemberChange),
     /// A bundle of the case is made.
@@ -194,6 +198,14 @@ impl Act {
             Kind::KeyEnrolled => Self::KeyEnrolled(person(s)?, data(s)?),
             Kind::KeyRevoked => Self::KeyRevoked(person(s)?, data(s)?),
             Kind::CaseOpened => Self::CaseOpened(case(s)?, data(s)?),
+            Kind::CaseClosed => {
+                no_data(s)?;
+                Self::CaseClosed(case(s)?)
+            }
+            Kind::CaseReopened => {
+                no_data(s)?;
+                Self::CaseReopened(case(s)?)
+            }
             Kind::MemberAdded => Self::MemberAdded(case(s)?, data(s)?),
             Kind::MemberRemoved => Self::MemberRemoved(case(s)?, data(s)?),
             Kind::BundleExported => Self::BundleExported(case(s)?, data(s)?),

@@ -121,8 +121,8 @@ kinds! {
     CaseUpdated        "case.updated"        Case    Person         Never    Never    plain later;
     MemberAdded        "member.added"        Case    Person         Never    Never    plain yes;
     MemberRemoved      "member.removed"      Case    Person         Never    Optional plain yes;
-    CaseClosed         "case.closed"         Case    Person         Never    Optional plain later;
-    CaseReopened       "case.reopened"       Case    Person         Never    Optional plain later;
+    CaseClosed         "case.closed"         Case    Person         Never    Optional plain yes;
+    CaseReopened       "case.reopened"       Case    Person         Never    Optional plain yes;
     BundleExported     "bundle.exported"     Case    Person         Never    Required plain yes;
     CertificateIssued  "certificate.issued"  Case    OwnKey         Never    Optional plain later;
     LinkCreated        "link.created"        Case    Person         Never    Optional plain later;

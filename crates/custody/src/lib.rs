@@ -65,7 +65,7 @@
 //!         };
 //!         about(&mut statement);
 //!         let act = Act::parse(&statement).unwrap();
-//!         rules::decide(&self.state, &statement, &act).unwrap();
+//!         rules::decide(&self.state, statement.actor_time, &statement, &act).unwrap();
 //!         let envelope = sign(PayloadType::Statement, &statement.to_bytes(), &[&self.key]);
 //!
 //!         let head = |sequence| self.heads.get(&sequence).copied();

@@ -263,7 +263,7 @@ fn ruled(vault: &Vault, kind: Kind, data: custody::json::Object) -> Result<(), R
     let statement =
         Statement { kind, data, op_id: custody::id::OpId::new([9; 16]), ..vault.said[1].statement.clone() };
     let statement = Statement { fields: std::collections::BTreeMap::new(), ..statement };
-    decide(&vault.state, &statement, &custody::act::Act::parse(&statement).unwrap())
+    decide(&vault.state, statement.actor_time, &statement, &custody::act::Act::parse(&statement).unwrap())
 }
 
 #[test]

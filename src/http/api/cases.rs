@@ -2,13 +2,12 @@
 
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, post};
-use custody::act::{CaseRole, MemberChange};
-use custody::id::PersonId;
+use custody::act::{MemberAdded, MemberChange};
 use custody::record::Sequence;
 
 use super::{Answer, Page, created, ok};
 use crate::api;
-use crate::app::{App, AppError, parse, parse_opt};
+use crate::app::{App, parse, parse_opt};
 use crate::http::auth::{Idempotency, Person};
 
 /// Opens a case.
@@ -48,8 +47,13 @@ pub(crate) async fn add_member(
     id: Path<String>,
     body: Json<api::NewMember>,
 ) -> Answer {
-    let change = member(&body.person, &body.role)?;
-    Ok(created(app.change_member(who.0.person, parse(&id, "id")?, change, true, key.0).await?))
+    let added = MemberAdded {
+        from: parse_opt(body.from.as_deref(), "from")?,
+        member: parse(&body.person, "person")?,
+        role: parse(&body.role, "role")?,
+        until: parse_opt(body.until.as_deref(), "until")?,
+    };
+    Ok(created(app.add_member(who.0.person, parse(&id, "id")?, added, key.0).await?))
 }
 
 /// Removes a member's role.
@@ -62,8 +66,8 @@ pub(crate) async fn remove_member(
     path: Path<(String, String, String)>,
 ) -> Answer {
     let (id, person, role) = path.into_inner();
-    let change = member(&person, &role)?;
-    Ok(ok(app.change_member(who.0.person, parse(&id, "id")?, change, false, key.0).await?))
+    let removed = MemberChange { member: parse(&person, "person")?, role: parse(&role, "role")? };
+    Ok(ok(app.remove_member(who.0.person, parse(&id, "id")?, removed, key.0).await?))
 }
 
 /// A case's members.
@@ -174,13 +178,4 @@ pub(crate) async fn export(
 ) -> Answer {
     let app = app.into_inner();
     Ok(created(app.export(who.0.person, parse(&id, "id")?, body.into_inner(), key.0).await?))
-}
-
-fn member(person: &str, role: &str) -> Result<MemberChange, AppError> {
-    let role: CaseRole =
-        serde_json::from_value(serde_json::Value::String(role.to_owned())).map_err(|_| {
-            AppError::Invalid("role: one of lead, investigator, custodian, prosecutor, reader".to_owned())
-        })?;
-    let member: PersonId = parse(person, "person")?;
-    Ok(MemberChange { member, role })
 }

@@ -70,7 +70,7 @@ pub(crate) async fn grant_role(
     id: Path<String>,
     body: Json<api::RoleName>,
 ) -> Answer {
-    Ok(created(app.change_role(who.0.person, parse(&id, "id")?, &body.role, true, key.0).await?))
+    Ok(created(app.grant_role(who.0.person, parse(&id, "id")?, &body, key.0).await?))
 }
 
 /// Revokes a role in the vault.
@@ -83,7 +83,7 @@ pub(crate) async fn revoke_role(
     path: Path<(String, String)>,
 ) -> Answer {
     let (id, role) = path.into_inner();
-    Ok(ok(app.change_role(who.0.person, parse(&id, "id")?, &role, false, key.0).await?))
+    Ok(ok(app.revoke_role(who.0.person, parse(&id, "id")?, &role, key.0).await?))
 }
 
 /// Invites a registered person.

@@ -81,7 +81,7 @@ pub(crate) fn replay(rows: &[RecordRow]) -> State {
         let act = Act::parse(&statement).unwrap();
         let records: Vec<_> = of_one.iter().map(|row| row.hash).collect();
         let admitted = Admitted { stmt: of_one[0].stmt, log_index: of_one[0].log_index, records: &records };
-        rules::decide(&state, &statement, &act).unwrap();
+        rules::decide(&state, of_one[0].received, &statement, &act).unwrap();
         rules::apply(&mut state, &statement, &act, &admitted);
     }
     state

@@ -6,6 +6,7 @@ use crate::checkpoint::Origin;
 use crate::digest::Digest;
 use crate::id::{Code, KeyHash, OrgId, PersonId};
 use crate::json::{self, Object};
+use crate::rules::Term;
 use crate::statement::Seen;
 use crate::time::Timestamp;
 
@@ -53,7 +54,18 @@ data! {
         #[serde(default, deserialize_with = "present_uint", skip_serializing_if = "Option::is_none")]
         suspect_from: Option<u64>,
     }
-    /// Data of `role.granted` and `role.revoked`.
+    /// Data of `role.granted`.
+    RoleGranted {
+        /// From when the role counts; without it, at once.
+        #[serde(default, deserialize_with = "present_time", skip_serializing_if = "Option::is_none")]
+        from: Option<Timestamp>,
+        /// The role.
+        role: VaultRole,
+        /// Until when it counts; without it, until it is revoked.
+        #[serde(default, deserialize_with = "present_time", skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    }
+    /// Data of `role.revoked`.
     RoleChange {
         /// The role.
         role: VaultRole,
@@ -80,7 +92,20 @@ data! {
         /// ISO 3166 country code in lower case, or another code of the jurisdiction.
         jurisdiction: Code,
     }
-    /// Data of `member.added` and `member.removed`.
+    /// Data of `member.added`.
+    MemberAdded {
+        /// From when the role counts; without it, at once.
+        #[serde(default, deserialize_with = "present_time", skip_serializing_if = "Option::is_none")]
+        from: Option<Timestamp>,
+        /// Who.
+        member: PersonId,
+        /// As what.
+        role: CaseRole,
+        /// Until when it counts; without it, until it is taken away.
+        #[serde(default, deserialize_with = "present_time", skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    }
+    /// Data of `member.removed`.
     MemberChange {
         /// Who.
         member: PersonId,
@@ -229,6 +254,20 @@ data! {
     }
 }
 
+impl RoleGranted {
+    /// How long the role counts.
+    pub const fn term(&self) -> Term {
+        Term { from: self.from, until: self.until }
+    }
+}
+
+impl MemberAdded {
+    /// How long the role counts.
+    pub const fn term(&self) -> Term {
+        Term { from: self.from, until: self.until }
+    }
+}
+
 /// The log's next key, named after a loss: as it would be without one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -247,7 +286,7 @@ pub enum VaultRole {
     Administrator,
     /// Vouches for persons' keys.
     Registrar,
-    /// Reads the log, not content.
+    /// Reads the vault's and persons' records and the refusals, not content.
     Auditor,
     /// Keeps items of any organisation; may open cases.
     Custodian,
@@ -259,16 +298,22 @@ pub enum VaultRole {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CaseRole {
-    /// Leads: members, classes, exports.
+    /// Leads the investigation: members, classes, exports, closing and reopening.
     Lead,
     /// Registers and reads items.
     Investigator,
     /// Keeps items: registers, classifies, transfers, exports; reads to check.
     Custodian,
-    /// Reads and exports.
+    /// Reads and exports; says to which proceedings the case belongs.
     Prosecutor,
+    /// Reads, takes custody of exhibits and exports.
+    Court,
+    /// Reads.
+    Defence,
     /// Reads.
     Reader,
+    /// Reads the custody records, not content.
+    Observer,
 }
 
 /// How sensitive an item is.

@@ -10,7 +10,8 @@ use crate::statement::Statement;
 pub fn persons(statement: &Statement, act: &Act) -> Vec<PersonId> {
     let mut persons: Vec<_> = statement.actor.person().into_iter().chain(statement.person).collect();
     match act {
-        Act::MemberAdded(_, d) | Act::MemberRemoved(_, d) => persons.push(d.member),
+        Act::MemberAdded(_, d) => persons.push(d.member),
+        Act::MemberRemoved(_, d) => persons.push(d.member),
         Act::Transfer(_, TransferStep::Offered(to, _), _) => persons.push(*to),
         _ => {}
     }

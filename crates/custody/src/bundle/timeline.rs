@@ -88,7 +88,8 @@ impl Timeline {
 /// Whom an act is about, beside its actor.
 fn person_concerned(statement: &Statement, act: &Act) -> Option<PersonId> {
     match act {
-        Act::MemberAdded(_, d) | Act::MemberRemoved(_, d) => Some(d.member),
+        Act::MemberAdded(_, d) => Some(d.member),
+        Act::MemberRemoved(_, d) => Some(d.member),
         Act::Transfer(_, TransferStep::Offered(to, _), _) => Some(*to),
         Act::AccessDenied(_, _, d) => Some(d.person),
         Act::CorrectionNoted(Subject::Person(person), _) => Some(*person),

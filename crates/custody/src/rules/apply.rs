@@ -1,9 +1,8 @@
 //! What an admitted act changes in the state.
 
-use std::collections::BTreeSet;
-
+use super::rights::VaultRoles;
 use super::state::{Case, Grant, Item, Key, Person, State, StateHead, Stored, Vault, Voucher};
-use super::{holding, places};
+use super::{Term, holding, places};
 use crate::act::{Act, CaseRole, KeyCheck};
 use crate::digest::Digest;
 use crate::statement::{Actor, Seen, Statement};
@@ -57,6 +56,11 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
         Act::CaseOpened(..) | Act::MemberAdded(..) | Act::MemberRemoved(..) => {
             apply_to_case(state, statement, act);
         }
+        Act::CaseClosed(case) | Act::CaseReopened(case) => {
+            if let Some(case) = state.cases.get_mut(case) {
+                case.closed = matches!(act, Act::CaseClosed(_));
+            }
+        }
         Act::LogKeyRotated(_) | Act::LogContinued(_) | Act::RecoveryNoted(_) => {
             if let (Some(vault), Some(next)) = (&mut state.vault, act.next_log_key()) {
                 vault.replace_log_key(admitted.log_index, &next);
@@ -79,7 +83,8 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
 fn apply_to_person(state: &mut State, statement: &Statement, act: &Act, admitted: &Admitted<'_>) {
     match act {
         Act::PersonRegistered(person, d) => {
-            let new = Person { org: d.org, roles: BTreeSet::new(), memberships: 0, keys: 0, suspended: None };
+            let new =
+                Person { org: d.org, roles: VaultRoles::new(), memberships: 0, keys: 0, suspended: None };
             state.persons.insert(*person, new);
             if let Some(vault) = &mut state.vault {
                 vault.persons += 1;
@@ -93,7 +98,7 @@ fn apply_to_person(state: &mut State, statement: &Statement, act: &Act, admitted
         }
         Act::RoleGranted(person, d) => {
             if let Some(person) = state.persons.get_mut(person) {
-                person.roles.insert(d.role);
+                person.roles.insert(d.role, d.term());
             }
         }
         Act::RoleRevoked(person, d) => {
@@ -142,20 +147,20 @@ fn apply_to_person(state: &mut State, statement: &Statement, act: &Act, admitted
 }
 
 fn apply_to_case(state: &mut State, statement: &Statement, act: &Act) {
-    let (case, person, role, joins) = match act {
+    let (case, person, role, term) = match act {
         Act::CaseOpened(case, _) => {
             state.cases.insert(*case, Case::default());
             let Some(opener) = statement.actor.person() else { return };
-            (*case, opener, CaseRole::Lead, true)
+            (*case, opener, CaseRole::Lead, Some(Term::LASTING))
         }
-        Act::MemberAdded(case, d) => (*case, d.member, d.role, true),
-        Act::MemberRemoved(case, d) => (*case, d.member, d.role, false),
+        Act::MemberAdded(case, d) => (*case, d.member, d.role, Some(d.term())),
+        Act::MemberRemoved(case, d) => (*case, d.member, d.role, None),
         _ => return,
     };
     let roles = state.members.entry((case, person)).or_default();
     let before = roles.is_empty();
-    if joins {
-        roles.insert(role);
+    if let Some(term) = term {
+        roles.insert(role, term);
     } else {
         roles.remove(&role);
     }

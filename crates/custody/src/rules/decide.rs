@@ -1,16 +1,17 @@
 //! The decisions themselves, one function a subject.
 
+use super::rights::Holders;
 use super::{
-    Item, Key, MAX_GRANT_MS, Refusal, Right, State, Vault, holding, log_key, places, subject_case,
-    takes_bytes,
+    Item, Key, MAX_GRANT_MS, Refusal, Right, State, Term, Vault, holding, log_key, places, takes_bytes,
 };
 use crate::act::{
-    AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberChange, PersonSuspended, PublicKey,
-    RoleChange, Subject, TransferStep, VaultRole,
+    AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberAdded, MemberChange,
+    PersonSuspended, PublicKey, RoleChange, RoleGranted, Subject, VaultRole,
 };
 use crate::id::{CaseId, ItemId, KeyHash, PersonId};
 use crate::kind::Kind;
 use crate::statement::{Actor, Assurance, CheckedBy, Content, Seen, Statement};
+use crate::time::Timestamp;
 
 pub(super) type Decision = Result<(), Refusal>;
 
@@ -39,8 +40,9 @@ pub fn signers(state: &State, statement: &Statement, act: &Act) -> Result<Vec<Pu
     })
 }
 
-/// Whether `act` may follow the records that made `state`. Signatures were verified against [`signers`].
-pub fn decide(state: &State, statement: &Statement, act: &Act) -> Decision {
+/// Whether `act` may follow the records that made `state`, when it is received at `at`. Signatures were verified
+/// against [`signers`].
+pub fn decide(state: &State, at: Timestamp, statement: &Statement, act: &Act) -> Decision {
     if let Act::VaultCreated(_) = act {
         return if state.vault.is_none() { Ok(()) } else { Err(Refusal::Exists("vault")) };
     }
@@ -48,7 +50,8 @@ pub fn decide(state: &State, statement: &Statement, act: &Act) -> Decision {
     if statement.vault != Some(vault.id) {
         return Err(Refusal::OtherVault);
     }
-    let speaker = Speaker::of(state, statement)?;
+    let speaker = Speaker::of(state, at, statement)?;
+    speaker.has_right_to(statement)?;
     decide_act(state, vault, &speaker, statement, act)?;
     check_seen(state, statement, act)
 }
@@ -56,12 +59,13 @@ pub fn decide(state: &State, statement: &Statement, act: &Act) -> Decision {
 /// The actor with what it may do.
 pub(super) struct Speaker<'a> {
     state: &'a State,
+    at: Timestamp,
     actor: Actor,
     assurance: Assurance,
 }
 
 impl<'a> Speaker<'a> {
-    fn of(state: &'a State, statement: &Statement) -> Result<Self, Refusal> {
+    fn of(state: &'a State, at: Timestamp, statement: &Statement) -> Result<Self, Refusal> {
         if let Actor::Person(person) = statement.actor
             && !state.persons.contains_key(&person)
         {
@@ -76,30 +80,34 @@ impl<'a> Speaker<'a> {
                 return Err(Refusal::KeyNotValid);
             }
         }
-        Ok(Self { state, actor: statement.actor, assurance: statement.assurance })
+        Ok(Self { state, at, actor: statement.actor, assurance: statement.assurance })
     }
 
     pub(super) fn person(&self) -> Result<PersonId, Refusal> {
         self.actor.person().ok_or(Refusal::WrongAssurance)
     }
 
-    fn in_vault(&self, right: Right) -> Decision {
-        if self.state.vault_permits(self.person()?, right) {
-            Ok(())
-        } else {
-            Err(Refusal::NotPermitted(right))
+    /// When the statement is received.
+    pub(super) const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// What the table asks of everybody who says something of this kind. The vault needs no role; of a case, its state
+    /// must permit it.
+    fn has_right_to(&self, statement: &Statement) -> Decision {
+        let Some(right) = Right::needed(statement.kind, statement.case.is_some()) else { return Ok(()) };
+        match (right.row().holders, statement.case) {
+            (Holders::Case(_), Some(case)) if self.is_vault() => {
+                self.state.cases.get(&case).ok_or(Refusal::Unknown("case"))?.permits(right)
+            }
+            (Holders::Case(_), Some(case)) => self.state.in_case(case, self.person()?, right, self.at),
+            _ if self.is_vault() => Ok(()),
+            _ => self.in_vault(right),
         }
     }
 
-    fn in_case(&self, case: CaseId, right: Right) -> Decision {
-        if !self.state.cases.contains_key(&case) {
-            return Err(Refusal::Unknown("case"));
-        }
-        if self.state.case_permits(case, self.person()?, right) {
-            Ok(())
-        } else {
-            Err(Refusal::NotPermitted(right))
-        }
+    fn in_vault(&self, right: Right) -> Decision {
+        self.state.in_vault(self.person()?, right, self.at)
     }
 
     fn is_vault(&self) -> bool {
@@ -117,22 +125,14 @@ fn decide_act(
     match act {
         Act::VaultCreated(_) => Err(Refusal::Exists("vault")),
         Act::OrgRegistered(d) => {
-            if speaker.is_vault() {
-                if vault.orgs > 0 {
-                    return Err(Refusal::SetUpOnly);
-                }
-            } else {
-                speaker.in_vault(Right::RegisterOrg)?;
+            if speaker.is_vault() && vault.orgs > 0 {
+                return Err(Refusal::SetUpOnly);
             }
             if state.orgs.contains(&d.org) { Err(Refusal::Exists("organisation")) } else { Ok(()) }
         }
         Act::PersonRegistered(person, d) => {
-            if speaker.is_vault() {
-                if vault.persons > 0 {
-                    return Err(Refusal::SetUpOnly);
-                }
-            } else {
-                speaker.in_vault(Right::RegisterPerson)?;
+            if speaker.is_vault() && vault.persons > 0 {
+                return Err(Refusal::SetUpOnly);
             }
             if !state.orgs.contains(&d.org) {
                 return Err(Refusal::Unknown("organisation"));
@@ -141,7 +141,6 @@ fn decide_act(
         }
         Act::PersonSuspended(person, d) => suspended(state, speaker, statement, *person, d),
         Act::PersonRestored(person) => {
-            speaker.in_vault(Right::RevokeKeys)?;
             state.persons.get(person).ok_or(Refusal::Unknown("person"))?;
             if state.is_suspended(*person) { Ok(()) } else { Err(Refusal::NotSuspended) }
         }
@@ -150,17 +149,22 @@ fn decide_act(
         Act::KeyEnrolled(person, d) => key_enrolled(state, vault, speaker, *person, d),
         Act::KeyRevoked(person, d) => key_revoked(state, speaker, *person, d),
         Act::CaseOpened(case, _) => {
-            speaker.in_vault(Right::OpenCase)?;
             let opener = state.persons.get(&speaker.person()?).ok_or(Refusal::Unknown("person"))?;
-            if opener.roles.contains(&VaultRole::Administrator) {
+            if opener.roles.contains_key(&VaultRole::Administrator) {
                 return Err(Refusal::AdministratorApart);
             }
             if state.cases.contains_key(case) { Err(Refusal::Exists("case")) } else { Ok(()) }
         }
         Act::MemberAdded(case, d) => member_added(state, speaker, *case, d),
         Act::MemberRemoved(case, d) => member_removed(state, speaker, *case, d),
-        Act::BundleExported(case, _) => speaker.in_case(*case, Right::Export),
-        Act::BundleCompleted(_) | Act::ClockFault(_) | Act::AnchorNoted(_) => Ok(()),
+        Act::CaseClosed(_) if is_closed(state, statement) => Err(Refusal::CaseClosed),
+        Act::CaseReopened(_) if !is_closed(state, statement) => Err(Refusal::CaseOpen),
+        Act::CaseClosed(_)
+        | Act::CaseReopened(_)
+        | Act::BundleExported(..)
+        | Act::BundleCompleted(_)
+        | Act::ClockFault(_)
+        | Act::AnchorNoted(_) => Ok(()),
         Act::LogKeyRotated(_) | Act::LogContinued(_) | Act::RecoveryNoted(_) => match act.next_log_key() {
             Some(next) => log_key::replaced(state, vault, &next),
             None => Ok(()),
@@ -171,16 +175,13 @@ fn decide_act(
             _ => Ok(()),
         },
         Act::CorrectionNoted(subject, d) => {
-            match (subject_case(subject), subject) {
-                (Some(case), _) => speaker.in_case(case, Right::Correct)?,
-                (None, Subject::Person(person)) if !state.persons.contains_key(person) => {
+            match subject {
+                Subject::Person(person) if !state.persons.contains_key(person) => {
                     return Err(Refusal::Unknown("person"));
                 }
-                (None, _) => speaker.in_vault(Right::RegisterPerson)?,
-            }
-            // A member of one case must not reach into the items of another.
-            if let Subject::Item(case, item) = subject {
-                item_of(state, Some(*case), *item)?;
+                // A member of one case must not reach into the items of another.
+                Subject::Item(case, item) => item_of(state, Some(*case), *item).map(drop)?,
+                _ => {}
             }
             named_here(state, statement, act, Seen::Record(d.record))
         }
@@ -193,20 +194,28 @@ fn role_granted(
     vault: &Vault,
     speaker: &Speaker<'_>,
     person: PersonId,
-    d: &RoleChange,
+    d: &RoleGranted,
 ) -> Decision {
-    if speaker.is_vault() {
-        if vault.persons != 1 || !matches!(d.role, VaultRole::Administrator | VaultRole::Registrar) {
-            return Err(Refusal::SetUpOnly);
-        }
-    } else {
-        speaker.in_vault(Right::ChangeRoles)?;
+    let founds = vault.persons == 1 && matches!(d.role, VaultRole::Administrator | VaultRole::Registrar);
+    if speaker.is_vault() && !founds {
+        return Err(Refusal::SetUpOnly);
     }
     let found = state.persons.get(&person).ok_or(Refusal::Unknown("person"))?;
     if d.role == VaultRole::Administrator && found.memberships > 0 {
         return Err(Refusal::AdministratorApart);
     }
-    if found.roles.contains(&d.role) { Err(Refusal::Role("already has")) } else { Ok(()) }
+    granted(found.roles.get(&d.role), d.term(), speaker.at())
+}
+
+/// Whether a role may be granted for `term` to somebody who has it for `former`, if for anything.
+fn granted(former: Option<&Term>, term: Term, at: Timestamp) -> Decision {
+    if !term.is_ahead(at) {
+        return Err(Refusal::Term);
+    }
+    match former {
+        Some(former) if !term.extends(former, at) => Err(Refusal::Role("already has")),
+        _ => Ok(()),
+    }
 }
 
 /// Oneself at once; others under an own key: a colleague, if the person has no say over keys, or whoever revokes keys.
@@ -223,7 +232,8 @@ fn suspended(
     let actor = speaker.person()?;
     if actor != person {
         let colleague = state.persons.get(&actor).is_some_and(|colleague| colleague.org == found.org);
-        if !colleague || d.suspect_from.is_some() || state.vault_permits(person, Right::RevokeKeys) {
+        let has_say = state.in_vault(person, Right::RevokeKeys, speaker.at()).is_ok();
+        if !colleague || d.suspect_from.is_some() || has_say {
             speaker.in_vault(Right::RevokeKeys)?;
         }
         if statement.assurance != Assurance::UserKey {
@@ -234,27 +244,35 @@ fn suspended(
         return Err(Refusal::PersonSuspended);
     }
     // Somebody must be left who can restore the person.
-    let left = state.partial || state.can_vouch(|_, key| key.owner != person);
+    let left = state.partial || state.can_vouch(speaker.at(), |_, key| key.owner != person);
     if left { Ok(()) } else { Err(Refusal::LastOne) }
 }
 
 fn role_revoked(state: &State, speaker: &Speaker<'_>, person: PersonId, d: &RoleChange) -> Decision {
-    speaker.in_vault(Right::ChangeRoles)?;
     let found = state.persons.get(&person).ok_or(Refusal::Unknown("person"))?;
-    // Whoever took the last administrator's role away, even from oneself, would lock everybody out.
-    if d.role == VaultRole::Administrator && Some(person) == speaker.actor.person() {
+    let actor = speaker.actor.person();
+    let own = actor.and_then(|actor| state.persons.get(&actor)).and_then(|actor| actor.roles.get(&d.role));
+    if d.role == VaultRole::Administrator && !stays_behind(speaker, person, found.roles.get(&d.role), own) {
         return Err(Refusal::LastOne);
     }
-    if !found.roles.contains(&d.role) {
+    if !found.roles.contains_key(&d.role) {
         return Err(Refusal::Role("does not have"));
     }
-    if d.role.permits(Right::Vouch) { stays(state, |_, key| key.owner != person) } else { Ok(()) }
+    if d.role.permits(Right::Vouch) { stays(state, speaker, |_, key| key.owner != person) } else { Ok(()) }
+}
+
+/// Whether somebody is left with a role that `person` loses: nobody takes it from themselves, and whoever takes it from
+/// somebody who has it without an end has it so too. Whoever took the last one's away would lock everybody out.
+fn stays_behind(speaker: &Speaker<'_>, person: PersonId, lost: Option<&Term>, own: Option<&Term>) -> bool {
+    let lasting = lost.is_none_or(|lost| lost.until.is_none());
+    Some(person) != speaker.actor.person() && (!lasting || own.is_some_and(|own| own.lasts(speaker.at())))
 }
 
 /// Refuses to end what lets somebody vouch, unless somebody still can by a key that `counts`: nobody could enrol a
 /// key any more, for ever. A vault in which nobody can vouch yet loses nothing.
-fn stays(state: &State, counts: impl Fn(&KeyHash, &Key) -> bool) -> Decision {
-    let lost = !state.partial && state.can_vouch(|_, _| true) && !state.can_vouch(counts);
+fn stays(state: &State, speaker: &Speaker<'_>, counts: impl Fn(&KeyHash, &Key) -> bool) -> Decision {
+    let at = speaker.at();
+    let lost = !state.partial && state.can_vouch(at, |_, _| true) && !state.can_vouch(at, counts);
     if lost { Err(Refusal::LastOne) } else { Ok(()) }
 }
 
@@ -270,7 +288,7 @@ fn key_enrolled(
         return Err(Refusal::PersonSuspended);
     }
     match (speaker.actor, speaker.assurance) {
-        (Actor::System, _) if vault.vouched || !owner.roles.contains(&VaultRole::Registrar) => {
+        (Actor::System, _) if vault.vouched || !owner.roles.contains_key(&VaultRole::Registrar) => {
             return Err(Refusal::SetUpOnly);
         }
         (Actor::System, _) => {}
@@ -287,44 +305,50 @@ fn key_revoked(state: &State, speaker: &Speaker<'_>, person: PersonId, d: &KeyRe
         speaker.in_vault(Right::RevokeKeys)?;
     }
     match state.keys.get(&d.key) {
-        Some(key) if key.owner == person && key.revoked.is_none() => stays(state, |hash, _| *hash != d.key),
+        Some(key) if key.owner == person && key.revoked.is_none() => {
+            stays(state, speaker, |hash, _| *hash != d.key)
+        }
         _ => Err(Refusal::Unknown("valid key of this person")),
     }
 }
 
-fn member_added(state: &State, speaker: &Speaker<'_>, case: CaseId, d: &MemberChange) -> Decision {
-    speaker.in_case(case, Right::ChangeMembers)?;
+fn member_added(state: &State, speaker: &Speaker<'_>, case: CaseId, d: &MemberAdded) -> Decision {
     let member = state.persons.get(&d.member).ok_or(Refusal::Unknown("person"))?;
-    if member.roles.contains(&VaultRole::Administrator) {
+    if member.roles.contains_key(&VaultRole::Administrator) {
         return Err(Refusal::AdministratorApart);
     }
-    let has = state.members.get(&(case, d.member)).is_some_and(|roles| roles.contains(&d.role));
-    if has { Err(Refusal::Role("already has")) } else { Ok(()) }
+    let roles = state.members.get(&(case, d.member));
+    granted(roles.and_then(|roles| roles.get(&d.role)), d.term(), speaker.at())
 }
 
 fn member_removed(state: &State, speaker: &Speaker<'_>, case: CaseId, d: &MemberChange) -> Decision {
-    speaker.in_case(case, Right::ChangeMembers)?;
-    // A lead cannot step down alone: as long as only others can remove a lead, one is always left.
-    if d.role == CaseRole::Lead && Some(d.member) == speaker.actor.person() {
+    let lost = state.members.get(&(case, d.member));
+    let own = speaker.actor.person().and_then(|actor| state.members.get(&(case, actor)));
+    let of = |roles: Option<&'_ _>| roles.and_then(|roles: &super::CaseRoles| roles.get(&d.role).copied());
+    if d.role == CaseRole::Lead && !stays_behind(speaker, d.member, of(lost).as_ref(), of(own).as_ref()) {
         return Err(Refusal::LastOne);
     }
-    let roles = state.members.get(&(case, d.member)).filter(|roles| roles.contains(&d.role));
+    let roles = lost.filter(|roles| roles.contains_key(&d.role));
     let roles = roles.ok_or(Refusal::Role("does not have"))?;
-    let keeps = roles.iter().any(|role| *role != d.role && role.permits(Right::HoldCustody));
+    let keeps = roles
+        .iter()
+        .any(|(role, term)| *role != d.role && term.covers(speaker.at()) && role.permits(Right::HoldCustody));
     if keeps || !state.custody.contains_key(&(case, d.member)) { Ok(()) } else { Err(Refusal::HoldsCustody) }
+}
+
+fn is_closed(state: &State, statement: &Statement) -> bool {
+    statement.case.and_then(|case| state.cases.get(&case)).is_some_and(|case| case.closed)
 }
 
 fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act: &Act) -> Decision {
     match act {
-        Act::ItemRegistered(case, id, d, content) => {
-            speaker.in_case(*case, Right::RegisterItem)?;
+        Act::ItemRegistered(_, id, d, content) => {
             if state.items.contains_key(id) {
                 return Err(Refusal::Exists("item"));
             }
             registered_class(d.class, *content)
         }
         Act::ItemClassified(case, id, d) => {
-            speaker.in_case(*case, Right::Classify)?;
             let item = item_of(state, Some(*case), *id)?;
             match d.class {
                 Class::Restricted => Err(Refusal::RestrictedUnsupported),
@@ -338,7 +362,6 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act:
             content_received(item, d.version, *content)
         }
         Act::AccessGranted(case, id, d) => {
-            speaker.in_case(*case, Right::ReadContent)?;
             let lasts = d.expires.millis() - statement.actor_time.millis();
             if !(0..=MAX_GRANT_MS).contains(&lasts) {
                 return Err(Refusal::GrantTooLong);
@@ -352,24 +375,11 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act:
         }
         Act::Fixity(case, id, ..) => item_of(state, Some(*case), *id).map(drop),
         Act::Transfer(case, step, items) => {
-            // That an offer ran out says the vault, which holds nothing.
-            if *step != TransferStep::Expired {
-                speaker.in_case(*case, Right::HoldCustody)?;
-            }
             items.iter().try_for_each(|r| holding::transfer(state, speaker, statement, (*case, *step), r))
         }
-        Act::ItemMoved(case, items) => {
-            speaker.in_case(*case, Right::HoldCustody)?;
-            holding::moved(state, speaker, *case, items)
-        }
-        Act::SealApplied(case, id) => {
-            speaker.in_case(*case, Right::HoldCustody)?;
-            holding::sealed(state, speaker, *case, *id)
-        }
-        Act::SealBroken(case, id, d) => {
-            speaker.in_case(*case, Right::HoldCustody)?;
-            holding::unsealed(state, speaker, *case, *id, d)
-        }
+        Act::ItemMoved(case, items) => holding::moved(state, speaker, *case, items),
+        Act::SealApplied(case, id) => holding::sealed(state, speaker, *case, *id),
+        Act::SealBroken(case, id, d) => holding::unsealed(state, speaker, *case, *id, d),
         _ => Ok(()),
     }
 }

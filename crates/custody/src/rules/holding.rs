@@ -27,7 +27,7 @@ pub(super) fn transfer(
         if state.is_suspended(to) {
             return Err(Refusal::PersonSuspended);
         }
-        if !state.case_permits(case, to, Right::HoldCustody) {
+        if state.in_case(case, to, Right::HoldCustody, speaker.at()).is_err() {
             return Err(Refusal::Unknown("member of this case who may hold custody"));
         }
         return if item.offer.is_some() { Err(Refusal::OfferPending) } else { Ok(()) };

@@ -10,17 +10,21 @@ mod holding;
 mod log_key;
 mod rights;
 mod state;
+mod term;
 
 pub use apply::{Admitted, apply};
 pub use decide::{decide, signers};
-pub use rights::Right;
+pub use rights::{
+    CaseRoles, Holders, Right, RoleError, Row, VaultRoles, is_member, permitted_in_case, permitted_in_vault,
+};
 pub use state::{
     Case, FormerLogKey, Grant, Item, Key, Offer, Person, State, StateHead, Stored, Vault, Voucher,
 };
+pub use term::Term;
 
 use std::collections::BTreeSet;
 
-use crate::act::{Act, Class, Subject, TransferStep};
+use crate::act::{Act, Class, TransferStep};
 use crate::digest::Digest;
 use crate::id::{CaseId, ItemId, KeyHash, OrgId, PersonId};
 use crate::record::Sequence;
@@ -133,6 +137,15 @@ pub enum Refusal {
     /// A role that the person does not have, or has already.
     #[error("the person {0} this role")]
     Role(&'static str),
+    /// A role whose term ends before it begins, or before it is granted; or one that would shorten another.
+    #[error("a role's term ends after it begins and after it is granted")]
+    Term,
+    /// The case is closed, and what was asked for is for open ones.
+    #[error("the case is closed: its lead may reopen it")]
+    CaseClosed,
+    /// The case is not closed.
+    #[error("the case is not closed")]
+    CaseOpen,
     /// The grant is not the actor's, not of this item, or completed already.
     #[error("the access grant is not open, or not for this person and item")]
     Grant,
@@ -199,6 +212,9 @@ impl Refusal {
             Self::NoContent => "no-content",
             Self::AdministratorApart => "administrator-apart",
             Self::Role(_) => "role",
+            Self::Term => "term",
+            Self::CaseClosed => "case-closed",
+            Self::CaseOpen => "case-open",
             Self::Grant => "grant",
             Self::GrantTooLong => "grant-too-long",
             Self::SetUpOnly => "set-up-only",
@@ -223,6 +239,7 @@ impl Refusal {
                 | Self::ActorSuspended
                 | Self::NotVoucher
                 | Self::AdministratorApart
+                | Self::CaseClosed
                 | Self::SetUpOnly
         )
     }
@@ -249,6 +266,8 @@ pub fn places(statement: &Statement, act: &Act) -> Vec<(Option<Sequence>, Option
         | Act::KeyEnrolled(person, _)
         | Act::KeyRevoked(person, _) => vec![(Some(Sequence::Person(*person)), None)],
         Act::CaseOpened(case, _)
+        | Act::CaseClosed(case)
+        | Act::CaseReopened(case)
         | Act::MemberAdded(case, _)
         | Act::MemberRemoved(case, _)
         | Act::BundleExported(case, _)
@@ -354,12 +373,4 @@ impl Footprint {
 /// Whether items of this class may have their bytes in the vault.
 pub const fn takes_bytes(class: Class) -> bool {
     matches!(class, Class::Open | Class::Confidential)
-}
-
-/// Whether a correction's subject is within a case.
-pub const fn subject_case(subject: &Subject) -> Option<CaseId> {
-    match subject {
-        Subject::Item(case, _) | Subject::Case(case) => Some(*case),
-        Subject::Person(_) | Subject::Vault => None,
-    }
 }

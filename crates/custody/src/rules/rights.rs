@@ -1,121 +1,217 @@
-//! The table of rights: which role may do what. One table for the rules, the service and the documents.
+//! The table of rights: which role may do what, in which state of the case. One table for the rules, the service and
+//! the documentation page.
 
+use std::collections::BTreeMap;
+
+use super::term::Term;
+use super::{Case, Refusal};
 use crate::act::{CaseRole, VaultRole};
+use crate::kind::Kind;
+use crate::time::Timestamp;
 
-/// Something that a role may permit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Right {
-    /// Enter organisations.
-    RegisterOrg,
-    /// Enter persons and invite them.
-    RegisterPerson,
-    /// Grant and revoke roles in the vault.
-    ChangeRoles,
-    /// Vouch for other people's keys.
-    Vouch,
-    /// Revoke other people's keys.
-    RevokeKeys,
-    /// Open cases.
-    OpenCase,
-    /// Add and remove members of a case.
-    ChangeMembers,
-    /// Enter items and send their content.
-    RegisterItem,
-    /// Change an item's class.
-    Classify,
-    /// Read content, under a purpose.
-    ReadContent,
-    /// Read the custody records and fields of a case.
-    ReadRecords,
-    /// Give and take custody of items.
-    HoldCustody,
-    /// Make bundles.
-    Export,
-    /// Note corrections.
-    Correct,
+/// Who has a right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holders {
+    /// Whoever has one of these roles in the vault.
+    Vault(&'static [VaultRole]),
+    /// Whoever has one of these roles in the case concerned.
+    Case(&'static [CaseRole]),
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// The right.
+    pub right: Right,
+    /// The code that a refusal names.
+    pub code: &'static str,
+    /// What it permits, in words.
+    pub what: &'static str,
+    /// Who has it.
+    pub holders: Holders,
+    /// Whether it counts in a closed case. Of no meaning for a right in the vault.
+    pub in_closed: bool,
+    /// What cannot be said without it.
+    pub acts: &'static [Kind],
+    /// What cannot be said about others without it; about oneself it can.
+    pub acts_on_others: &'static [Kind],
+}
+
+macro_rules! rights {
+    ($($(#[doc = $what:literal])+ $right:ident $code:literal $scope:ident [$($role:ident)*] $closed:ident
+        [$($act:ident)*] $([$($other:ident)*])?;)*) => {
+        /// Something that a role may permit.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Right {$(
+            $(#[doc = $what])+
+            $right,
+        )*}
+
+        impl Right {
+            /// Every right, in the order of the documentation page.
+            pub const ALL: &[Self] = &[$(Self::$right),*];
+
+            /// The right's row in the table.
+            pub const fn row(self) -> &'static Row {
+                match self {$(
+                    Self::$right => &Row {
+                        right: Self::$right,
+                        code: $code,
+                        what: concat!($($what),+),
+                        holders: rights!(@ $scope [$($role)*]),
+                        in_closed: rights!(@ $closed),
+                        acts: &[$(Kind::$act),*],
+                        acts_on_others: &[$($(Kind::$other),*)?],
+                    },
+                )*}
+            }
+        }
+    };
+    (@ vault [$($role:ident)*]) => { Holders::Vault(&[$(VaultRole::$role),*]) };
+    (@ case [$($role:ident)*]) => { Holders::Case(&[$(CaseRole::$role),*]) };
+    (@ always) => { true };
+    (@ open) => { false };
+}
+
+rights! {
+    /// Enter organisations
+    RegisterOrg "register-org" vault [Administrator] always [OrgRegistered];
+    /// Enter persons; correct what is said of persons and the vault
+    RegisterPerson "register-person" vault [Administrator Registrar] always [PersonRegistered CorrectionNoted];
+    /// Grant and revoke roles in the vault
+    ChangeRoles "change-roles" vault [Administrator] always [RoleGranted RoleRevoked];
+    /// Look after the vault: scrub it
+    RunVault "run-vault" vault [Administrator] always [];
+    /// Invite people and vouch for their keys
+    Vouch "vouch" vault [Registrar] always [] [KeyEnrolled];
+    /// Revoke people's keys, end their sign-in, suspend and restore them
+    RevokeKeys "revoke-keys" vault [Administrator Registrar] always [PersonRestored] [KeyRevoked PersonSuspended];
+    /// Read the vault's own records, persons' records and refusals
+    ReadAudit "read-audit" vault [Auditor] always [];
+    /// Open cases
+    OpenCase "open-case" vault [Custodian Investigator] always [CaseOpened];
+
+    /// Read the custody records and fields of a case, and whose items are which
+    ReadRecords "read-records" case [Lead Investigator Custodian Prosecutor Court Defence Reader Observer] always [];
+    /// Read content, under a purpose
+    ReadContent "read-content" case [Lead Investigator Custodian Prosecutor Court Defence Reader] always [AccessGranted];
+    /// Change a case's type, jurisdiction, title and references
+    UpdateCase "update-case" case [Lead Investigator Prosecutor] open [CaseUpdated];
+    /// Close a case and reopen it
+    CloseCase "close-case" case [Lead] always [CaseClosed CaseReopened];
+    /// Add and remove members
+    ChangeMembers "change-members" case [Lead] always [MemberAdded MemberRemoved];
+    /// Enter items and send their content
+    RegisterItem "register-item" case [Lead Investigator Custodian] open [ItemRegistered ContentReceived];
+    /// Change an item's class
+    Classify "classify" case [Lead Custodian] always [ItemClassified];
+    /// Give and take custody of items, move and seal them
+    HoldCustody "hold-custody" case [Lead Investigator Custodian Prosecutor Court] always [
+        TransferOffered TransferAccepted TransferDeclined TransferRecalled TransferExpired ItemMoved SealApplied SealBroken
+    ];
+    /// Make bundles
+    Export "export" case [Lead Custodian Prosecutor Court] always [BundleExported];
+    /// Note corrections
+    Correct "correct" case [Lead Investigator Custodian Prosecutor Court] always [CorrectionNoted];
 }
 
 impl Right {
-    /// Every right, in the order of the documentation page.
-    pub const ALL: &[Self] = &[
-        Self::RegisterOrg,
-        Self::RegisterPerson,
-        Self::ChangeRoles,
-        Self::Vouch,
-        Self::RevokeKeys,
-        Self::OpenCase,
-        Self::ChangeMembers,
-        Self::RegisterItem,
-        Self::Classify,
-        Self::ReadContent,
-        Self::ReadRecords,
-        Self::HoldCustody,
-        Self::Export,
-        Self::Correct,
-    ];
-
     /// The code that a refusal names.
     pub const fn code(self) -> &'static str {
-        match self {
-            Self::RegisterOrg => "register-org",
-            Self::RegisterPerson => "register-person",
-            Self::ChangeRoles => "change-roles",
-            Self::Vouch => "vouch",
-            Self::RevokeKeys => "revoke-keys",
-            Self::OpenCase => "open-case",
-            Self::ChangeMembers => "change-members",
-            Self::RegisterItem => "register-item",
-            Self::Classify => "classify",
-            Self::ReadContent => "read-content",
-            Self::ReadRecords => "read-records",
-            Self::HoldCustody => "hold-custody",
-            Self::Export => "export",
-            Self::Correct => "correct",
-        }
+        self.row().code
+    }
+
+    /// The right that it takes to say something of this kind, about a case or about none; nothing where it takes none,
+    /// or none about oneself.
+    pub fn needed(kind: Kind, of_case: bool) -> Option<Self> {
+        let mut rows = Self::ALL.iter().filter(|right| right.row().acts.contains(&kind));
+        let within = rows.clone().find(|right| matches!(right.row().holders, Holders::Case(_)) == of_case);
+        within.or_else(|| rows.next()).copied()
     }
 }
 
-impl VaultRole {
-    /// Every role in the vault.
-    pub const ALL: &[Self] =
-        &[Self::Administrator, Self::Registrar, Self::Auditor, Self::Custodian, Self::Investigator];
+macro_rules! roles {
+    ($role:ident $holders:ident $what:literal $($variant:ident $name:literal)*) => {
+        impl $role {
+            /// Every role, in the order of the documentation page.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-    /// Whether the role carries the right. No role in the vault reads content.
-    pub const fn permits(self, right: Right) -> bool {
-        match self {
-            Self::Administrator => {
-                matches!(
-                    right,
-                    Right::RegisterOrg | Right::RegisterPerson | Right::ChangeRoles | Right::RevokeKeys
-                )
+            /// The role's name on the wire.
+            pub const fn name(self) -> &'static str {
+                match self {$(Self::$variant => $name,)*}
             }
-            Self::Registrar => matches!(right, Right::RegisterPerson | Right::Vouch | Right::RevokeKeys),
-            Self::Auditor => false,
-            Self::Custodian | Self::Investigator => matches!(right, Right::OpenCase),
+
+            /// Whether the table gives the role this right, in some state of the case.
+            pub fn permits(self, right: Right) -> bool {
+                matches!(right.row().holders, Holders::$holders(roles) if roles.contains(&self))
+            }
         }
+
+        impl core::str::FromStr for $role {
+            type Err = RoleError;
+            fn from_str(text: &str) -> Result<Self, RoleError> {
+                let all = || Self::ALL.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ");
+                let found = Self::ALL.iter().find(|role| role.name() == text);
+                found.copied().ok_or_else(|| RoleError { what: $what, all: all() })
+            }
+        }
+    };
+}
+
+roles! { VaultRole Vault "the vault"
+    Administrator "administrator"
+    Registrar "registrar"
+    Auditor "auditor"
+    Custodian "custodian"
+    Investigator "investigator"
+}
+
+roles! { CaseRole Case "a case"
+    Lead "lead"
+    Investigator "investigator"
+    Custodian "custodian"
+    Prosecutor "prosecutor"
+    Court "court"
+    Defence "defence"
+    Reader "reader"
+    Observer "observer"
+}
+
+/// A name that is no role's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a role in {what} is one of {all}")]
+pub struct RoleError {
+    what: &'static str,
+    all: String,
+}
+
+/// Roles in the vault, each for its term.
+pub type VaultRoles = BTreeMap<VaultRole, Term>;
+/// Roles in a case, each for its term.
+pub type CaseRoles = BTreeMap<CaseRole, Term>;
+
+/// Whether these roles in the vault carry `right` at `at`.
+pub fn permitted_in_vault(roles: &VaultRoles, right: Right, at: Timestamp) -> Result<(), Refusal> {
+    let permits = roles.iter().any(|(role, term)| term.covers(at) && role.permits(right));
+    if permits { Ok(()) } else { Err(Refusal::NotPermitted(right)) }
+}
+
+/// Whether these roles in `case` carry `right` at `at`, and the state of the case permits what it is for.
+pub fn permitted_in_case(case: &Case, roles: &CaseRoles, right: Right, at: Timestamp) -> Result<(), Refusal> {
+    if !roles.iter().any(|(role, term)| term.covers(at) && role.permits(right)) {
+        return Err(Refusal::NotPermitted(right));
+    }
+    case.permits(right)
+}
+
+impl Case {
+    /// Whether the state of the case permits what `right` is for, whoever does it.
+    pub const fn permits(&self, right: Right) -> Result<(), Refusal> {
+        if self.closed && !right.row().in_closed { Err(Refusal::CaseClosed) } else { Ok(()) }
     }
 }
 
-impl CaseRole {
-    /// Every role in a case.
-    pub const ALL: &[Self] =
-        &[Self::Lead, Self::Investigator, Self::Custodian, Self::Prosecutor, Self::Reader];
-
-    /// Whether the role carries the right within its case.
-    pub const fn permits(self, right: Right) -> bool {
-        match right {
-            Right::ReadContent | Right::ReadRecords => true,
-            Right::ChangeMembers => matches!(self, Self::Lead),
-            Right::RegisterItem => matches!(self, Self::Lead | Self::Investigator | Self::Custodian),
-            Right::Classify => matches!(self, Self::Lead | Self::Custodian),
-            Right::HoldCustody | Right::Correct => !matches!(self, Self::Reader),
-            Right::Export => matches!(self, Self::Lead | Self::Custodian | Self::Prosecutor),
-            Right::RegisterOrg
-            | Right::RegisterPerson
-            | Right::ChangeRoles
-            | Right::Vouch
-            | Right::RevokeKeys
-            | Right::OpenCase => false,
-        }
-    }
+/// Whether somebody with these roles is a member of the case at `at`: others do not see that it exists.
+pub fn is_member(roles: &CaseRoles, at: Timestamp) -> bool {
+    roles.values().any(|term| term.covers(at))
 }

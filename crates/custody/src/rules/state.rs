@@ -1,9 +1,11 @@
 //! What the rules look at: the consequences of all records so far, or of those that one decision needs.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use crate::act::{CaseRole, Class, KeyCheck, NextLogKey, ObjectId, PublicKey, VaultRole};
+use super::rights::{CaseRoles, VaultRoles, is_member, permitted_in_case, permitted_in_vault};
+use super::{Refusal, Right};
+use crate::act::{Class, KeyCheck, NextLogKey, ObjectId, PublicKey};
 use crate::digest::Digest;
 use crate::id::{CaseId, ItemId, KeyHash, OrgId, PersonId};
 use crate::log_keys::{LogKeys, LogKeysError, MAX_LOG_KEYS};
@@ -25,8 +27,8 @@ pub struct State {
     pub keys: HashMap<KeyHash, Key>,
     /// Cases.
     pub cases: HashMap<CaseId, Case>,
-    /// Roles of persons in cases; no entry or an empty set: not a member.
-    pub members: HashMap<(CaseId, PersonId), BTreeSet<CaseRole>>,
+    /// Roles of persons in cases; no entry, or none that counts now: not a member.
+    pub members: HashMap<(CaseId, PersonId), CaseRoles>,
     /// Items.
     pub items: HashMap<ItemId, Item>,
     /// How many items of a case a person holds or is offered, each counted once; no entry: none.
@@ -105,8 +107,8 @@ pub struct Person {
     /// The person's organisation.
     pub org: OrgId,
     /// Roles in the vault.
-    pub roles: BTreeSet<VaultRole>,
-    /// In how many cases the person has a role.
+    pub roles: VaultRoles,
+    /// In how many cases the person has a role, those included whose term has not begun or has ended.
     pub memberships: u64,
     /// Keys enrolled so far, revoked ones included.
     pub keys: u64,
@@ -152,6 +154,8 @@ pub enum Voucher {
 pub struct Case {
     /// Items so far; an item's exhibit number is its place in this count.
     pub items: u32,
+    /// Whether it is closed.
+    pub closed: bool,
 }
 
 /// An item.
@@ -234,14 +238,23 @@ pub struct Grant {
 }
 
 impl State {
-    /// Whether `person` has the right through a role in the vault.
-    pub fn vault_permits(&self, person: PersonId, right: super::Right) -> bool {
-        self.persons.get(&person).is_some_and(|p| p.roles.iter().any(|role| role.permits(right)))
+    /// Whether `person` has the right at `at`, through a role in the vault.
+    pub fn in_vault(&self, person: PersonId, right: Right, at: Timestamp) -> Result<(), Refusal> {
+        let roles = self.persons.get(&person).map(|person| &person.roles);
+        roles.map_or(Err(Refusal::NotPermitted(right)), |roles| permitted_in_vault(roles, right, at))
     }
 
-    /// Whether `person` has the right through a role in `case`.
-    pub fn case_permits(&self, case: CaseId, person: PersonId, right: super::Right) -> bool {
-        self.members.get(&(case, person)).is_some_and(|roles| roles.iter().any(|role| role.permits(right)))
+    /// Whether `person` has the right at `at`, through a role in `case`, and the state of the case permits it.
+    pub fn in_case(
+        &self,
+        case: CaseId,
+        person: PersonId,
+        right: Right,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        let found = self.cases.get(&case).ok_or(Refusal::Unknown("case"))?;
+        let roles = self.members.get(&(case, person));
+        roles.map_or(Err(Refusal::NotPermitted(right)), |roles| permitted_in_case(found, roles, right, at))
     }
 
     /// Whether `person` is suspended.
@@ -249,11 +262,16 @@ impl State {
         self.persons.get(&person).is_some_and(|person| person.suspended.is_some())
     }
 
-    /// Whether somebody can vouch: has the right, is not suspended, and has a valid key that `counts`.
-    pub(super) fn can_vouch(&self, counts: impl Fn(&KeyHash, &Key) -> bool) -> bool {
+    /// Whether somebody can vouch at `at`, and will until somebody ends it: has the right by a role without an end, is
+    /// not suspended, and has a valid key that `counts`.
+    pub(super) fn can_vouch(&self, at: Timestamp, counts: impl Fn(&KeyHash, &Key) -> bool) -> bool {
         let valid = |(hash, key): (&KeyHash, &Key)| key.revoked.is_none() && counts(hash, key);
-        let vouches =
-            |key: &Key| self.vault_permits(key.owner, super::Right::Vouch) && !self.is_suspended(key.owner);
+        let lasts = |person: &Person| {
+            person.roles.iter().any(|(role, term)| term.lasts(at) && role.permits(Right::Vouch))
+        };
+        let vouches = |key: &Key| {
+            self.persons.get(&key.owner).is_some_and(|owner| owner.suspended.is_none() && lasts(owner))
+        };
         self.keys.iter().any(|entry| valid(entry) && vouches(entry.1))
     }
 
@@ -272,8 +290,8 @@ impl State {
         }
     }
 
-    /// Whether `person` has any role in `case`.
-    pub fn is_member(&self, case: CaseId, person: PersonId) -> bool {
-        self.members.get(&(case, person)).is_some_and(|roles| !roles.is_empty())
+    /// Whether `person` has any role in `case` at `at`.
+    pub fn is_member(&self, case: CaseId, person: PersonId, at: Timestamp) -> bool {
+        self.members.get(&(case, person)).is_some_and(|roles| is_member(roles, at))
     }
 }

@@ -4,6 +4,7 @@
 
 mod decisions;
 mod holding;
+mod roles;
 mod stays;
 mod suspension;
 
@@ -99,7 +100,7 @@ impl Vault {
     fn try_say(&mut self, statement: &Statement) -> Result<Digest, Refusal> {
         let act = Act::parse(statement).expect("the shape is right");
         signers(&self.state, statement, &act)?;
-        decide(&self.state, statement, &act)?;
+        decide(&self.state, statement.actor_time, statement, &act)?;
         let count = places(statement, &act).len();
         let records: Vec<_> = (0..count)
             .map(|_| {

@@ -138,7 +138,7 @@ impl Rules {
         let signed = statement.assurance == Assurance::UserKey || !broken;
         let check = signed.then(|| self.signatures(envelope, &statement, &act, at, notes)).flatten();
         if !broken && agrees {
-            self.judge(&statement, &act, at, notes);
+            self.judge(&statement, &act, &first.record, notes);
         }
         self.apply(group, &statement, &act);
         self.suspect(&act, notes);
@@ -242,7 +242,7 @@ impl Rules {
     }
 
     /// The rules, over what the records before have made.
-    fn judge(&mut self, statement: &Statement, act: &Act, at: u64, notes: &mut Notes) {
+    fn judge(&mut self, statement: &Statement, act: &Act, record: &Record, notes: &mut Notes) {
         if let Act::AccessCompleted(_, _, d) = act
             && self.withheld_grants.contains(&d.grant)
         {
@@ -263,7 +263,7 @@ impl Rules {
                 }
             }
         }
-        let Err(refusal) = rules::decide(&self.state, statement, act) else { return };
+        let Err(refusal) = rules::decide(&self.state, record.received, statement, act) else { return };
         let code = match &refusal {
             Refusal::KeyNotValid => match self.state.keys.get(&statement.actor_key) {
                 None => return,
@@ -272,7 +272,12 @@ impl Rules {
             },
             _ => Code::RuleBroken,
         };
-        notes.find(code, RECORDS, Some(at), format!("{} ({}): {refusal}", statement.kind, refusal.code()));
+        notes.find(
+            code,
+            RECORDS,
+            Some(record.log_index),
+            format!("{} ({}): {refusal}", statement.kind, refusal.code()),
+        );
     }
 
     fn apply(&mut self, group: &Group, statement: &Statement, act: &Act) {

@@ -1,0 +1,344 @@
+//! The table of rights, and roles that begin and end.
+
+use custody::act::{BundleExported, ItemClassified, MemberAdded, RoleGranted, SealBroken};
+use custody::rules::{Holders, Term};
+use custody::time::Timestamp;
+
+use super::*;
+
+/// Minutes after noon.
+fn minute(n: i64) -> Timestamp {
+    Timestamp::from_millis("2026-11-21T12:00:00.000Z".parse::<Timestamp>().unwrap().millis() + n * 60_000)
+        .unwrap()
+}
+
+fn at(n: i64, s: Statement) -> Statement {
+    Statement { actor_time: minute(n), ..s }
+}
+
+/// The same, written down by hand: a right that slips to somebody is not found by comparing the table with itself.
+#[test]
+fn the_rights_are_these() {
+    let roles = |right: Right| match right.row().holders {
+        Holders::Vault(roles) => roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(" "),
+        Holders::Case(roles) => {
+            let closed = if right.row().in_closed { "" } else { " if open" };
+            format!("{}{closed}", roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(" "))
+        }
+    };
+    let table: Vec<_> = Right::ALL.iter().map(|right| (right.code(), roles(*right))).collect();
+    let table: Vec<_> = table.iter().map(|(code, roles)| (*code, roles.as_str())).collect();
+    assert_eq!(
+        table,
+        [
+            ("register-org", "administrator"),
+            ("register-person", "administrator registrar"),
+            ("change-roles", "administrator"),
+            ("run-vault", "administrator"),
+            ("vouch", "registrar"),
+            ("revoke-keys", "administrator registrar"),
+            ("read-audit", "auditor"),
+            ("open-case", "custodian investigator"),
+            ("read-records", "lead investigator custodian prosecutor court defence reader observer"),
+            ("read-content", "lead investigator custodian prosecutor court defence reader"),
+            ("update-case", "lead investigator prosecutor if open"),
+            ("close-case", "lead"),
+            ("change-members", "lead"),
+            ("register-item", "lead investigator custodian if open"),
+            ("classify", "lead custodian"),
+            ("hold-custody", "lead investigator custodian prosecutor court"),
+            ("export", "lead custodian prosecutor court"),
+            ("correct", "lead investigator custodian prosecutor court"),
+        ]
+    );
+}
+
+#[test]
+fn a_role_has_the_name_that_it_is_parsed_from_and_written_as() {
+    for role in VaultRole::ALL {
+        assert_eq!(role.name().parse(), Ok(*role));
+        assert_eq!(RoleChange { role: *role }.to_data()["role"], role.name().into());
+    }
+    for role in CaseRole::ALL {
+        assert_eq!(role.name().parse(), Ok(*role));
+        let change = MemberChange { member: person(1), role: *role };
+        assert_eq!(change.to_data()["role"], role.name().into());
+    }
+    let error = "manager".parse::<VaultRole>().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "a role in the vault is one of administrator, registrar, auditor, custodian, investigator"
+    );
+}
+
+/// Somebody says something of this kind about the case, its item 1 or another person, in a shape that is right.
+fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
+    let expires = minute(10);
+    let offer = TransferAnswered { offer: Seen::Record(Digest::ZERO) }.to_data();
+    let data = match kind {
+        Kind::ItemRegistered => {
+            ItemRegistered { class: Class::Open, route: "cli".parse().unwrap() }.to_data()
+        }
+        Kind::ItemClassified => ItemClassified { class: Class::Confidential }.to_data(),
+        Kind::AccessGranted => AccessGranted { expires }.to_data(),
+        Kind::TransferOffered => TransferOffered { expires: None, to: person(LEAD) }.to_data(),
+        Kind::TransferAccepted | Kind::TransferDeclined | Kind::TransferRecalled => offer,
+        Kind::ItemMoved | Kind::SealApplied | Kind::CaseClosed | Kind::CaseReopened => Object::new(),
+        Kind::SealBroken => SealBroken { seal: Seen::Record(Digest::ZERO) }.to_data(),
+        Kind::CorrectionNoted => CorrectionNoted { record: Digest::ZERO }.to_data(),
+        Kind::BundleExported => BundleExported { heads: Digest::ZERO, sequences: 1 }.to_data(),
+        Kind::MemberAdded | Kind::MemberRemoved => {
+            MemberChange { member: person(CUSTODIAN), role: CaseRole::Prosecutor }.to_data()
+        }
+        _ => panic!("say how {kind} is said"),
+    };
+    let purpose = matches!(kind.spec().purpose, custody::kind::Need::Required);
+    let committed = ["place", "seal"].map(|name| (name.parse().unwrap(), Digest::ZERO));
+    let of_item = matches!(kind.spec().scope, custody::kind::Scope::Item);
+    Statement {
+        purpose: purpose.then(|| "review".parse().unwrap()),
+        fields: committed.into(),
+        item: of_item.then(|| item(if kind == Kind::ItemRegistered { 9 } else { 1 })),
+        ..in_case(vault.signed(by, kind, data))
+    }
+}
+
+fn decided(vault: &Vault, statement: &Statement) -> Result<(), Refusal> {
+    decide(&vault.state, statement.actor_time, statement, &Act::parse(statement).unwrap())
+}
+
+#[test]
+fn what_is_said_in_a_case_takes_the_right_of_the_table_now_and_in_the_state_of_the_case() {
+    let mut vault = Vault::new();
+    vault.register(1, Class::Open, None).unwrap();
+    let kinds: Vec<_> = Right::ALL
+        .iter()
+        .filter(|right| matches!(right.row().holders, Holders::Case(_)))
+        .flat_map(|right| right.row().acts.iter().map(|kind| (*right, *kind)))
+        .filter(|(_, kind)| kind.spec().supported && kind.spec().speaker != custody::kind::Speaker::System)
+        .collect();
+    assert!(kinds.len() >= 16);
+    let terms = [
+        (Term::LASTING, true),
+        (Term { from: Some(minute(0)), until: Some(minute(1)) }, true),
+        (Term { from: Some(minute(1)), until: None }, false),
+        (Term { from: None, until: Some(minute(0)) }, false),
+    ];
+    for (right, kind) in kinds {
+        let s = said(&vault, READER, kind);
+        vault.state.cases.get_mut(&case()).unwrap().closed = kind == Kind::CaseReopened;
+        for role in CaseRole::ALL {
+            for (term, counts) in terms {
+                vault.state.members.insert((case(), person(READER)), [(*role, term)].into());
+                let refused = decided(&vault, &s) == Err(Refusal::NotPermitted(right));
+                assert_eq!(refused, !(counts && role.permits(right)), "{kind} by {role:?} {term:?}");
+            }
+        }
+        vault.state.cases.get_mut(&case()).unwrap().closed = true;
+        let every = CaseRole::ALL.iter().map(|role| (*role, Term::LASTING)).collect();
+        vault.state.members.insert((case(), person(READER)), every);
+        let refused = decided(&vault, &s) == Err(Refusal::CaseClosed);
+        assert_eq!(refused, !right.row().in_closed || kind == Kind::CaseClosed, "{kind} when closed");
+    }
+}
+
+#[test]
+fn what_the_vault_says_needs_no_role_and_is_held_to_the_state_of_the_case() {
+    let mut vault = Vault::new();
+    vault.register(1, Class::Open, None).unwrap();
+    vault.say(&in_case(vault.signed(LEAD, Kind::CaseClosed, Object::new())));
+    assert_eq!(vault.receive(1, 7), Err(Refusal::CaseClosed));
+    vault.say(&in_case(vault.signed(LEAD, Kind::CaseReopened, Object::new())));
+    vault.receive(1, 7).unwrap();
+}
+
+#[test]
+fn a_case_is_closed_once_and_reopened_once() {
+    let mut vault = Vault::new();
+    let say = |vault: &mut Vault, by, kind| {
+        let s = in_case(vault.signed(by, kind, Object::new()));
+        vault.try_say(&s).map(drop)
+    };
+    assert_eq!(say(&mut vault, LEAD, Kind::CaseReopened), Err(Refusal::CaseOpen));
+    assert_eq!(say(&mut vault, CUSTODIAN, Kind::CaseClosed), Err(Refusal::NotPermitted(Right::CloseCase)));
+    say(&mut vault, LEAD, Kind::CaseClosed).unwrap();
+    assert_eq!(say(&mut vault, LEAD, Kind::CaseClosed), Err(Refusal::CaseClosed));
+    assert_eq!(vault.register(1, Class::Open, None), Err(Refusal::CaseClosed));
+    say(&mut vault, LEAD, Kind::CaseReopened).unwrap();
+    vault.register(1, Class::Open, None).unwrap();
+}
+
+impl Vault {
+    fn joins_for(&mut self, now: i64, by: u128, n: u128, role: CaseRole, term: Term) -> Result<(), Refusal> {
+        let data = MemberAdded { from: term.from, member: person(n), role, until: term.until };
+        let s = at(now, in_case(self.signed(by, Kind::MemberAdded, data.to_data())));
+        self.try_say(&s).map(drop)
+    }
+
+    fn leaves_at(&mut self, now: i64, by: u128, n: u128, role: CaseRole) -> Result<(), Refusal> {
+        let data = MemberChange { member: person(n), role }.to_data();
+        let s = at(now, in_case(self.signed(by, Kind::MemberRemoved, data)));
+        self.try_say(&s).map(drop)
+    }
+
+    fn vault_role(
+        &mut self,
+        now: i64,
+        by: u128,
+        n: u128,
+        role: VaultRole,
+        term: Term,
+    ) -> Result<(), Refusal> {
+        let data = RoleGranted { from: term.from, role, until: term.until }.to_data();
+        let s = at(now, self.session(by, Kind::RoleGranted, data));
+        self.try_say(&Statement { person: Some(person(n)), ..s }).map(drop)
+    }
+
+    fn takes_vault_role(&mut self, now: i64, by: u128, n: u128, role: VaultRole) -> Result<(), Refusal> {
+        let s = at(now, self.session(by, Kind::RoleRevoked, RoleChange { role }.to_data()));
+        self.try_say(&Statement { person: Some(person(n)), ..s }).map(drop)
+    }
+}
+
+fn term(from: Option<i64>, until: Option<i64>) -> Term {
+    Term { from: from.map(minute), until: until.map(minute) }
+}
+
+#[test]
+fn a_role_counts_from_its_beginning_and_no_longer_than_to_its_end() {
+    let mut vault = Vault::new();
+    vault.joins_for(0, LEAD, STRANGER, CaseRole::Investigator, term(Some(10), Some(20))).unwrap();
+    for (now, permitted) in [(9, false), (10, true), (19, true), (20, false)] {
+        let s = at(now, said(&vault, STRANGER, Kind::ItemRegistered));
+        assert_eq!(decided(&vault, &s).is_ok(), permitted, "minute {now}");
+        assert_eq!(vault.state.is_member(case(), person(STRANGER), minute(now)), permitted);
+    }
+    let edge = Timestamp::from_millis(minute(20).millis() - 1).unwrap();
+    assert!(vault.state.is_member(case(), person(STRANGER), edge));
+}
+
+#[test]
+fn a_term_ends_after_it_begins_and_after_now() {
+    let mut vault = Vault::new();
+    for (from, until, good) in [
+        (None, Some(0), false),
+        (None, Some(-1), false),
+        (Some(5), Some(5), false),
+        (Some(6), Some(5), false),
+        (Some(-5), Some(0), false),
+        (Some(-5), Some(1), true),
+    ] {
+        let decision = vault.joins_for(0, LEAD, STRANGER, CaseRole::Court, term(from, until));
+        assert_eq!(decision, if good { Ok(()) } else { Err(Refusal::Term) }, "{from:?} {until:?}");
+    }
+    let role = VaultRole::Auditor;
+    assert_eq!(vault.vault_role(5, ADMIN, STRANGER, role, term(None, Some(5))), Err(Refusal::Term));
+    vault.vault_role(5, ADMIN, STRANGER, role, term(None, Some(6))).unwrap();
+}
+
+#[test]
+fn a_role_is_granted_again_only_for_longer_or_once_it_has_ended() {
+    let has = Err(Refusal::Role("already has"));
+    for (former, now, new, decision) in [
+        ((None, None), 1, (None, Some(9)), has.clone()),
+        ((None, None), 1, (None, None), has.clone()),
+        ((None, Some(9)), 1, (None, Some(9)), has.clone()),
+        ((None, Some(9)), 1, (None, Some(8)), has.clone()),
+        ((None, Some(9)), 1, (None, Some(10)), Ok(())),
+        ((None, Some(9)), 1, (Some(1), Some(10)), Ok(())),
+        ((None, Some(9)), 1, (Some(2), None), has.clone()),
+        ((None, Some(9)), 1, (None, None), Ok(())),
+        ((Some(5), Some(9)), 1, (Some(5), Some(10)), Ok(())),
+        ((Some(5), Some(9)), 1, (Some(4), Some(10)), Ok(())),
+        ((Some(5), Some(9)), 1, (Some(6), Some(10)), has.clone()),
+        ((Some(5), Some(9)), 8, (Some(9), Some(10)), has.clone()),
+        ((None, Some(9)), 9, (Some(12), Some(13)), Ok(())),
+        ((None, Some(9)), 10, (None, Some(11)), Ok(())),
+    ] {
+        let mut vault = Vault::new();
+        let (former, new) = (term(former.0, former.1), term(new.0, new.1));
+        vault.joins_for(0, LEAD, STRANGER, CaseRole::Court, former).unwrap();
+        let decided = vault.joins_for(now, LEAD, STRANGER, CaseRole::Court, new);
+        assert_eq!(decided, decision, "{former:?} at minute {now}, then {new:?}");
+        let has = vault.state.members[&(case(), person(STRANGER))][&CaseRole::Court];
+        assert_eq!(has, if decision.is_ok() { new } else { former });
+        assert_eq!(vault.state.persons[&person(STRANGER)].memberships, 1);
+    }
+}
+
+#[test]
+fn a_lead_without_an_end_is_left_in_every_case() {
+    let mut vault = Vault::new();
+    let lead = CaseRole::Lead;
+    vault.joins_for(0, LEAD, CUSTODIAN, lead, term(None, Some(60))).unwrap();
+    assert_eq!(vault.leaves_at(1, CUSTODIAN, LEAD, lead), Err(Refusal::LastOne), "its own role ends");
+    vault.joins_for(2, LEAD, READER, lead, term(Some(30), None)).unwrap();
+    vault.joins_for(2, LEAD, STRANGER, lead, Term::LASTING).unwrap();
+    assert_eq!(vault.leaves_at(3, LEAD, LEAD, lead), Err(Refusal::LastOne), "oneself");
+    vault.leaves_at(3, STRANGER, LEAD, lead).unwrap();
+    vault.leaves_at(4, CUSTODIAN, READER, lead).unwrap_err();
+    assert_eq!(vault.leaves_at(4, STRANGER, STRANGER, lead), Err(Refusal::LastOne));
+    vault.joins_for(5, STRANGER, LEAD, lead, term(None, Some(50))).unwrap();
+    vault.leaves_at(6, CUSTODIAN, LEAD, lead).unwrap();
+    vault.leaves_at(7, STRANGER, CUSTODIAN, lead).unwrap();
+}
+
+#[test]
+fn an_administrator_and_a_registrar_without_an_end_are_left_in_the_vault() {
+    let mut vault = Vault::new();
+    let (admin, registrar) = (VaultRole::Administrator, VaultRole::Registrar);
+    let other = 5;
+    let registered = PersonRegistered { org: org() }.to_data();
+    let s = vault.session(ADMIN, Kind::PersonRegistered, registered);
+    vault.say(&Statement { person: Some(person(other)), ..s });
+    vault.vault_role(0, ADMIN, other, admin, term(None, Some(60))).unwrap();
+    assert_eq!(vault.takes_vault_role(1, other, ADMIN, admin), Err(Refusal::LastOne));
+    assert_eq!(
+        vault.takes_vault_role(60, other, ADMIN, registrar),
+        Err(Refusal::NotPermitted(Right::ChangeRoles)),
+        "ended"
+    );
+    vault.vault_role(61, ADMIN, LEAD, registrar, term(None, Some(90))).unwrap();
+    assert_eq!(vault.takes_vault_role(62, ADMIN, ADMIN, registrar), Err(Refusal::LastOne), "one that ends");
+    vault.vault_role(63, ADMIN, LEAD, registrar, Term::LASTING).unwrap();
+    vault.takes_vault_role(64, ADMIN, ADMIN, registrar).unwrap();
+    vault.vault_role(65, ADMIN, other, admin, Term::LASTING).unwrap();
+    vault.takes_vault_role(66, other, ADMIN, admin).unwrap();
+}
+
+#[test]
+fn a_role_that_does_not_count_keeps_administrators_and_cases_apart_all_the_same() {
+    let mut vault = Vault::new();
+    let (soon, administrator) = (term(Some(10), None), VaultRole::Administrator);
+    vault.vault_role(0, ADMIN, STRANGER, administrator, soon).unwrap();
+    let joins = vault.joins_for(1, LEAD, STRANGER, CaseRole::Reader, Term::LASTING);
+    assert_eq!(joins, Err(Refusal::AdministratorApart));
+    vault.joins_for(1, LEAD, CUSTODIAN, CaseRole::Court, term(None, Some(2))).unwrap();
+    vault.leaves_at(1, LEAD, CUSTODIAN, CaseRole::Custodian).unwrap();
+    let granted = vault.vault_role(5, ADMIN, CUSTODIAN, administrator, Term::LASTING);
+    assert_eq!(granted, Err(Refusal::AdministratorApart));
+}
+
+#[test]
+fn only_a_role_that_counts_lets_its_member_keep_what_they_hold() {
+    let mut vault = Vault::new();
+    let registered = vault.register(1, Class::Open, None).unwrap();
+    let offer = vault.say(&vault.offer(LEAD, CUSTODIAN, 1, registered));
+    vault.say(&vault.answer(CUSTODIAN, Kind::TransferAccepted, 1, offer, offer));
+    vault.joins_for(0, LEAD, CUSTODIAN, CaseRole::Court, term(Some(10), Some(20))).unwrap();
+    for (now, decision) in [(9, false), (20, false), (10, true)] {
+        let decided = vault.leaves_at(now, LEAD, CUSTODIAN, CaseRole::Custodian);
+        assert_eq!(decided, if decision { Ok(()) } else { Err(Refusal::HoldsCustody) }, "minute {now}");
+    }
+}
+
+#[test]
+fn nothing_is_offered_to_somebody_whose_role_does_not_count() {
+    let mut vault = Vault::new();
+    let registered = vault.register(1, Class::Open, None).unwrap();
+    vault.joins_for(0, LEAD, STRANGER, CaseRole::Court, term(Some(10), Some(20))).unwrap();
+    for (now, permitted) in [(9, false), (10, true), (20, false)] {
+        let s = at(now, vault.offer(LEAD, STRANGER, 1, registered));
+        assert_eq!(decided(&vault, &s).is_ok(), permitted, "minute {now}");
+    }
+}
