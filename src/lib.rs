@@ -18,6 +18,7 @@ pub mod kit;
 pub mod ops;
 mod outside;
 pub mod publish;
+mod qr;
 pub mod sequencer;
 pub mod store;
 pub mod telemetry;

@@ -1,5 +1,7 @@
 //! `custos item`
 
+use std::path::{Path, PathBuf};
+
 use custody::act::{Class, ItemClassified, ItemRegistered, SealBroken};
 use custody::id::{CaseId, Code, ItemId};
 use custody::kind::Kind;
@@ -8,8 +10,9 @@ use serde_json::json;
 
 use super::args::{code, fields, parse_field};
 use super::failure::{Exit, Failure};
+use super::files::write_new;
 use super::table::{printable, size, table};
-use super::{Global, Out, session};
+use super::{Global, Out, labels, session};
 use crate::api;
 use crate::client::{Ask, Client, ClientError, new_item_id, new_op_id};
 
@@ -74,6 +77,21 @@ pub(super) enum Action {
         #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
         fields: Vec<(Code, String)>,
     },
+    /// Write labels to print: a QR code of each item's id, its exhibit number and its case
+    Label {
+        /// The items
+        #[arg(value_name = "ITEM", required_unless_present = "case", conflicts_with = "case")]
+        items: Vec<ItemId>,
+        /// All items of a case instead
+        #[arg(long)]
+        case: Option<CaseId>,
+        /// The page to write (HTML, sheets of A4 with 3 x 8 labels of 70 x 37 mm); FILE.svg for a single label
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// How many places of the first sheet were used before
+        #[arg(long, default_value_t = 0, value_name = "PLACES", value_parser = clap::value_parser!(u8).range(0..24))]
+        skip: u8,
+    },
     /// Change how sensitive an item is
     Classify {
         /// The item
@@ -127,6 +145,10 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             client.say(&ask).await?;
             out.result(&json!({ "item": item }), |_| String::new());
         }
+        Action::Label { items, case, out: file, skip } => {
+            let labelled = label(&session::reader(global)?, items, *case, file, *skip).await?;
+            out.result(&json!({ "out": file, "labels": labelled }), |_| file.display().to_string());
+        }
         Action::Classify { item, class } => {
             let client = session::client(global)?;
             let (_, ask) = about(&client, Kind::ItemClassified, *item).await?;
@@ -166,6 +188,34 @@ async fn moved(
     let ask = Ask::new(Kind::ItemMoved, new_op_id()).items(refs).fields(fields);
     let ask = if let Some(case) = case { ask.case(case) } else { ask };
     Ok(if let Some(purpose) = purpose { ask.purpose(purpose.clone()) } else { ask })
+}
+
+/// Writes labels; how many.
+async fn label(
+    client: &Client,
+    named: &[ItemId],
+    case: Option<CaseId>,
+    file: &Path,
+    skip: u8,
+) -> Result<usize, Failure> {
+    let mut items = Vec::new();
+    match case {
+        Some(case) => items = client.items(case, None).await?,
+        None => {
+            for item in named {
+                items.push(client.item(*item).await?);
+            }
+        }
+    }
+    let single = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("svg"));
+    let labels = match (single, items.as_slice()) {
+        (_, []) => return Err(Failure::new("the case has no items to label")),
+        (true, [item]) => labels::svg(item)?,
+        (true, _) => return Err(Failure::usage("an SVG file holds one label: write FILE.html for several")),
+        (false, items) => labels::page(items, usize::from(skip))?,
+    };
+    write_new(file, labels.as_bytes())?;
+    Ok(items.len())
 }
 
 /// The items as a table.

@@ -17,6 +17,7 @@ mod invite;
 mod item;
 mod key;
 mod kit;
+mod labels;
 pub(crate) mod log;
 pub(crate) mod login;
 mod org;

@@ -2,15 +2,12 @@
 
 use std::fmt::Write as _;
 
-use qrcode::{Color, EcLevel, QrCode};
 use zeroize::Zeroizing;
 
 use super::KitError;
 use super::file::Label;
 use super::secret::RecoverySecret;
-
-/// White modules around a QR code (ISO/IEC 18004, section 5.3.8).
-const QUIET: usize = 4;
+use crate::qr;
 
 /// The page.
 pub(super) fn page(label: &Label, secret: &RecoverySecret) -> Result<Zeroizing<String>, KitError> {
@@ -36,30 +33,10 @@ pub(super) fn page(label: &Label, secret: &RecoverySecret) -> Result<Zeroizing<S
         }
     }
     page.push_str("</ol>\n");
-    page.push_str(&qr(&secret.line())?);
+    page.push_str(&qr::svg(&secret.line(), "the same as a QR code").ok_or(KitError::Qr)?);
     page.push_str("</div>\n");
     page.push_str(&ADVICE.replace("KIT", &label.kit.to_string()));
     Ok(page)
-}
-
-/// A QR code as SVG, one path.
-fn qr(text: &str) -> Result<Zeroizing<String>, KitError> {
-    let code = QrCode::with_error_correction_level(text, EcLevel::Q).map_err(|_| KitError::Qr)?;
-    let (width, modules) = (code.width(), code.to_colors());
-    let size = width + 2 * QUIET;
-    let mut svg = Zeroizing::new(String::with_capacity(64 << 10));
-    let _ = write!(
-        svg,
-        "<svg role=\"img\" aria-label=\"the same as a QR code\" viewBox=\"0 0 {size} {size}\" \
-         shape-rendering=\"crispEdges\"><path fill=\"#fff\" d=\"M0 0h{size}v{size}H0z\"/><path fill=\"#000\" d=\""
-    );
-    for (at, module) in modules.iter().enumerate() {
-        if *module == Color::Dark {
-            let _ = write!(svg, "M{} {}h1v1h-1z", at % width + QUIET, at / width + QUIET);
-        }
-    }
-    svg.push_str("\"/></svg>\n");
-    Ok(svg)
 }
 
 /// A fingerprint in groups of eight digits, four a line, to be compared by eye.
@@ -133,6 +110,7 @@ mod tests {
     use super::*;
     use crate::engine::OsEntropy;
     use crate::keyring::KeyList;
+    use crate::qr::scanned;
 
     fn sheet(secret: &RecoverySecret) -> Zeroizing<String> {
         let label = Label {
@@ -143,26 +121,6 @@ mod tests {
             keys: KeyList::parse(&format!("kek/1 {0}\nvault {0}", "ab".repeat(32))).unwrap(),
         };
         page(&label, secret).unwrap()
-    }
-
-    /// The QR code of a page as another program sees it, drawn four pixels a module.
-    fn scanned(page: &str) -> String {
-        let size: usize =
-            page.split("viewBox=\"0 0 ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
-        let path = page.split("fill=\"#000\" d=\"").nth(1).unwrap().split('"').next().unwrap();
-        let dark: std::collections::HashSet<(usize, usize)> = path
-            .split('M')
-            .skip(1)
-            .map(|module| {
-                let (x, y) = module.split_once("h1v1h-1z").unwrap().0.split_once(' ').unwrap();
-                (x.parse().unwrap(), y.parse().unwrap())
-            })
-            .collect();
-        let shade = |x: usize, y: usize| if dark.contains(&(x / 4, y / 4)) { 0 } else { 255 };
-        let mut image = rqrr::PreparedImage::prepare_from_greyscale(size * 4, size * 4, shade);
-        let grids = image.detect_grids();
-        assert_eq!(grids.len(), 1);
-        grids[0].decode().unwrap().1
     }
 
     #[test]

@@ -196,6 +196,18 @@ fn evidence_goes_in_is_read_changes_hands_and_comes_out() {
     let phone = text(&phone["item"]).to_owned();
     vault.ok("carl", &["item", "seal", &phone, "--number", "S-1"]);
     assert_eq!(vault.code("carl", &["item", "seal", &phone, "--number", "S-2"]), 1);
+    assert_eq!(
+        vault.ok("carl", &["item", "label", "--case", case, "--skip", "5", "--out", "labels.html"])["labels"],
+        4
+    );
+    vault.ok("carl", &["item", "label", &phone, "--out", "phone.svg"]);
+    assert!(std::fs::read_to_string(vault.path().join("phone.svg")).unwrap().contains(phone.split_at(18).0));
+    assert_eq!(
+        vault.code("carl", &["item", "label", &phone, "--out", "phone.svg"]),
+        1,
+        "nothing is overwritten"
+    );
+    assert_eq!(vault.code("carl", &["item", "label", &phone, one, "--out", "both.svg"]), 2);
     vault.ok("carl", &["item", "move", &phone, one, "--place", "Locker 4", "--purpose", "storage"]);
     assert_eq!(vault.code("ida", &["item", "unseal", &phone, "--purpose", "analysis"]), 6);
     vault.ok("carl", &["item", "unseal", &phone, "--purpose", "analysis", "--field", "condition=whole"]);
