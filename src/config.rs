@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::app::Profile;
+
 /// Read when no file is named and it is there.
 pub const SYSTEM_FILE: &str = "/etc/custos/custos.toml";
 /// Read from the data directory when no other file is: what `custos init` was told there.
@@ -105,6 +107,7 @@ pub struct Config {
     timestamps: Setting<Vec<String>>,
     timestamp_roots: Setting<Option<PathBuf>>,
     timestamp_hours: Setting<u32>,
+    sign_in: Setting<Profile>,
 }
 
 /// Why there is no configuration.
@@ -188,6 +191,8 @@ impl Config {
         let hours = layers.pick("CUSTOS_TIMESTAMP_HOURS", None, hours, || "24".to_owned());
         let timestamp_hours =
             hours.parse("timestamp_hours", "a number of hours", |text| text.parse().ok())?;
+        let sign_in = layers.pick("CUSTOS_SIGN_IN", None, file.sign_in, || Profile::Standard.to_string());
+        let sign_in = sign_in.parse("sign_in", "standard or cjis", |text| text.parse().ok())?;
         Ok(Self {
             file: path,
             listen,
@@ -201,6 +206,7 @@ impl Config {
             timestamps,
             timestamp_roots,
             timestamp_hours,
+            sign_in,
         })
     }
 
@@ -269,8 +275,13 @@ impl Config {
         self.timestamp_hours.value
     }
 
+    /// How strictly people are signed in.
+    pub const fn sign_in(&self) -> Profile {
+        self.sign_in.value
+    }
+
     /// Every key with its value, as it may be shown, and its source.
-    pub fn entries(&self) -> [(&'static str, String, &Source); 11] {
+    pub fn entries(&self) -> [(&'static str, String, &Source); 12] {
         [
             ("listen", self.listen.value.to_string(), &self.listen.source),
             ("data_dir", text(&self.data_dir.value), &self.data_dir.source),
@@ -283,6 +294,7 @@ impl Config {
             ("timestamps", self.timestamps.value.join(" "), &self.timestamps.source),
             ("timestamp_roots", optional_text(self.timestamp_roots()), &self.timestamp_roots.source),
             ("timestamp_hours", self.timestamp_hours.value.to_string(), &self.timestamp_hours.source),
+            ("sign_in", self.sign_in.value.to_string(), &self.sign_in.source),
         ]
     }
 }
@@ -307,6 +319,7 @@ struct File {
     timestamps: Option<Vec<String>>,
     timestamp_roots: Option<PathBuf>,
     timestamp_hours: Option<u32>,
+    sign_in: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

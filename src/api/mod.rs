@@ -21,6 +21,7 @@ mod keys;
 mod people;
 mod receipts;
 mod scrub;
+mod signin;
 mod statements;
 
 use std::fmt;
@@ -36,6 +37,7 @@ pub use keys::*;
 pub use people::*;
 pub use receipts::Receipts;
 pub use scrub::*;
+pub use signin::*;
 pub use statements::*;
 
 /// Bytes, in standard base64 on the wire.

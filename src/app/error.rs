@@ -14,6 +14,12 @@ pub enum AppError {
     /// A token whose enrolment waits for the voucher's signature.
     #[error("your key was not approved yet")]
     KeyWaiting,
+    /// Signed in by a cookie, and not shown that one of the vault's own pages asks.
+    #[error("a cookie signs in only what the vault's own pages ask for")]
+    CrossSite,
+    /// Signed in by a session that showed no second factor lately.
+    #[error("this takes a second factor shown in the last minutes")]
+    Unconfirmed,
     /// Unknown, or not visible to this person: the two look the same.
     #[error("no such {0}, or you are not a member")]
     NotFound(&'static str),
@@ -113,6 +119,8 @@ impl AppError {
         match self {
             Self::Unauthenticated => "unauthenticated",
             Self::KeyWaiting => "key-waiting",
+            Self::CrossSite => "cross-site",
+            Self::Unconfirmed => "confirmation-needed",
             Self::NotFound(_) => "not-found",
             Self::Refused(refusal) => refusal.code(),
             Self::OpIdReused => "op-id-reused",

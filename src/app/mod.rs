@@ -26,6 +26,7 @@ mod refuse;
 mod say;
 mod scrub;
 pub mod setup;
+mod signin;
 mod sweep;
 mod timestamps;
 mod token;
@@ -42,7 +43,6 @@ use custody::log_keys::LogKeys;
 use custody::receipt::Receipt;
 use custody::record::record_hash;
 use custody::rules::Vault;
-use custody::time::Timestamp;
 use ed25519_dalek::SigningKey;
 use uuid::Uuid;
 
@@ -54,6 +54,7 @@ pub use lapsed::{Lapsed, lapsed, lapsed_of};
 pub use log_continued::{Continuation, Continued, continue_log};
 pub use log_key::{Rotated, next_log_key, rotate_log_key};
 pub use publication::Readiness;
+pub use signin::{By, Profile};
 
 use crate::api;
 use crate::blobs::Blobs;
@@ -91,6 +92,7 @@ pub struct App {
     publication: publication::Publication,
     timestamping: timestamps::Timestamping,
     intake: kit::Intake,
+    signin: signin::SignIn,
 }
 
 /// Who is signed in.
@@ -98,12 +100,8 @@ pub struct App {
 pub struct SignedIn {
     /// The person.
     pub person: PersonId,
-    /// The token's `id`.
-    pub token: Uuid,
-    /// The token's label.
-    pub token_label: String,
-    /// Until when the token counts.
-    pub token_expires: Timestamp,
+    /// By what.
+    pub by: By,
     /// The enrolment that the token waits for. Until its voucher has signed, the token opens nothing.
     pub enrolment: Option<Uuid>,
 }

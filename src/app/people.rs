@@ -21,7 +21,7 @@ impl App {
     pub async fn me(&self, who: &SignedIn) -> Result<api::Me, AppError> {
         let person = self.persons_by_id(&[who.person]).await?.pop().ok_or(AppError::NotFound("person"))?;
         let enrolment = who.enrolment.map(|id| id.to_string());
-        Ok(api::Me { person, token_label: who.token_label.clone(), enrolment })
+        Ok(api::Me { person, token_label: who.by.label().to_owned(), enrolment })
     }
 
     /// Enters an organisation.

@@ -245,7 +245,11 @@ async fn open_signing(
     for lapsed in lapsed(config, &store).await? {
         tracing::warn!("{}; this mends it: {}", lapsed.detail(), lapsed.remedy());
     }
-    App::start_signing(store, keyring, blobs, Arc::new(SystemClock::new()), outsiders, has_log_key).await
+    let clock = Arc::new(SystemClock::new());
+    let (mut app, contradicted) =
+        App::start_signing(store, keyring, blobs, clock, outsiders, has_log_key).await?;
+    app.signin = super::signin::SignIn::of(config);
+    Ok((app, contradicted))
 }
 
 /// What a vault is made of on this machine.
@@ -401,6 +405,7 @@ impl App {
             scrubbing: super::scrub::Scrubbing::default(),
             publication: Publication::new(publisher),
             timestamping: Timestamping::new(authorities),
+            signin: super::signin::SignIn::default(),
         };
         app.check_canaries().await?;
         Ok((app, contradicted))

@@ -12,9 +12,9 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::refuse::Place;
-use super::{App, AppError, SignedIn};
+use super::{App, AppError, By, SignedIn};
 use crate::api;
-use crate::store::{ApiToken, Change, EnrolmentState};
+use crate::store::{ApiToken, Change, EnrolmentState, SessionChange};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Days that a token lasts when nobody says otherwise.
@@ -37,6 +37,14 @@ impl Secret {
     pub(super) fn hash(&self) -> Digest {
         Digest::of(self.0.as_bytes())
     }
+}
+
+/// What a person calls a token or a device.
+pub(super) fn check_label(label: &str) -> Result<(), AppError> {
+    if label.len() > 100 || label.chars().any(char::is_control) {
+        return Err(AppError::Invalid("label: at most 100 characters on one line".to_owned()));
+    }
+    Ok(())
 }
 
 /// Whether a text has the form of a token.
@@ -72,27 +80,34 @@ impl App {
         };
         Ok(SignedIn {
             person: row.person,
-            token: row.id,
-            token_label: row.label,
-            token_expires: row.expires,
+            by: By::Token { id: row.id, label: row.label, expires: row.expires },
             enrolment,
         })
     }
 
-    /// A further token of one's own. It ends no later than the one it was asked for with, and is not made once that
-    /// one has ended: whoever stole that one has no more of it.
+    /// A further token of one's own. Asked for with a token it ends no later than that one, and is not made once that
+    /// one has ended: whoever stole that one has no more of it. By session it takes a fresh second factor.
     pub async fn new_token(&self, who: &SignedIn, new: &api::NewToken) -> Result<api::Token, AppError> {
         if !(1..=365).contains(&new.days) {
             return Err(AppError::Invalid("days: a token lasts 1 to 365 days".to_owned()));
         }
         let (secret, mut token) = self.make_token(Uuid::now_v7(), who.person, &new.label, new.days)?;
-        token.expires = token.expires.min(who.token_expires);
+        if let By::Token { expires, .. } = &who.by {
+            token.expires = token.expires.min(*expires);
+        }
         let answer = api::Token {
             id: token.id.to_string(),
             token: secret.expose(),
             expires: token.expires.to_string(),
         };
-        if !self.store.apply(&[Change::DeriveToken { token, from: who.token }]).await? {
+        let made = match &who.by {
+            By::Token { id, .. } => Change::DeriveToken { token, from: *id },
+            By::Session(session) => {
+                self.confirmed(who, "token-made").await?;
+                Change::Session(SessionChange::DeriveToken { token, from: session.id })
+            }
+        };
+        if !self.store.apply(&[made]).await? {
             return Err(AppError::Unauthenticated);
         }
         Ok(answer)
@@ -105,9 +120,7 @@ impl App {
         label: &str,
         days: u32,
     ) -> Result<(Secret, ApiToken), AppError> {
-        if label.len() > 100 || label.chars().any(char::is_control) {
-            return Err(AppError::Invalid("label: at most 100 characters on one line".to_owned()));
-        }
+        check_label(label)?;
         let secret = Secret::new(&self.random());
         let created = self.clock.now();
         let row = ApiToken {
@@ -141,7 +154,7 @@ impl App {
         if done { Ok(()) } else { Err(AppError::NotFound("token")) }
     }
 
-    /// Ends all tokens of a person, their open invitations and waiting enrolments: one's own, or, as registrar or
+    /// Ends all tokens and sessions of a person, their open invitations and waiting enrolments: one's own, or, as registrar or
     /// administrator, anybody's.
     pub async fn end_tokens(&self, by: PersonId, person: PersonId) -> Result<(), AppError> {
         if by != person && !self.in_vault(by, Right::RevokeKeys).await? {

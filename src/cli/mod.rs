@@ -31,6 +31,7 @@ mod restore;
 mod scrub;
 pub(crate) mod serve;
 mod session;
+mod sessions;
 pub(crate) mod table;
 mod token;
 pub(crate) mod transfer;
@@ -130,6 +131,9 @@ enum Command {
     /// API tokens
     #[command(subcommand)]
     Token(token::Action),
+    /// Browsers that one is signed in with
+    #[command(subcommand)]
+    Session(sessions::Action),
     /// Persons and their roles in the vault
     #[command(subcommand)]
     Person(person::Action),
@@ -213,6 +217,7 @@ async fn dispatch(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::run(global, args, out).await,
         Command::Key(action) => key::run(global, action, out).await,
         Command::Token(action) => token::run(global, action, out).await,
+        Command::Session(action) => sessions::run(global, action, out).await,
         Command::Person(action) => person::run(global, action, out).await,
         Command::Org(action) => org::run(global, action, out).await,
         Command::Log(action) => log::run(global, action, out).await,

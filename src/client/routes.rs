@@ -207,6 +207,21 @@ impl Client {
         self.http.send(Call::write(Method::DELETE, path, new_op_id())).await.map(drop)
     }
 
+    /// `GET /api/v1/sessions`
+    pub async fn sessions(&self) -> Result<Vec<api::Session>, ClientError> {
+        let found: api::Sessions = self.http.fetch(Call::get("/api/v1/sessions")).await?;
+        Ok(found.sessions)
+    }
+
+    /// `DELETE /api/v1/sessions/{id}`, or all of them
+    pub async fn end_sessions(&self, id: Option<&str>) -> Result<(), ClientError> {
+        let path = match id {
+            Some(id) => format!("/api/v1/sessions/{}", segment(id)?),
+            None => "/api/v1/sessions".to_owned(),
+        };
+        self.http.send(Call::write(Method::DELETE, path, new_op_id())).await.map(drop)
+    }
+
     /// `POST /api/v1/cases/{id}/exports`
     pub async fn export(&self, case: CaseId, new: &api::NewExport) -> Result<api::Export, ClientError> {
         let op_id = new_op_id();

@@ -9,9 +9,10 @@ use actix_web::{FromRequest, HttpRequest, web};
 use custody::id::OpId;
 use zeroize::Zeroizing;
 
+use super::signin::cookie;
 use crate::app::{App, AppError, SignedIn, parse};
 
-/// A person signed in by API token.
+/// A person signed in, by API token or by session.
 #[derive(Debug, Clone)]
 pub struct Person(pub SignedIn);
 
@@ -22,13 +23,17 @@ impl FromRequest for Person {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let presented = presented(request);
         Box::pin(async move {
-            let (app, token) = presented.ok_or(AppError::Unauthenticated)?;
-            app.sign_in(&token).await.map(Self)
+            let (app, presented) = presented?;
+            match presented {
+                Presented::Token(token) => app.sign_in(&token).await,
+                Presented::Session(secret) => app.sign_in_by_session(&secret).await,
+            }
+            .map(Self)
         })
     }
 }
 
-/// A person signed in by API token, or somebody whose key still waits for its voucher.
+/// A person signed in, or somebody whose key still waits for its voucher.
 #[derive(Debug, Clone)]
 pub struct Newcomer(pub SignedIn);
 
@@ -39,16 +44,33 @@ impl FromRequest for Newcomer {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let presented = presented(request);
         Box::pin(async move {
-            let (app, token) = presented.ok_or(AppError::Unauthenticated)?;
-            app.recognise(&token).await.map(Self)
+            let (app, presented) = presented?;
+            match presented {
+                Presented::Token(token) => app.recognise(&token).await,
+                Presented::Session(secret) => app.sign_in_by_session(&secret).await,
+            }
+            .map(Self)
         })
     }
 }
 
-/// The service, and the token of a request that has one.
-fn presented(request: &HttpRequest) -> Option<(web::Data<App>, Zeroizing<String>)> {
-    let app = request.app_data::<web::Data<App>>().cloned();
-    app.zip(bearer(request).map(|token| Zeroizing::new(token.to_owned())))
+/// What a request shows of whoever asks.
+enum Presented {
+    Token(Zeroizing<String>),
+    Session(Zeroizing<String>),
+}
+
+/// The service, and what the request shows: an `Authorization` header, which no other site's page can add, or a cookie,
+/// which then counts for what the vault's own pages ask only.
+fn presented(request: &HttpRequest) -> Result<(web::Data<App>, Presented), AppError> {
+    let app = request.app_data::<web::Data<App>>().cloned().ok_or(AppError::Unauthenticated)?;
+    if request.headers().contains_key(header::AUTHORIZATION) {
+        let token = bearer(request).ok_or(AppError::Unauthenticated)?;
+        return Ok((app, Presented::Token(Zeroizing::new(token.to_owned()))));
+    }
+    let secret = cookie::secret(request.headers()).ok_or(AppError::Unauthenticated)?;
+    cookie::asked_here(request, app.web_origin())?;
+    Ok((app, Presented::Session(secret)))
 }
 
 /// The token of an `Authorization` header, whose scheme is spelt in any case (RFC 9110, section 11.1).

@@ -14,12 +14,30 @@ pub type Row = (&'static str, u16, &'static str, &'static str);
 
 /// The table. Its order is that of the documentation page.
 pub const TABLE: &[Row] = &[
-    ("unauthenticated", 401, "Not signed in", "send a valid API token as `Authorization: Bearer cus_…`"),
+    (
+        "unauthenticated",
+        401,
+        "Not signed in",
+        "sign in, or send a valid API token as `Authorization: Bearer cus_…`",
+    ),
     (
         "key-waiting",
         403,
         "The key waits for its voucher",
         "ask whoever invited you to approve your key (custos key approve); then repeat the request",
+    ),
+    (
+        "cross-site",
+        403,
+        "Asked by another site",
+        "ask from the vault's own pages, which send `Sec-Fetch-Site: same-origin` and the configured `origin`; programs \
+         use an API token",
+    ),
+    (
+        "confirmation-needed",
+        403,
+        "Confirm that it is you",
+        "show a second factor (POST /api/v1/session/confirm), then repeat the request; or use an API token",
     ),
     ("not-found", 404, "Not found", "check the id; for a case or item ask its lead to add you as a member"),
     ("invalid-request", 400, "The request cannot be understood", "correct the request as the detail says"),

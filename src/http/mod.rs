@@ -7,6 +7,7 @@ pub(crate) mod drain;
 pub mod error;
 pub(crate) mod limit;
 pub mod range;
+mod signin;
 pub mod tls;
 mod wait;
 
@@ -173,6 +174,12 @@ async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits, mut end: onesho
         if let Err(error) = app.cut_off_suspended().await {
             tracing::error!(code = error.code(), "looking for suspended readers failed; it is tried again");
         }
+        if let Err(error) = app.forget_sessions().await {
+            tracing::error!(
+                code = error.code(),
+                "forgetting sessions that are over failed; it is tried again"
+            );
+        }
         if let Err(error) = app.expire_offers().await {
             tracing::error!(code = error.code(), "recording offers that ran out failed; it is tried again");
         }
@@ -227,6 +234,12 @@ pub fn routes(service: &mut ServiceConfig) {
         .service(api::people::tokens)
         .service(api::people::revoke_token)
         .service(api::people::end_tokens)
+        .service(signin::session::open)
+        .service(signin::session::current)
+        .service(signin::session::sign_out)
+        .service(signin::session::list)
+        .service(signin::session::end_others)
+        .service(signin::session::end)
         .service(api::cases::open_case)
         .service(api::cases::cases)
         .service(api::cases::case)
@@ -271,6 +284,8 @@ pub fn routes(service: &mut ServiceConfig) {
         api::people::prepare_redemption, api::people::redeem, api::people::enrolments, api::people::approve,
         api::people::prepare_key, api::people::add_key, api::people::revoke_key, api::people::new_token,
         api::people::tokens, api::people::revoke_token, api::people::end_tokens,
+        signin::session::open, signin::session::current, signin::session::sign_out, signin::session::list,
+        signin::session::end_others, signin::session::end,
         api::cases::open_case, api::cases::cases, api::cases::case, api::cases::add_member, api::cases::members,
         api::cases::remove_member, api::cases::register_item, api::cases::items, api::cases::item,
         api::cases::search, api::cases::intake_receipts,
@@ -285,16 +300,21 @@ pub fn routes(service: &mut ServiceConfig) {
 )]
 pub struct Document;
 
-/// Every route asks for a token unless it says otherwise.
+/// Every route asks for a token or a session unless it says otherwise.
 struct Security;
 
 impl utoipa::Modify for Security {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+        use utoipa::openapi::security::{
+            ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+        };
         let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", scheme);
-        document.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
+        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("__Host-custos")));
+        components.add_security_scheme("session", cookie);
+        let either = ["token", "session"].map(|name| SecurityRequirement::new(name, Vec::<String>::new()));
+        document.security = Some(either.into());
     }
 }
 

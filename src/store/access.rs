@@ -12,6 +12,7 @@ use super::db::Tx;
 use super::error::StoreError;
 use super::objects::ObjectState;
 use super::row::{Row, Value};
+use super::sessions::SessionChange;
 use super::sql;
 
 /// An API token; only its hash is kept.
@@ -98,7 +99,7 @@ pub enum Change {
         /// The other's `id`.
         from: Uuid,
     },
-    /// A token of this person ends; too late if it has ended.
+    /// A token of this person ends, with the sessions that were opened with it; too late if it has ended.
     RevokeToken {
         /// Which.
         id: Uuid,
@@ -107,7 +108,7 @@ pub enum Change {
         /// When.
         now: Timestamp,
     },
-    /// All tokens of a person end, and with them what would become one: invitations, and enrolments that wait.
+    /// All tokens and sessions of a person end, and with them what would become one: invitations, and enrolments that wait.
     RevokeTokens {
         /// Whose.
         person: PersonId,
@@ -116,6 +117,8 @@ pub enum Change {
     },
     /// A new invitation.
     Invite(Invitation),
+    /// Somebody signed in by a cookie.
+    Session(SessionChange),
     /// An invitation is used up; too late if it was, or has expired.
     Redeem {
         /// Hash of its code.
@@ -212,8 +215,13 @@ impl Tx {
             Change::RevokeTokens { person, now } => return self.end_access(*person, *now).await.map(yes),
             Change::RevokeToken { id, person, now } => {
                 let params = vec![Value::time(*now), Value::text(id), Value::text(person)];
-                self.run(sql::REVOKE_TOKEN, params).await?
+                let revoked = self.run(sql::REVOKE_TOKEN, params).await?;
+                if revoked == 1 {
+                    self.end_sessions_of_token(*id, *now).await?;
+                }
+                revoked
             }
+            Change::Session(change) => return self.change_session(change).await,
             Change::Redeem { hash, now } => {
                 self.run(sql::REDEEM_INVITATION, vec![Value::time(*now), Value::digest(hash)]).await?
             }
@@ -241,10 +249,15 @@ impl Tx {
         let params = || vec![Value::time(now), Value::text(person)];
         self.run(sql::END_INVITATIONS_OF_PERSON, params()).await?;
         self.run(sql::REFUSE_ENROLMENTS_OF_PERSON, vec![Value::text(person)]).await?;
-        // Again until none is left: a token derived meanwhile is seen only by the statement after the one that waited
-        // for it.
-        while self.run(sql::REVOKE_TOKENS_OF_PERSON, params()).await? > 0 {}
-        Ok(())
+        // Again until none is left: what was made with one of them meanwhile is seen only by the statement after the one
+        // that waited for it.
+        loop {
+            let tokens = self.run(sql::REVOKE_TOKENS_OF_PERSON, params()).await?;
+            let sessions = self.end_sessions(person, now).await?;
+            if tokens + sessions == 0 {
+                return Ok(());
+            }
+        }
     }
 
     /// Makes changes, all or none, inside a transaction that goes on either way.
@@ -272,7 +285,7 @@ fn rewrapped(wrapped: &[u8], kek: u32, name: Value, old_kek: u32) -> Vec<Value> 
     vec![Value::blob(wrapped), Value::uint(kek.into()), name, Value::uint(old_kek.into())]
 }
 
-fn token_values(token: &ApiToken) -> [Value; 7] {
+pub(super) fn token_values(token: &ApiToken) -> [Value; 7] {
     [
         Value::text(token.id),
         Value::digest(&token.hash),

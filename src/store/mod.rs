@@ -3,7 +3,7 @@
 //! A [`Store`] is a pool of connections to SQLite or PostgreSQL; a [`Tx`] is a transaction on either. All reads are
 //! methods of `Tx`, so that whatever belongs together is read from one snapshot ([`Store::read`]). Records are
 //! written only by the [sequencer](crate::sequencer); the few tables beside the log (tokens, invitations, pending
-//! enrolments) by [`Store::apply`]. SQL stands in one file, the same text for both engines.
+//! enrolments, sessions) by [`Store::apply`]. SQL stands in one file, the same text for both engines.
 
 mod access;
 mod db;
@@ -20,6 +20,7 @@ mod records;
 mod recoveries;
 mod row;
 mod schema;
+mod sessions;
 mod sql;
 mod state;
 mod timestamps;
@@ -33,6 +34,7 @@ pub use log::{LogHead, Tiles};
 pub use objects::{ObjectRow, ObjectState, SubjectKey};
 pub use publication::CheckpointRow;
 pub use records::{HeadRow, RecordPlace, RecordRow, SealedOpening, StoredOpening};
+pub use sessions::{Method, Session, SessionChange};
 #[doc(hidden)]
 pub use sql::texts;
 pub use timestamps::TimestampRow;

@@ -110,6 +110,7 @@ pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (8, "custody", include_str!("../../migrations/sqlite/0008_custody.sql")),
     (9, "suspension", include_str!("../../migrations/sqlite/0009_suspension.sql")),
     (10, "rights", include_str!("../../migrations/sqlite/0010_rights.sql")),
+    (11, "signin", include_str!("../../migrations/sqlite/0011_signin.sql")),
 ];
 pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../migrations/postgres/0001_spine.sql")),
@@ -122,6 +123,7 @@ pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (8, "custody", include_str!("../../migrations/postgres/0008_custody.sql")),
     (9, "suspension", include_str!("../../migrations/postgres/0009_suspension.sql")),
     (10, "rights", include_str!("../../migrations/postgres/0010_rights.sql")),
+    (11, "signin", include_str!("../../migrations/postgres/0011_signin.sql")),
 ];
 
 // What tables there are: name, column, type, place in the primary key (0: none), in the order of the columns.
@@ -193,15 +195,14 @@ macro_rules! statements {
         keyed { $($keyed:ident $keyed_table:literal $width:literal $keyed_text:expr;)* }
         inserts { $($insert:ident $into:literal [$($column:literal)*] $conflict:literal;)* }
     ) => {
-        $(pub(super) const $sql: Sql = Sql { table: $sql_table, text: $sql_text };)*
-        $(pub(super) const $keyed: SqlIn =
+        $(pub(in crate::store) const $sql: Sql = Sql { table: $sql_table, text: $sql_text };)*
+        $(pub(in crate::store) const $keyed: SqlIn =
             SqlIn { table: $keyed_table, width: $width, text: $keyed_text };)*
-        $(pub(super) const $insert: Insert<'static> =
+        $(pub(in crate::store) const $insert: Insert<'static> =
             Insert { table: $into, columns: &[$($column),*], conflict: $conflict };)*
 
-        /// Every statement as the engine named sees it, for one and for several keys or rows.
-        #[doc(hidden)]
-        pub fn texts(postgres: bool) -> Vec<(&'static str, String)> {
+        /// Those of this file.
+        pub(super) fn texts_here(postgres: bool) -> Vec<(&'static str, String)> {
             let dialect = if postgres { Dialect::Postgres } else { Dialect::Sqlite };
             let mut texts = vec![$((stringify!($sql), $sql.text.to_owned())),*];
             $(texts.extend([1, 4].map(|n| (stringify!($keyed), $keyed.text_for(dialect, n))));)*
@@ -211,6 +212,14 @@ macro_rules! statements {
             texts
         }
     };
+}
+
+pub(super) mod signin;
+
+/// Every statement as the engine named sees it, for one and for several keys or rows.
+#[doc(hidden)]
+pub fn texts(postgres: bool) -> Vec<(&'static str, String)> {
+    [texts_here(postgres), signin::texts_here(postgres)].concat()
 }
 
 statements! {

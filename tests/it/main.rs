@@ -7,6 +7,7 @@ mod cli;
 mod log_keys;
 mod ops;
 mod publish;
+mod signin;
 mod store;
 mod support;
 mod tidy;

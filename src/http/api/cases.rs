@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, post};
 use custody::act::{MemberAdded, MemberChange};
+use custody::kind::Kind;
 use custody::record::Sequence;
 
 use super::{Answer, Page, created, ok};
@@ -176,6 +177,7 @@ pub(crate) async fn export(
     id: Path<String>,
     body: Json<api::NewExport>,
 ) -> Answer {
+    app.confirmed_to_say(&who.0, Kind::BundleExported).await?;
     let app = app.into_inner();
     Ok(created(app.export(who.0.person, parse(&id, "id")?, body.into_inner(), key.0).await?))
 }

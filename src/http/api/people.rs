@@ -2,6 +2,7 @@
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{delete, get, post};
+use custody::kind::Kind;
 
 use super::{Answer, created, ok};
 use crate::api;
@@ -43,6 +44,9 @@ pub(crate) async fn new_person(
     key: Idempotency,
     body: Json<api::NewPerson>,
 ) -> Answer {
+    if !body.roles.is_empty() {
+        app.confirmed_to_say(&who.0, Kind::RoleGranted).await?;
+    }
     Ok(created(app.register_person(who.0.person, body.into_inner(), key.0).await?))
 }
 
@@ -70,6 +74,7 @@ pub(crate) async fn grant_role(
     id: Path<String>,
     body: Json<api::RoleName>,
 ) -> Answer {
+    app.confirmed_to_say(&who.0, Kind::RoleGranted).await?;
     Ok(created(app.grant_role(who.0.person, parse(&id, "id")?, &body, key.0).await?))
 }
 
@@ -90,6 +95,7 @@ pub(crate) async fn revoke_role(
 #[utoipa::path(request_body = api::NewInvitation, responses((status = 201, body = api::Invitation)))]
 #[post("/api/v1/invitations")]
 pub(crate) async fn invite(app: Data<App>, who: Person, body: Json<api::NewInvitation>) -> Answer {
+    app.confirmed(&who.0, "invite").await?;
     Ok(created(app.invite(who.0.person, &body).await?))
 }
 
@@ -137,6 +143,7 @@ pub(crate) async fn prepare_key(app: Data<App>, who: Person, body: Json<api::Key
 #[utoipa::path(request_body = api::NewKey, responses((status = 201, body = api::Recorded)))]
 #[post("/api/v1/keys")]
 pub(crate) async fn add_key(app: Data<App>, who: Person, body: Json<api::NewKey>) -> Answer {
+    app.confirmed_to_say(&who.0, Kind::KeyEnrolled).await?;
     Ok(created(app.add_key(who.0.person, &body).await?))
 }
 

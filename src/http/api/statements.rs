@@ -38,6 +38,7 @@ pub(crate) async fn on_behalf(
 ) -> Answer {
     let mut say = Say::try_from(body.into_inner())?;
     say.op_id = say.op_id.or(key.0);
+    app.confirmed_to_say(&who.0, say.kind).await?;
     Ok(created(app.record_on_behalf(who.0.person, say).await?))
 }
 

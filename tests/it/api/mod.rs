@@ -42,7 +42,7 @@ async fn log_of(app: &TestApp) -> Vec<RecordRow> {
 }
 
 /// How many refusals of somebody are recorded, by how many records.
-async fn refused(app: &TestApp, person: &str, act: &str) -> (u64, usize) {
+pub(crate) async fn refused(app: &TestApp, person: &str, act: &str) -> (u64, usize) {
     let all = refusals(app).await;
     let theirs = all.iter().filter(|(_, d)| d.person.to_string() == person && d.act.as_str() == act);
     let counts: Vec<_> = theirs.map(|(_, denied)| denied.count).collect();

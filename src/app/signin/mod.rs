@@ -1,0 +1,98 @@
+//! Signing in: how people show who they are, and how long that counts.
+//!
+//! None of it is in the log of records: who signed in when is nobody's business but the operator's, and strangers could
+//! fill it. It is told to the operator's security log, with ids and without names. What a signed-in person is refused is
+//! a record like every refusal.
+
+mod profile;
+mod session;
+
+use custody::kind::Kind;
+use custody::time::Timestamp;
+use uuid::Uuid;
+
+pub use profile::Profile;
+
+use super::{App, AppError, SignedIn};
+use crate::app::refuse::Place;
+use crate::config::Config;
+
+/// What was configured.
+#[derive(Debug, Default)]
+pub(super) struct SignIn {
+    profile: Profile,
+    /// The address that people type, which browsers name as the origin of what the vault's own pages ask.
+    origin: String,
+}
+
+impl SignIn {
+    pub(super) fn of(config: &Config) -> Self {
+        Self { profile: config.sign_in(), origin: config.origin().to_owned() }
+    }
+}
+
+/// What somebody is signed in by.
+#[derive(Debug, Clone)]
+pub enum By {
+    /// An API token.
+    Token {
+        /// Its `id`.
+        id: Uuid,
+        /// What the person called it.
+        label: String,
+        /// Until when it counts.
+        expires: Timestamp,
+    },
+    /// A session.
+    Session(BySession),
+}
+
+impl By {
+    /// What the person called it.
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Token { label, .. } => label,
+            Self::Session(session) => &session.label,
+        }
+    }
+}
+
+/// A session in use.
+#[derive(Debug, Clone)]
+pub struct BySession {
+    /// Its `id`.
+    pub id: Uuid,
+    /// What the person called the device.
+    pub label: String,
+    /// When the person last showed a second factor.
+    pub confirmed: Option<Timestamp>,
+}
+
+impl App {
+    /// The origin of the vault's own pages.
+    pub fn web_origin(&self) -> &str {
+        &self.signin.origin
+    }
+
+    /// Refuses, on record, a sensitive act by a session whose person has shown no second factor lately: an unlocked screen
+    /// is not enough. A token acts as ever; it is no browser's, and what is worth more is signed with an own key.
+    pub async fn confirmed(&self, who: &SignedIn, act: &str) -> Result<(), AppError> {
+        let By::Session(session) = &who.by else { return Ok(()) };
+        let until = |since: Timestamp| since.saturating_add_millis(self.signin.profile.confirmed_ms());
+        if session.confirmed.is_some_and(|since| until(since) > self.clock.now()) {
+            return Ok(());
+        }
+        self.deny(who.person, Place::VAULT, act, AppError::Unconfirmed.code()).await?;
+        Err(AppError::Unconfirmed)
+    }
+
+    /// The same for what the vault says on behalf of a session, where that is sensitive.
+    pub async fn confirmed_to_say(&self, who: &SignedIn, kind: Kind) -> Result<(), AppError> {
+        if is_sensitive(kind) { self.confirmed(who, kind.spec().name).await } else { Ok(()) }
+    }
+}
+
+/// What an unlocked screen is not enough for: what lets somebody in, or evidence out, or away for ever.
+const fn is_sensitive(kind: Kind) -> bool {
+    matches!(kind, Kind::RoleGranted | Kind::KeyEnrolled | Kind::BundleExported | Kind::PersonRestored)
+}

@@ -1,0 +1,4 @@
+//! Signing in by cookie: the cookie, whose request may use it, and the routes of sessions.
+
+pub(crate) mod cookie;
+pub(crate) mod session;
