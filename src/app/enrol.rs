@@ -30,10 +30,7 @@ const INVITATION_MS: i64 = 3 * 24 * 60 * 60 * 1_000;
 impl App {
     /// Invites a registered person. The inviter will vouch for the key and so needs one.
     pub async fn invite(&self, by: PersonId, new: &api::NewInvitation) -> Result<api::Invitation, AppError> {
-        if !self.in_vault(by, Right::Vouch).await? {
-            let refusal = Refusal::NotPermitted(Right::Vouch);
-            return Err(self.refused(by, Place::VAULT, Right::Vouch.code(), refusal).await?);
-        }
+        self.require_in_vault(by, Right::Vouch, Right::Vouch.code()).await?;
         if self.valid_key(by).await?.is_none() {
             let refusal = Refusal::KeyNotValid;
             return Err(self.refused(by, Place::VAULT, Right::Vouch.code(), refusal).await?);

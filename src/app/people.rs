@@ -7,12 +7,13 @@ use custody::digest::Digest;
 use custody::id::KeyHash;
 use custody::id::{OpId, OrgId, PersonId};
 use custody::kind::Kind;
-use custody::rules::{Key, Person, Right, Term, Voucher, permitted_in_vault};
+use custody::rules::{Key, Person, Refusal, Right, Term, Voucher, permitted_in_vault};
 use custody::time::Timestamp;
 use serde::Serialize;
 
 use super::compose::Say;
 use super::read::code;
+use super::refuse::Place;
 use super::{App, AppError, SignedIn, parse, parse_opt, wire};
 use crate::api;
 
@@ -148,8 +149,21 @@ impl App {
         Ok(rows.into_iter().map(view).collect())
     }
 
+    /// Refuses (and records it, as `act`) unless `person` has `right` in the vault.
+    pub(super) async fn require_in_vault(
+        &self,
+        person: PersonId,
+        right: Right,
+        act: &str,
+    ) -> Result<(), AppError> {
+        if self.in_vault(person, right).await? {
+            return Ok(());
+        }
+        Err(self.refused(person, Place::VAULT, act, Refusal::NotPermitted(right)).await?)
+    }
+
     /// Whether `person` holds a role in the vault that carries `right`.
-    pub(super) async fn in_vault(&self, person: PersonId, right: Right) -> Result<bool, AppError> {
+    async fn in_vault(&self, person: PersonId, right: Right) -> Result<bool, AppError> {
         let rows = self.store.read().await?.persons_by_id(&[person]).await?;
         let now = self.clock.now();
         Ok(rows.iter().any(|(_, person)| permitted_in_vault(&person.roles, right, now).is_ok()))

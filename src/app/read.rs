@@ -75,7 +75,8 @@ impl App {
         self.store.read().await?.tile(path).await?.ok_or(AppError::Address)
     }
 
-    /// The custody of a case, or of one of its items, in order: at most `limit` records after number `after`.
+    /// The records of a case, of one of its items, or, for auditors, of the vault, the refusals or a person, in order: at
+    /// most `limit` records after number `after`.
     pub async fn custody(
         &self,
         person: PersonId,
@@ -88,7 +89,9 @@ impl App {
             Sequence::Item(item) => {
                 self.item_for(person, item, Right::ReadRecords).await?;
             }
-            _ => return Err(AppError::NotFound("case or item")),
+            Sequence::Vault | Sequence::Refusals | Sequence::Person(_) => {
+                self.require_in_vault(person, Right::ReadAudit, Right::ReadAudit.code()).await?;
+            }
         }
         let rows = self.store.read().await?.records(of, after, limit).await?;
         let full = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);

@@ -12,7 +12,6 @@ use ed25519_dalek::VerifyingKey;
 use tokio::task::AbortHandle;
 
 use super::compose::{Say, computed};
-use super::refuse::Place;
 use super::say::With;
 use super::{App, AppError, parse, wire};
 use crate::api;
@@ -76,7 +75,7 @@ impl App {
         person: PersonId,
         new: &api::NewScrub,
     ) -> Result<api::Scrub, AppError> {
-        self.runs_the_vault(person, "scrub").await?;
+        self.require_in_vault(person, Right::RunVault, "scrub").await?;
         let rate = new.mib_per_second.map(|mib| u64::from(mib.max(1)) << 20);
         let begun = api::Scrub {
             state: "running".to_owned(),
@@ -109,17 +108,8 @@ impl App {
 
     /// How far the scrub is, or what the last one since the service started found. Only for administrators.
     pub async fn scrub_state(&self, person: PersonId) -> Result<api::Scrub, AppError> {
-        self.runs_the_vault(person, "scrub").await?;
+        self.require_in_vault(person, Right::RunVault, "scrub").await?;
         self.scrubbing.lock().clone().ok_or(AppError::NotFound("scrub"))
-    }
-
-    async fn runs_the_vault(&self, person: PersonId, act: &str) -> Result<(), AppError> {
-        let right = Right::RunVault;
-        if self.in_vault(person, right).await? {
-            return Ok(());
-        }
-        let place = Place { case: None, item: None };
-        Err(self.refused(person, place, act, Refusal::NotPermitted(right)).await?)
     }
 
     async fn scrub(&self, rate: Option<u64>) -> Result<(), AppError> {

@@ -7,11 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use custody::digest::Digest;
 use custody::id::PersonId;
-use custody::rules::{Refusal, Right};
+use custody::rules::Right;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::refuse::Place;
 use super::{App, AppError, By, SignedIn};
 use crate::api;
 use crate::store::{ApiToken, Change, EnrolmentState, SessionChange};
@@ -157,9 +156,8 @@ impl App {
     /// Ends all tokens and sessions of a person, their open invitations and waiting enrolments: one's own, or, as registrar or
     /// administrator, anybody's.
     pub async fn end_tokens(&self, by: PersonId, person: PersonId) -> Result<(), AppError> {
-        if by != person && !self.in_vault(by, Right::RevokeKeys).await? {
-            let refusal = Refusal::NotPermitted(Right::RevokeKeys);
-            return Err(self.refused(by, Place::VAULT, "end-tokens", refusal).await?);
+        if by != person {
+            self.require_in_vault(by, Right::RevokeKeys, "end-tokens").await?;
         }
         self.person(person).await?;
         self.store.apply(&[Change::RevokeTokens { person, now: self.clock.now() }]).await?;

@@ -115,7 +115,7 @@ enum Command {
     Put(put::Args),
     /// Read an item's content, for a purpose, on record
     Get(get::Args),
-    /// The custody of an item or a case, record by record
+    /// The custody of an item or a case, record by record; for auditors also the records of the vault and of persons
     #[command(subcommand)]
     Custody(custody::Action),
     /// Hand items over, and take them over, each with one's own key

@@ -6,6 +6,7 @@ use custody::act::Act;
 use custody::digest::Digest;
 use custody::id::{CaseId, ItemId, PersonId};
 use custody::kind::Kind;
+use custody::record::Sequence;
 use custody::statement::{Actor, Statement};
 use reqwest::Method;
 
@@ -145,6 +146,11 @@ impl Client {
         cursor: Option<&str>,
     ) -> Result<api::Custody, ClientError> {
         self.http.fetch(Call::get(page(&format!("/api/v1/items/{item}/custody"), cursor)?)).await
+    }
+
+    /// `GET /api/v1/audit/{stream}`, one page.
+    pub async fn audit(&self, stream: Sequence, cursor: Option<&str>) -> Result<api::Custody, ClientError> {
+        self.http.fetch(Call::get(page(&format!("/api/v1/audit/{stream}"), cursor)?)).await
     }
 
     /// `GET /api/v1/cases/{id}/custody`, one page.

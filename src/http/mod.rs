@@ -7,6 +7,7 @@ pub(crate) mod drain;
 pub mod error;
 pub(crate) mod limit;
 pub mod range;
+mod routes;
 mod signin;
 pub mod tls;
 mod wait;
@@ -20,8 +21,10 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{Data, JsonConfig, PathConfig, QueryConfig, ServiceConfig};
 use actix_web::{App as Service, HttpServer};
 use tokio::sync::oneshot;
-use utoipa::OpenApi;
+use utoipa::OpenApi as _;
 use zeroize::Zeroizing;
+
+pub use routes::{Asks, Document, ROUTES, Route};
 
 use crate::api as wire;
 use crate::app::setup::{self, SetupError};
@@ -117,7 +120,7 @@ pub async fn serve(
             .wrap(actix_web::middleware::from_fn(drain::count))
             .app_data(Data::new(busy.clone()))
             .wrap(tracing_actix_web::TracingLogger::<Quiet>::new())
-            .configure(routes)
+            .configure(configure)
     })
     .worker_max_blocking_threads(BLOCKING)
     .shutdown_timeout(CLOSE_SECONDS)
@@ -199,123 +202,18 @@ fn headers() -> DefaultHeaders {
         .add(("Strict-Transport-Security", "max-age=31536000"))
 }
 
-/// All routes, with the one shape of error for bodies, paths and queries that cannot be read.
-pub fn routes(service: &mut ServiceConfig) {
+/// All [routes](ROUTES), with the one shape of error for bodies, paths and queries that cannot be read.
+pub fn configure(service: &mut ServiceConfig) {
     service
         .app_data(
             JsonConfig::default().limit(MAX_JSON_BYTES).error_handler(|e, r| error::malformed_json(&e, r)),
         )
         .app_data(PathConfig::default().error_handler(|e, r| error::malformed(&e, r)))
         .app_data(QueryConfig::default().error_handler(|e, r| error::malformed(&e, r)))
-        .service(api::log::livez)
-        .service(api::log::readyz)
-        .service(api::log::vault)
-        .service(api::log::checkpoint)
-        .service(api::log::keys)
-        .service(api::log::entries)
-        .service(api::log::tile)
-        .service(api::people::me)
-        .service(api::people::new_org)
-        .service(api::people::orgs)
-        .service(api::people::new_person)
-        .service(api::people::persons)
-        .service(api::people::person)
-        .service(api::people::grant_role)
-        .service(api::people::revoke_role)
-        .service(api::people::invite)
-        .service(api::people::prepare_redemption)
-        .service(api::people::redeem)
-        .service(api::people::enrolments)
-        .service(api::people::approve)
-        .service(api::people::prepare_key)
-        .service(api::people::add_key)
-        .service(api::people::revoke_key)
-        .service(api::people::new_token)
-        .service(api::people::tokens)
-        .service(api::people::revoke_token)
-        .service(api::people::end_tokens)
-        .service(signin::session::open)
-        .service(signin::session::current)
-        .service(signin::session::sign_out)
-        .service(signin::session::list)
-        .service(signin::session::end_others)
-        .service(signin::session::end)
-        .service(api::cases::open_case)
-        .service(api::cases::cases)
-        .service(api::cases::case)
-        .service(api::cases::add_member)
-        .service(api::cases::members)
-        .service(api::cases::remove_member)
-        .service(api::cases::register_item)
-        .service(api::cases::items)
-        .service(api::cases::search)
-        .service(api::cases::item)
-        .service(api::cases::intake_receipts)
-        .service(api::cases::classify)
-        .service(api::cases::case_custody)
-        .service(api::cases::item_custody)
-        .service(api::cases::fixity)
-        .service(api::cases::transfers)
-        .service(api::cases::export)
-        .service(api::content::upload)
-        .service(api::content::download)
-        .service(api::content::access)
-        .service(api::content::complete)
-        .service(api::content::bundle)
-        .service(api::statements::prepare)
-        .service(api::statements::submit)
-        .service(api::statements::on_behalf)
-        .service(api::scrub::start)
-        .service(api::scrub::state)
+        .configure(routes::serve)
         .service(utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", Document::openapi()))
         .app_data(Data::new(absent::Known::new()))
         .default_service(actix_web::web::to(absent::answer));
-}
-
-/// The API's document (`OpenAPI` 3.1).
-#[derive(Debug, OpenApi)]
-#[openapi(
-    info(title = "Custos", description = "Evidence vault and chain of custody"),
-    paths(
-        api::log::livez, api::log::readyz, api::log::vault, api::log::checkpoint, api::log::entries,
-        api::log::tile, api::log::keys,
-        api::people::me, api::people::new_org, api::people::orgs, api::people::new_person, api::people::persons,
-        api::people::person, api::people::grant_role, api::people::revoke_role, api::people::invite,
-        api::people::prepare_redemption, api::people::redeem, api::people::enrolments, api::people::approve,
-        api::people::prepare_key, api::people::add_key, api::people::revoke_key, api::people::new_token,
-        api::people::tokens, api::people::revoke_token, api::people::end_tokens,
-        signin::session::open, signin::session::current, signin::session::sign_out, signin::session::list,
-        signin::session::end_others, signin::session::end,
-        api::cases::open_case, api::cases::cases, api::cases::case, api::cases::add_member, api::cases::members,
-        api::cases::remove_member, api::cases::register_item, api::cases::items, api::cases::item,
-        api::cases::search, api::cases::intake_receipts,
-        api::cases::classify, api::cases::case_custody, api::cases::item_custody, api::cases::fixity, api::cases::transfers,
-        api::cases::export,
-        api::content::upload, api::content::download, api::content::access, api::content::complete,
-        api::content::bundle,
-        api::statements::prepare, api::statements::submit, api::statements::on_behalf,
-        api::scrub::start, api::scrub::state,
-    ),
-    modifiers(&Security)
-)]
-pub struct Document;
-
-/// Every route asks for a token or a session unless it says otherwise.
-struct Security;
-
-impl utoipa::Modify for Security {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{
-            ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
-        };
-        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("token", scheme);
-        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("__Host-custos")));
-        components.add_security_scheme("session", cookie);
-        let either = ["token", "session"].map(|name| SecurityRequirement::new(name, Vec::<String>::new()));
-        document.security = Some(either.into());
-    }
 }
 
 /// One span a request: method, route pattern and status. Paths carry ids and queries carry grants; neither is logged.

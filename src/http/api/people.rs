@@ -1,12 +1,13 @@
 //! Organisations, persons, invitations, keys and tokens.
 
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{delete, get, post};
 use custody::kind::Kind;
+use custody::record::Sequence;
 
-use super::{Answer, created, ok};
+use super::{Answer, Page, created, ok};
 use crate::api;
-use crate::app::{App, parse};
+use crate::app::{App, AppError, parse, parse_opt};
 use crate::http::auth::{Idempotency, Newcomer, Person};
 
 /// The signed-in person; answered also while their key waits for its voucher.
@@ -183,4 +184,17 @@ pub(crate) async fn revoke_token(app: Data<App>, who: Person, id: Path<String>) 
 pub(crate) async fn end_tokens(app: Data<App>, who: Person, id: Path<String>) -> Answer {
     app.end_tokens(who.0.person, parse(&id, "id")?).await?;
     Ok(actix_web::HttpResponse::NoContent().finish())
+}
+
+/// The records of the vault's stream (`vault`), of the refusals of those who are no members (`refusals`), or of a person
+/// (`person:<id>`), for auditors.
+#[utoipa::path(params(("stream" = String, Path), ("cursor" = Option<String>, Query), ("limit" = Option<u32>, Query)), responses((status = 200, body = api::Custody)))]
+#[get("/api/v1/audit/{stream}")]
+pub(crate) async fn audit(app: Data<App>, who: Person, stream: Path<String>, page: Query<Page>) -> Answer {
+    let of: Sequence = parse(&stream, "stream")?;
+    if matches!(of, Sequence::Case(_) | Sequence::Item(_)) {
+        return Err(AppError::Invalid("stream: vault, refusals or person:<id>".to_owned()));
+    }
+    let after = parse_opt(page.cursor.as_deref(), "cursor")?.unwrap_or(0);
+    Ok(ok(app.custody(who.0.person, of, after, page.limit()?).await?))
 }
