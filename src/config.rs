@@ -108,6 +108,7 @@ pub struct Config {
     timestamp_roots: Setting<Option<PathBuf>>,
     timestamp_hours: Setting<u32>,
     sign_in: Setting<Profile>,
+    breached_passwords: Setting<Option<PathBuf>>,
 }
 
 /// Why there is no configuration.
@@ -207,6 +208,7 @@ impl Config {
             timestamp_roots,
             timestamp_hours,
             sign_in,
+            breached_passwords: layers.optional("CUSTOS_BREACHED_PASSWORDS", file.breached_passwords),
         })
     }
 
@@ -280,8 +282,13 @@ impl Config {
         self.sign_in.value
     }
 
+    /// SHA-1 of stolen passwords, which nobody may have.
+    pub fn breached_passwords(&self) -> Option<&Path> {
+        self.breached_passwords.value.as_deref()
+    }
+
     /// Every key with its value, as it may be shown, and its source.
-    pub fn entries(&self) -> [(&'static str, String, &Source); 12] {
+    pub fn entries(&self) -> [(&'static str, String, &Source); 13] {
         [
             ("listen", self.listen.value.to_string(), &self.listen.source),
             ("data_dir", text(&self.data_dir.value), &self.data_dir.source),
@@ -295,6 +302,7 @@ impl Config {
             ("timestamp_roots", optional_text(self.timestamp_roots()), &self.timestamp_roots.source),
             ("timestamp_hours", self.timestamp_hours.value.to_string(), &self.timestamp_hours.source),
             ("sign_in", self.sign_in.value.to_string(), &self.sign_in.source),
+            ("breached_passwords", optional_text(self.breached_passwords()), &self.breached_passwords.source),
         ]
     }
 }
@@ -320,6 +328,7 @@ struct File {
     timestamp_roots: Option<PathBuf>,
     timestamp_hours: Option<u32>,
     sign_in: Option<String>,
+    breached_passwords: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]

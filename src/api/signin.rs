@@ -1,9 +1,120 @@
 //! Signing in, and the sessions that come of it.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+/// A text that is shown to nobody but whom it is for.
+#[derive(Clone, ToSchema)]
+#[schema(value_type = String)]
+pub struct Hidden(Zeroizing<String>);
+
+impl Hidden {
+    /// The text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden(..)")
+    }
+}
+
+impl From<&str> for Hidden {
+    fn from(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+}
+
+impl From<String> for Hidden {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl Serialize for Hidden {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hidden {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(Self::from)
+    }
+}
 
 wire! {
+    /// `POST /api/v1/codes`: a device that is to give codes.
+    NewCodes {
+        /// What it is confirmed with.
+        id: String,
+        /// The secret in base32, to be typed.
+        secret: Hidden,
+        /// The same, to be scanned (`otpauth://`).
+        uri: Hidden,
+        /// Until when it can be confirmed.
+        expires: String,
+    }
+    /// Shows that the device gives codes.
+    ConfirmCodes {
+        /// From `POST /api/v1/codes`.
+        id: String,
+        /// What the device shows.
+        code: Hidden,
+    }
+    /// `PUT /api/v1/password`.
+    NewPassword {
+        /// What one signs in with: 3 to 64 characters; large or small letters are the same.
+        name: Hidden,
+        /// The password.
+        password: Hidden,
+        /// A new device; without, the one before stays.
+        #[serde(default)]
+        codes: Option<ConfirmCodes>,
+    }
+    /// What came of it.
+    PasswordSet {
+        /// New recovery codes, shown once; empty where the earlier ones stay.
+        recovery_codes: Vec<Hidden>,
+    }
+    /// `GET /api/v1/credentials`.
+    Credentials {
+        /// The password, if there is one.
+        #[serde(default)]
+        password: Option<PasswordInfo>,
+    }
+    /// A password with its device.
+    PasswordInfo {
+        /// When either was last changed.
+        changed: String,
+        /// How many recovery codes are left.
+        recovery_codes_left: u64,
+    }
+    /// A second factor: one of the two.
+    Factor {
+        /// What the device shows.
+        #[serde(default)]
+        code: Option<Hidden>,
+        /// A recovery code.
+        #[serde(default)]
+        recovery_code: Option<Hidden>,
+    }
+    /// `POST /api/v1/sign-in/password`.
+    PasswordSignIn {
+        /// The name that one signs in with.
+        name: Hidden,
+        /// The password.
+        password: Hidden,
+        /// The second factor.
+        factor: Factor,
+        /// What one calls the device; at most 100 characters.
+        label: String,
+    }
     /// `POST /api/v1/session`.
     NewSession {
         /// What one calls the device; at most 100 characters.
@@ -15,7 +126,7 @@ wire! {
         id: String,
         /// What one called the device.
         label: String,
-        /// How it was opened: `token`.
+        /// How it was opened: `token`, `password`.
         method: String,
         /// When it was opened.
         created: String,

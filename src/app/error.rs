@@ -20,6 +20,18 @@ pub enum AppError {
     /// Signed in by a session that showed no second factor lately.
     #[error("this takes a second factor shown in the last minutes")]
     Unconfirmed,
+    /// Name, password or second factor is wrong, or nobody has the name: all look the same.
+    #[error("name, password or code is wrong, or the code was used before")]
+    SignInFailed,
+    /// A second factor that does not count.
+    #[error("the code is wrong, or was used before")]
+    WrongCode,
+    /// What may not be a password.
+    #[error("{0}")]
+    Password(String),
+    /// Somebody else signs in with this name.
+    #[error("somebody signs in with this name already")]
+    NameTaken,
     /// Unknown, or not visible to this person: the two look the same.
     #[error("no such {0}, or you are not a member")]
     NotFound(&'static str),
@@ -83,8 +95,8 @@ pub enum AppError {
     /// The disk is full; nothing was lost.
     #[error("the vault's storage is full")]
     DiskFull,
-    /// As many uploads are under way as this machine can serve. Nothing was stored.
-    #[error("too many uploads are under way")]
+    /// As many uploads, or sign-ins, are under way as this machine can serve. Nothing was stored.
+    #[error("too many of these are under way")]
     Busy,
     /// Too many requests from one place.
     #[error("too many requests: the next is taken in {0} s")]
@@ -119,6 +131,10 @@ impl AppError {
         match self {
             Self::Unauthenticated => "unauthenticated",
             Self::KeyWaiting => "key-waiting",
+            Self::SignInFailed => "sign-in-failed",
+            Self::WrongCode => "wrong-code",
+            Self::Password(_) => "password-unfit",
+            Self::NameTaken => "name-taken",
             Self::CrossSite => "cross-site",
             Self::Unconfirmed => "confirmation-needed",
             Self::NotFound(_) => "not-found",

@@ -12,7 +12,7 @@ use custody::statement::Statement;
 use custody::{json, record::Sequence};
 use serde::{Deserialize, Serialize};
 
-use super::{App, AppError};
+use super::{App, AppError, signin};
 use crate::engine::OsEntropy;
 use crate::sequencer::Attachments;
 use crate::store::{SealedOpening, StoredOpening, SubjectKey};
@@ -26,6 +26,8 @@ pub(super) enum FieldScope {
     Case(CaseId),
     Person(PersonId),
     Org(OrgId),
+    /// No fields: what people sign in with.
+    SignIn,
 }
 
 impl FieldScope {
@@ -46,6 +48,7 @@ impl FieldScope {
             Self::Case(case) => KeyContext::Case(app.vault_id(), case),
             Self::Person(person) => KeyContext::person(app.vault_id(), person),
             Self::Org(org) => KeyContext::Subject(app.vault_id(), *org.as_bytes()),
+            Self::SignIn => app.signin_context(),
         }
     }
 }
@@ -56,6 +59,7 @@ impl std::fmt::Display for FieldScope {
             Self::Case(id) => write!(f, "case:{id}"),
             Self::Person(id) => write!(f, "person:{id}"),
             Self::Org(id) => write!(f, "org:{id}"),
+            Self::SignIn => f.write_str(signin::SCOPE),
         }
     }
 }
@@ -64,6 +68,9 @@ impl std::str::FromStr for FieldScope {
     type Err = AppError;
     fn from_str(text: &str) -> Result<Self, AppError> {
         let bad = || AppError::internal("reading a field's scope")(format!("unknown scope {text}"));
+        if text == signin::SCOPE {
+            return Ok(Self::SignIn);
+        }
         let (kind, id) = text.split_once(':').ok_or_else(bad)?;
         match kind {
             "case" => id.parse().map(Self::Case).map_err(|_| bad()),

@@ -54,7 +54,8 @@ pub use lapsed::{Lapsed, lapsed, lapsed_of};
 pub use log_continued::{Continuation, Continued, continue_log};
 pub use log_key::{Rotated, next_log_key, rotate_log_key};
 pub use publication::Readiness;
-pub use signin::{By, Profile};
+pub(crate) use signin::DEVICE_DAYS;
+pub use signin::{BreachedError, By, Opened, Profile, Where};
 
 use crate::api;
 use crate::blobs::Blobs;

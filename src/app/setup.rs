@@ -26,6 +26,7 @@ use super::say::With;
 use super::timestamps::Timestamping;
 use super::token::DEFAULT_DAYS;
 use super::{App, AppError};
+use crate::app::signin::BreachedError;
 use crate::blobs::{Blobs, BlobsError};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Tls};
@@ -85,6 +86,9 @@ pub enum SetupError {
     /// The keys.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+    /// The list of stolen passwords cannot be used.
+    #[error(transparent)]
+    Breached(#[from] BreachedError),
     /// The database.
     #[error("cannot use the database")]
     Store(#[from] StoreError),
@@ -137,6 +141,9 @@ impl SetupError {
                 format!("make {} a directory that this user may write", path.display())
             }
             Self::Keyring(error) => error.remedy(),
+            Self::Breached(_) => "`breached_passwords` names a readable file with SHA-1 in capital hexadecimal, a line each, in \
+                                  order; or leave it out"
+                .to_owned(),
             Self::Store(_) => "check `database_url`; for a new vault run `custos init` first".to_owned(),
             Self::Copy(error) => error.remedy(),
             Self::Blobs(_) => "check `blobs_url`: the folder must exist and be mounted".to_owned(),
@@ -248,7 +255,7 @@ async fn open_signing(
     let clock = Arc::new(SystemClock::new());
     let (mut app, contradicted) =
         App::start_signing(store, keyring, blobs, clock, outsiders, has_log_key).await?;
-    app.signin = super::signin::SignIn::of(config);
+    app.signin = super::signin::SignIn::of(config)?;
     Ok((app, contradicted))
 }
 

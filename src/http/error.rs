@@ -27,6 +27,16 @@ pub const TABLE: &[Row] = &[
         "ask whoever invited you to approve your key (custos key approve); then repeat the request",
     ),
     (
+        "sign-in-failed",
+        401,
+        "Not signed in",
+        "check name and password and take the next code; who has lost the device uses a recovery code, and who has lost \
+         all of it asks a registrar for a new invitation",
+    ),
+    ("wrong-code", 403, "The code does not count", "wait for the next code, or use a recovery code"),
+    ("password-unfit", 422, "Not a good password", "take several words that belong together for nobody else"),
+    ("name-taken", 409, "The name is taken", "sign in with another name"),
+    (
         "cross-site",
         403,
         "Asked by another site",
@@ -37,7 +47,7 @@ pub const TABLE: &[Row] = &[
         "confirmation-needed",
         403,
         "Confirm that it is you",
-        "show a second factor (POST /api/v1/session/confirm), then repeat the request; or use an API token",
+        "show a second factor in a session (POST /api/v1/session/confirm), then repeat the request",
     ),
     ("not-found", 404, "Not found", "check the id; for a case or item ask its lead to add you as a member"),
     ("invalid-request", 400, "The request cannot be understood", "correct the request as the detail says"),
@@ -135,7 +145,7 @@ pub const TABLE: &[Row] = &[
         "The upload comes too slowly",
         "send the content again over a line that takes at least 16 KiB in 30 s, and fewer files at a time",
     ),
-    ("busy", 503, "Too many uploads at once", "send the content again as soon as Retry-After says"),
+    ("busy", 503, "Too much at once", "send the request again as soon as Retry-After says"),
     ("no-such-address", 404, "No such address", "compare method and path with /openapi.json"),
     ("method-not-allowed", 405, "Another method", "use a method that the `Allow` header names"),
     ("too-many-requests", 429, "Too many requests", "wait as long as Retry-After says"),
@@ -309,7 +319,7 @@ fn problem(error: &AppError, request_id: &str) -> HttpResponse {
         AppError::TooMany(seconds) => response.insert_header((header::RETRY_AFTER, seconds.to_string())),
         AppError::Busy => response.insert_header((header::RETRY_AFTER, BUSY_SECONDS)),
         AppError::Method(allowed) => response.insert_header((header::ALLOW, allowed.as_str())),
-        AppError::Unauthenticated => {
+        AppError::Unauthenticated | AppError::SignInFailed => {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"custos\""))
         }
         _ => &mut response,

@@ -115,6 +115,9 @@ impl Limits {
         if path.starts_with("/api/v1/invitations/") {
             return Some((&self.guesses, "invitation requests"));
         }
+        if path.starts_with("/api/v1/sign-in/") {
+            return Some((&self.guesses, "requests to sign in"));
+        }
         if path.starts_with("/log/tile/") {
             return Some((&self.tiles, "tiles"));
         }

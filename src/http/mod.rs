@@ -177,6 +177,12 @@ async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits, mut end: onesho
         if let Err(error) = app.cut_off_suspended().await {
             tracing::error!(code = error.code(), "looking for suspended readers failed; it is tried again");
         }
+        if let Err(error) = app.forget_sign_ins().await {
+            tracing::error!(
+                code = error.code(),
+                "forgetting what ran out before sign-in failed; it is tried again"
+            );
+        }
         if let Err(error) = app.forget_sessions().await {
             tracing::error!(
                 code = error.code(),

@@ -95,6 +95,13 @@ routes! {
     signin::session::list => SignIn;
     signin::session::end_others => SignIn;
     signin::session::end => SignIn;
+    signin::session::confirm => SignIn;
+    signin::password::sign_in => Nothing;
+    signin::password::credentials => SignIn;
+    signin::password::codes => SignIn;
+    signin::password::set => SignIn;
+    signin::password::remove => SignIn;
+    signin::password::recovery_codes => SignIn;
     api::cases::open_case => InVault(Right::OpenCase);
     api::cases::cases => SignIn;
     api::cases::case => InCase(Right::ReadRecords);

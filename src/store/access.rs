@@ -8,6 +8,7 @@ use custody::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::credentials::CredentialChange;
 use super::db::Tx;
 use super::error::StoreError;
 use super::objects::ObjectState;
@@ -108,7 +109,7 @@ pub enum Change {
         /// When.
         now: Timestamp,
     },
-    /// All tokens and sessions of a person end, and with them what would become one: invitations, and enrolments that wait.
+    /// All tokens, sessions and credentials of a person end, and with them what would become one: invitations, and enrolments that wait.
     RevokeTokens {
         /// Whose.
         person: PersonId,
@@ -119,6 +120,8 @@ pub enum Change {
     Invite(Invitation),
     /// Somebody signed in by a cookie.
     Session(SessionChange),
+    /// What somebody signs in with.
+    Credential(CredentialChange),
     /// An invitation is used up; too late if it was, or has expired.
     Redeem {
         /// Hash of its code.
@@ -222,6 +225,7 @@ impl Tx {
                 revoked
             }
             Change::Session(change) => return self.change_session(change).await,
+            Change::Credential(change) => return self.change_credential(change).await,
             Change::Redeem { hash, now } => {
                 self.run(sql::REDEEM_INVITATION, vec![Value::time(*now), Value::digest(hash)]).await?
             }
@@ -254,7 +258,8 @@ impl Tx {
         loop {
             let tokens = self.run(sql::REVOKE_TOKENS_OF_PERSON, params()).await?;
             let sessions = self.end_sessions(person, now).await?;
-            if tokens + sessions == 0 {
+            let credentials = self.remove_credentials(person).await?;
+            if tokens + sessions + credentials == 0 {
                 return Ok(());
             }
         }

@@ -3,9 +3,10 @@
 //! A [`Store`] is a pool of connections to SQLite or PostgreSQL; a [`Tx`] is a transaction on either. All reads are
 //! methods of `Tx`, so that whatever belongs together is read from one snapshot ([`Store::read`]). Records are
 //! written only by the [sequencer](crate::sequencer); the few tables beside the log (tokens, invitations, pending
-//! enrolments, sessions) by [`Store::apply`]. SQL stands in one file, the same text for both engines.
+//! enrolments, sessions, credentials) by [`Store::apply`]. SQL stands in one file, the same text for both engines.
 
 mod access;
+mod credentials;
 mod db;
 mod error;
 mod history;
@@ -26,6 +27,7 @@ mod state;
 mod timestamps;
 
 pub use access::{ApiToken, Change, EnrolmentState, Invitation, PendingEnrolment};
+pub use credentials::{Challenge, ChallengeKind, CredentialChange, Factor, Guesses, Maker, PasswordRow};
 pub use db::{Db, Tx};
 pub use error::StoreError;
 pub use kits::KitRow;

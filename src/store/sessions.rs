@@ -46,6 +46,8 @@ pub struct Session {
 pub enum Method {
     /// With an API token.
     Token,
+    /// By name, password and second factor.
+    Password,
 }
 
 /// A change of a session.
@@ -59,6 +61,8 @@ pub enum SessionChange {
         /// That token's `id`.
         from: Uuid,
     },
+    /// A new one, together with the change that shows who it is for.
+    Open(Session),
     /// It is in use.
     Touch {
         /// Which.
@@ -131,6 +135,9 @@ impl Tx {
                 if self.run(sql::HOLD_TOKEN, held.into()).await? == 0 {
                     return Ok(false);
                 }
+                return self.insert(signin::INSERT_SESSIONS, session_values(session)).await.map(|()| true);
+            }
+            SessionChange::Open(session) => {
                 return self.insert(signin::INSERT_SESSIONS, session_values(session)).await.map(|()| true);
             }
             SessionChange::DeriveToken { token, from } => {

@@ -111,6 +111,7 @@ pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (9, "suspension", include_str!("../../migrations/sqlite/0009_suspension.sql")),
     (10, "rights", include_str!("../../migrations/sqlite/0010_rights.sql")),
     (11, "signin", include_str!("../../migrations/sqlite/0011_signin.sql")),
+    (14, "passwords", include_str!("../../migrations/sqlite/0014_passwords.sql")),
 ];
 pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../migrations/postgres/0001_spine.sql")),
@@ -124,6 +125,7 @@ pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (9, "suspension", include_str!("../../migrations/postgres/0009_suspension.sql")),
     (10, "rights", include_str!("../../migrations/postgres/0010_rights.sql")),
     (11, "signin", include_str!("../../migrations/postgres/0011_signin.sql")),
+    (14, "passwords", include_str!("../../migrations/postgres/0014_passwords.sql")),
 ];
 
 // What tables there are: name, column, type, place in the primary key (0: none), in the order of the columns.

@@ -159,6 +159,8 @@ pub enum KeyContext {
     Subject(VaultId, [u8; 16]),
     /// The vault's half of a restricted object's data key (purpose 4).
     VaultHalf(BlobContext),
+    /// The vault's sign-in key, which seals what people sign in with (purpose 5).
+    SignIn(VaultId),
 }
 
 impl KeyContext {
@@ -177,6 +179,7 @@ impl KeyContext {
             Self::VaultHalf(blob) => {
                 (4, &blob.vault, blob.object.as_bytes(), blob.item.as_bytes(), blob.version)
             }
+            Self::SignIn(vault) => (5, vault, &zero, &zero, 0),
         };
         let mut bytes = [0; 52];
         bytes[..16].copy_from_slice(vault.as_bytes());

@@ -4,14 +4,27 @@
 //! fill it. It is told to the operator's security log, with ids and without names. What a signed-in person is refused is
 //! a record like every refusal.
 
+mod breached;
+mod by_password;
+mod codes;
+mod guesses;
+mod password;
 mod profile;
+mod secrets;
 mod session;
 
+use custody::digest::Digest;
 use custody::kind::Kind;
 use custody::time::Timestamp;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+pub use breached::BreachedError;
+pub use by_password::Where;
+pub(crate) use guesses::DEVICE_DAYS;
 pub use profile::Profile;
+pub(super) use secrets::SCOPE;
+pub use session::Opened;
 
 use super::{App, AppError, SignedIn};
 use crate::app::refuse::Place;
@@ -23,11 +36,19 @@ pub(super) struct SignIn {
     profile: Profile,
     /// The address that people type, which browsers name as the origin of what the vault's own pages ask.
     origin: String,
+    breached: breached::Breached,
+    hashing: password::Hashing,
+    key: OnceCell<Box<secrets::SignInKey>>,
 }
 
 impl SignIn {
-    pub(super) fn of(config: &Config) -> Self {
-        Self { profile: config.sign_in(), origin: config.origin().to_owned() }
+    pub(super) fn of(config: &Config) -> Result<Self, BreachedError> {
+        Ok(Self {
+            profile: config.sign_in(),
+            origin: config.origin().to_owned(),
+            breached: breached::Breached::with(config.breached_passwords())?,
+            ..Self::default()
+        })
     }
 }
 
@@ -62,6 +83,8 @@ impl By {
 pub struct BySession {
     /// Its `id`.
     pub id: Uuid,
+    /// Hash of its secret.
+    pub hash: Digest,
     /// What the person called the device.
     pub label: String,
     /// When the person last showed a second factor.

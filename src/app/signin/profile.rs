@@ -31,6 +31,15 @@ impl Profile {
         12 * HOUR_MS
     }
 
+    /// Characters that a password has at least. NIST SP 800-63B-4, section 3.1.1.2, asks for 8 beside a second factor, and
+    /// for 15 without.
+    pub const fn password_chars(self) -> usize {
+        match self {
+            Self::Standard => 12,
+            Self::Cjis => 15,
+        }
+    }
+
     /// Milliseconds for which a second factor covers sensitive acts.
     pub const fn confirmed_ms(self) -> i64 {
         match self {

@@ -1,17 +1,17 @@
 //! Sessions: opaque, server-side, ended by time, by the person, and by suspension.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use custody::digest::Digest;
+use custody::id::PersonId;
 use custody::time::Timestamp;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::secrets::base64url;
 use super::{By, BySession};
 use crate::api;
 use crate::app::token::check_label;
 use crate::app::{App, AppError, SignedIn};
-use crate::store::{Change, Method, Session, SessionChange};
+use crate::store::{Change, CredentialChange, Method, Session, SessionChange};
 
 /// Use is written down once a minute.
 const SEEN_EVERY_MS: i64 = 60 * 1_000;
@@ -21,11 +21,11 @@ const REMEMBERED_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 const SECRET_LEN: usize = 43;
 
 /// The secret of a session, for its cookie.
-pub(in crate::app) struct Secret(Zeroizing<String>);
+pub(super) struct Secret(Zeroizing<String>);
 
 impl Secret {
     fn new(random: &[u8; 32]) -> Self {
-        Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(random)))
+        Self(base64url(random))
     }
 
     /// It has 256 random bits, so one plain hash guards it.
@@ -44,6 +44,17 @@ pub struct Opened {
     pub session: api::Session,
     /// For the cookie.
     pub secret: Zeroizing<String>,
+    /// For the cookie by which the browser is known again.
+    pub device: Option<Zeroizing<String>>,
+}
+
+/// A session to be opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NewSession<'a> {
+    pub(super) person: PersonId,
+    /// What the person calls the device.
+    pub(super) label: &'a str,
+    pub(super) method: Method,
 }
 
 impl std::fmt::Debug for Opened {
@@ -60,10 +71,11 @@ impl App {
                 "a session is opened with an API token, or by signing in".to_owned(),
             ));
         };
-        let (secret, mut session) = self.make_session(who, &new.label, Method::Token)?;
+        let new = NewSession { person: who.person, label: &new.label, method: Method::Token };
+        let (secret, mut session) = self.make_session(&new)?;
         session.token = Some(*id);
         session.expires = session.expires.min(*expires);
-        let opened = Opened { session: self.view(&session, true), secret: secret.into_inner() };
+        let opened = self.opened(&session, secret, None);
         let change = SessionChange::OpenByToken { session, from: *id };
         if !self.store.apply(&[Change::Session(change)]).await? {
             return Err(AppError::Unauthenticated);
@@ -84,7 +96,12 @@ impl App {
             let touch = SessionChange::Touch { id: session.id, now };
             self.store.apply(&[Change::Session(touch)]).await?;
         }
-        let by = BySession { id: session.id, label: session.label, confirmed: session.confirmed };
+        let by = BySession {
+            id: session.id,
+            hash: session.hash,
+            label: session.label,
+            confirmed: session.confirmed,
+        };
         Ok(SignedIn { person: session.person, by: By::Session(by), enrolment: None })
     }
 
@@ -139,19 +156,41 @@ impl App {
         Ok(())
     }
 
-    fn make_session(
+    /// The session that this is asked with goes on under a new secret, confirmed, if what was shown counts.
+    pub(super) async fn confirm(
         &self,
         who: &SignedIn,
-        label: &str,
-        method: Method,
-    ) -> Result<(Secret, Session), AppError> {
+        by: &BySession,
+        spend: CredentialChange,
+    ) -> Result<Opened, AppError> {
+        let (secret, now) = (Secret::new(&self.random()), self.clock.now());
+        let confirm = SessionChange::Confirm { id: by.id, old: by.hash, new: secret.hash(), now };
+        if !self.store.apply(&[Change::Session(confirm), Change::Credential(spend)]).await? {
+            return Err(AppError::WrongCode);
+        }
+        tracing::info!(target: "security", person = %who.person, "session confirmed");
+        let session = self.store.read().await?.session(&secret.hash()).await?;
+        Ok(self.opened(&session.ok_or(AppError::Unauthenticated)?, secret, None))
+    }
+
+    pub(super) fn opened(
+        &self,
+        session: &Session,
+        secret: Secret,
+        device: Option<Zeroizing<String>>,
+    ) -> Opened {
+        Opened { session: self.view(session, true), secret: secret.into_inner(), device }
+    }
+
+    pub(super) fn make_session(&self, new: &NewSession<'_>) -> Result<(Secret, Session), AppError> {
+        let NewSession { person, label, method } = *new;
         check_label(label)?;
         let secret = Secret::new(&self.random());
         let created = self.clock.now();
         let session = Session {
             id: Uuid::now_v7(),
             hash: secret.hash(),
-            person: who.person,
+            person,
             label: label.to_owned(),
             method,
             token: None,

@@ -8,10 +8,12 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use zeroize::Zeroizing;
 
-use crate::app::AppError;
+use crate::app::{AppError, DEVICE_DAYS};
 
 /// With `__Host-` browsers take it only over HTTPS, for this host alone and for all its paths.
 const NAME: &str = "__Host-custos";
+/// By which a browser is known that somebody signed in with before; it signs nobody in.
+const DEVICE: &str = "__Host-custos-device";
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// A header that gives the browser the secret; it keeps it until it is closed.
@@ -24,11 +26,29 @@ pub(crate) fn forget() -> (HeaderName, String) {
     (header::SET_COOKIE, format!("{NAME}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"))
 }
 
+/// A header by which the browser is known again.
+pub(crate) fn know(device: &str) -> (HeaderName, String) {
+    let seconds = DEVICE_DAYS * 24 * 60 * 60;
+    (
+        header::SET_COOKIE,
+        format!("{DEVICE}={device}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={seconds}"),
+    )
+}
+
 /// The secret of a request that has exactly one.
 pub(crate) fn secret(headers: &HeaderMap) -> Option<Zeroizing<String>> {
+    only(headers, NAME)
+}
+
+/// By what the browser of a request is known.
+pub(crate) fn device(headers: &HeaderMap) -> Option<Zeroizing<String>> {
+    only(headers, DEVICE)
+}
+
+fn only(headers: &HeaderMap, wanted: &str) -> Option<Zeroizing<String>> {
     let lines = headers.get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut found = pairs.filter(|(name, _)| *name == NAME).map(|(_, value)| value);
+    let mut found = pairs.filter(|(name, _)| *name == wanted).map(|(_, value)| value);
     let secret = found.next()?;
     // Two are one too many: which of them is the person's cannot be known.
     found.next().is_none().then(|| Zeroizing::new(secret.to_owned()))
@@ -37,11 +57,18 @@ pub(crate) fn secret(headers: &HeaderMap) -> Option<Zeroizing<String>> {
 /// Refuses what changes something unless the vault's own pages ask: every header that says who asks must say so, and one
 /// must be there.
 pub(crate) fn asked_here(request: &HttpRequest, origin: &str) -> Result<(), AppError> {
-    if request.method().is_safe() {
-        return Ok(());
-    }
+    if request.method().is_safe() { Ok(()) } else { from_here(request, origin) }
+}
+
+/// The same for whoever signs in: no other site signs somebody in as somebody else. Programs, which name no site, may.
+pub(crate) fn not_from_elsewhere(request: &HttpRequest, origin: &str) -> Result<(), AppError> {
+    let named = [&FETCH_SITE, &header::ORIGIN].into_iter().any(|name| request.headers().contains_key(name));
+    if named { from_here(request, origin) } else { Ok(()) }
+}
+
+fn from_here(request: &HttpRequest, origin: &str) -> Result<(), AppError> {
     own_pages(request.headers(), origin).inspect_err(|_| {
-        tracing::warn!(target: "security", "a request with a session's cookie was not the vault's own");
+        tracing::warn!(target: "security", "a request by cookie, or to sign in, was not the vault's own");
     })
 }
 

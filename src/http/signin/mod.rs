@@ -1,4 +1,5 @@
 //! Signing in by cookie: the cookie, whose request may use it, and the routes of sessions.
 
 pub(crate) mod cookie;
+pub(crate) mod password;
 pub(crate) mod session;

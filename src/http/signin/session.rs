@@ -1,11 +1,12 @@
 //! Routes of sessions.
 
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, delete, get, post};
 
 use super::cookie;
 use crate::api;
-use crate::app::{App, parse};
+use crate::app::{App, Opened, parse};
 use crate::http::api::{Answer, ok};
 use crate::http::auth::Person;
 
@@ -13,11 +14,24 @@ use crate::http::auth::Person;
 #[utoipa::path(request_body = api::NewSession, responses((status = 201, body = api::Session)))]
 #[post("/api/v1/session")]
 pub(crate) async fn open(app: Data<App>, who: Person, body: Json<api::NewSession>) -> Answer {
-    let opened = app.open_session(&who.0, &body).await?;
-    Ok(HttpResponse::Created()
-        .insert_header(("Cache-Control", "no-store"))
-        .insert_header(cookie::set(&opened.secret))
-        .json(opened.session))
+    Ok(opened(StatusCode::CREATED, app.open_session(&who.0, &body).await?))
+}
+
+/// A session as it is answered: its secrets are in cookies only.
+pub(super) fn opened(status: StatusCode, opened: Opened) -> HttpResponse {
+    let mut response = HttpResponse::build(status);
+    response.insert_header(("Cache-Control", "no-store")).append_header(cookie::set(&opened.secret));
+    if let Some(device) = &opened.device {
+        response.append_header(cookie::know(device));
+    }
+    response.json(opened.session)
+}
+
+/// Shows a second factor: the session goes on under a new secret and may do sensitive acts for some minutes.
+#[utoipa::path(request_body = api::Factor, responses((status = 200, body = api::Session)))]
+#[post("/api/v1/session/confirm")]
+pub(crate) async fn confirm(app: Data<App>, who: Person, body: Json<api::Factor>) -> Answer {
+    Ok(opened(StatusCode::OK, app.confirm_session(&who.0, &body).await?))
 }
 
 /// The session that this is asked with.

@@ -25,6 +25,40 @@ fixed {
     END_SESSIONS_OF_PERSON "sessions" "UPDATE sessions SET ended = $1 WHERE person = $2 AND ended IS NULL";
     END_SESSIONS_OF_TOKEN "sessions" "UPDATE sessions SET ended = $1 WHERE token = $2 AND ended IS NULL";
     FORGET_SESSIONS "sessions" "DELETE FROM sessions WHERE expires < $1";
+
+    PASSWORD_BY_NAME "passwords" "SELECT person, name, hash, codes, step, changed FROM passwords WHERE name = $1";
+    PASSWORD_OF_PERSON "passwords" "SELECT person, name, hash, codes, step, changed FROM passwords WHERE person = $1";
+    SET_PASSWORD "passwords" "INSERT INTO passwords (person, name, hash, codes, step, changed) VALUES ($1, $2, $3, $4, $5, $6) \
+        ON CONFLICT (person) DO UPDATE SET name = excluded.name, hash = excluded.hash, codes = excluded.codes, step = \
+        excluded.step, changed = excluded.changed";
+    HOLD_PASSWORD "passwords" "UPDATE passwords SET step = step WHERE person = $1";
+    SPEND_STEP "passwords" "UPDATE passwords SET step = $1 WHERE person = $2 AND step < $1";
+    REMOVE_PASSWORD "passwords" "DELETE FROM passwords WHERE person = $1";
+    RECOVERY_CODE "recovery_codes" "SELECT hash, person FROM recovery_codes WHERE hash = $1 AND person = $2 AND used IS NULL";
+    RECOVERY_CODES_LEFT "recovery_codes" "SELECT COUNT(*) FROM recovery_codes WHERE person = $1 AND used IS NULL";
+    SPEND_RECOVERY_CODE "recovery_codes" "UPDATE recovery_codes SET used = $1 WHERE hash = $2 AND person = $3 AND used IS NULL";
+    REMOVE_RECOVERY_CODES "recovery_codes" "DELETE FROM recovery_codes WHERE person = $1";
+    DEVICE "devices" "SELECT hash, person FROM devices WHERE hash = $1";
+    SEE_DEVICE "devices" "INSERT INTO devices (hash, person, seen) VALUES ($1, $2, $3) ON CONFLICT (hash) DO UPDATE SET seen = \
+        excluded.seen";
+    PRUNE_DEVICES "devices" "DELETE FROM devices WHERE person = $1 AND hash NOT IN (SELECT hash FROM devices WHERE person = $1 \
+        ORDER BY seen DESC, hash LIMIT 20)";
+    REMOVE_DEVICES "devices" "DELETE FROM devices WHERE person = $1";
+    FORGET_DEVICES "devices" "DELETE FROM devices WHERE seen < $1";
+    GUESSES "guesses" "SELECT subject, failures, last, until FROM guesses WHERE subject = $1";
+    FIRST_GUESS "guesses" "INSERT INTO guesses (subject, failures, last, until) VALUES ($1, $2, $3, $4) ON CONFLICT (subject) DO \
+        NOTHING";
+    NEXT_GUESS "guesses" "UPDATE guesses SET failures = $1, last = $2, until = $3 WHERE subject = $4 AND failures = $5 AND last = $6";
+    FORGIVE_GUESSES "guesses" "DELETE FROM guesses WHERE subject = $1";
+    FORGIVE_GUESS "guesses" "UPDATE guesses SET failures = failures - 1 WHERE subject = $1 AND failures > 0";
+    FORGET_GUESSES "guesses" "DELETE FROM guesses WHERE last < $1 AND until < $1";
+    CHALLENGE "challenges" "SELECT hash, kind, person, state, expires FROM challenges WHERE hash = $1";
+    ADD_CHALLENGE "challenges" "INSERT INTO challenges (hash, kind, person, state, expires) VALUES ($1, $2, $3, $4, $5)";
+    TAKE_CHALLENGE "challenges" "DELETE FROM challenges WHERE hash = $1";
+    REMOVE_CHALLENGES "challenges" "DELETE FROM challenges WHERE person = $1";
+    FORGET_CHALLENGES "challenges" "DELETE FROM challenges WHERE expires < $1";
+    ADD_SIGNIN_KEY "subject_keys" "INSERT INTO subject_keys (scope, wrapped, kek) VALUES ($1, $2, $3) ON CONFLICT (scope) DO \
+        NOTHING";
 }
 keyed {}
 inserts {
@@ -32,5 +66,6 @@ inserts {
         "id TEXT" "hash BYTEA" "person TEXT" "label TEXT" "method TEXT" "token TEXT" "created BIGINT" "seen BIGINT"
         "confirmed BIGINT" "expires BIGINT" "ended BIGINT"
     ] "";
+    INSERT_RECOVERY_CODES "recovery_codes" ["hash BYTEA" "person TEXT" "used BIGINT"] "";
 }
 }

@@ -10,6 +10,8 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use crate::on_both_engines;
+use crate::signin::Browser;
+use crate::signin::passwords::set_up_with;
 use crate::support::app::{TestApp, enrol};
 use crate::support::child::Child;
 use crate::support::client::{draft, fields, item};
@@ -65,6 +67,13 @@ async fn markers_are_found_nowhere(engine: Engine) {
     let found = asha.search(&case.id, &marker("FileName")).await;
     assert_eq!(found.items.len(), 1, "whoever may see them finds them");
     errors(&asha, &case.id, &made.id).await;
+    let browser = Browser::new(&app);
+    let device = set_up_with(&asha, &marker("SignIn"), &marker("Password")).await;
+    for (password, status) in [(marker("Password"), 201), (marker("Wrong"), 401)] {
+        let ask = device.sign_in(&password, &device.fresh(&app).await);
+        let answer = browser.post("/api/v1/sign-in/password", &ask).await;
+        assert_eq!(answer.status, status);
+    }
 
     child.stop();
     let searched = files_without_markers(&app.root());
@@ -139,6 +148,7 @@ fn files_without_markers(root: &Path) -> Vec<PathBuf> {
 /// As it stands, in hexadecimal, in base64 from each of the three positions it may start at, in UTF-16.
 fn no_markers(what: &str, bytes: &[u8]) {
     let mut needles = vec![CORE.as_bytes().to_vec(), hex::encode(CORE).into_bytes()];
+    needles.push(CORE.to_lowercase().into_bytes());
     needles.push(CORE.encode_utf16().flat_map(u16::to_le_bytes).collect());
     for skipped in 0..3 {
         let whole = &CORE.as_bytes()[skipped..skipped + 9];

@@ -1,5 +1,6 @@
 //! Signing in, seen from a browser.
 
+pub(crate) mod passwords;
 mod sessions;
 
 use custos::api;
@@ -11,7 +12,7 @@ use crate::support::client::{Answer, Caller};
 
 /// A browser: its cookies, and pages of the vault that ask.
 #[derive(Clone)]
-struct Browser {
+pub(crate) struct Browser {
     /// Without a token.
     caller: Caller,
     /// What the vault calls itself in its configuration.
@@ -20,7 +21,7 @@ struct Browser {
 }
 
 impl Browser {
-    fn new(app: &TestApp) -> Self {
+    pub(crate) fn new(app: &TestApp) -> Self {
         let caller = app.admin.with_token("");
         Self { caller, origin: app.config.origin().to_owned(), session: String::new() }
     }
@@ -47,7 +48,7 @@ impl Browser {
         self.caller.send(self.asks(Method::DELETE, path)).await
     }
 
-    async fn post(&self, path: &str, body: &impl Serialize) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &impl Serialize) -> Answer {
         self.caller.send(self.asks(Method::POST, path).json(body)).await
     }
 
