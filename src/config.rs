@@ -109,6 +109,7 @@ pub struct Config {
     timestamp_hours: Setting<u32>,
     sign_in: Setting<Profile>,
     breached_passwords: Setting<Option<PathBuf>>,
+    notices: Setting<Option<PathBuf>>,
 }
 
 /// Why there is no configuration.
@@ -194,6 +195,7 @@ impl Config {
             hours.parse("timestamp_hours", "a number of hours", |text| text.parse().ok())?;
         let sign_in = layers.pick("CUSTOS_SIGN_IN", None, file.sign_in, || Profile::Standard.to_string());
         let sign_in = sign_in.parse("sign_in", "standard or cjis", |text| text.parse().ok())?;
+        let notices = layers.optional("CUSTOS_NOTICES", file.notices);
         Ok(Self {
             file: path,
             listen,
@@ -209,6 +211,7 @@ impl Config {
             timestamp_hours,
             sign_in,
             breached_passwords: layers.optional("CUSTOS_BREACHED_PASSWORDS", file.breached_passwords),
+            notices,
         })
     }
 
@@ -287,8 +290,13 @@ impl Config {
         self.breached_passwords.value.as_deref()
     }
 
+    /// The file that names who is told that something happened: webhooks and mail. It holds secrets.
+    pub fn notices(&self) -> Option<&Path> {
+        self.notices.value.as_deref()
+    }
+
     /// Every key with its value, as it may be shown, and its source.
-    pub fn entries(&self) -> [(&'static str, String, &Source); 13] {
+    pub fn entries(&self) -> [(&'static str, String, &Source); 14] {
         [
             ("listen", self.listen.value.to_string(), &self.listen.source),
             ("data_dir", text(&self.data_dir.value), &self.data_dir.source),
@@ -303,6 +311,7 @@ impl Config {
             ("timestamp_hours", self.timestamp_hours.value.to_string(), &self.timestamp_hours.source),
             ("sign_in", self.sign_in.value.to_string(), &self.sign_in.source),
             ("breached_passwords", optional_text(self.breached_passwords()), &self.breached_passwords.source),
+            ("notices", optional_text(self.notices()), &self.notices.source),
         ]
     }
 }
@@ -329,6 +338,7 @@ struct File {
     timestamp_hours: Option<u32>,
     sign_in: Option<String>,
     breached_passwords: Option<PathBuf>,
+    notices: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]

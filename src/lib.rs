@@ -15,6 +15,7 @@ pub mod engine;
 pub mod http;
 pub mod keyring;
 pub mod kit;
+pub mod notices;
 pub mod ops;
 mod outside;
 pub mod publish;

@@ -6,7 +6,8 @@
 #           openssl     checks bundles without our code
 #           time        measures peak memory
 #           python3     runs bagit and samples/make.py
-#   PyPI:   bagit       validates bundles, in target/test-tools (versions and digests: tests/requirements.txt)
+#   PyPI:   bagit       validates bundles            } in target/test-tools
+#           aiosmtpd    a mail server for notices    } (versions and digests: tests/requirements.txt)
 #
 # Debian replaces package versions with each security update and keeps no old ones, so those are pinned by name:
 # PostgreSQL by its major version where the distribution has it, the others as the distribution ships them.
@@ -26,10 +27,12 @@ main() {
     python_has_venv || want python3-venv
     install_wanted
 
-    if ! "$tools/bin/python" -c 'from importlib.metadata import version; assert version("bagit") == "1.9.0"' 2>/dev/null; then
-        say "bagit 1.9.0 into $tools"
+    # Made anew whenever what is asked for has changed.
+    if ! cmp -s tests/requirements.txt "$tools/requirements.txt"; then
+        say "Python packages of tests/requirements.txt into $tools"
         python3 -m venv --clear "$tools"
         "$tools/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
+        cp tests/requirements.txt "$tools/requirements.txt"
     fi
     [ -x "$tools/bin/bagit.py" ] || fail "bagit was installed but $tools/bin/bagit.py is not there; remove $tools and run again"
     have cargo || fail "cargo is missing: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer with rustup"

@@ -70,6 +70,9 @@ wire! {
         org: String,
         /// Name as entered.
         name: String,
+        /// Where letters go that say that something waits, if they are sent.
+        #[serde(default)]
+        email: Option<String>,
         /// Roles in the vault to grant at once.
         #[serde(default)]
         roles: Vec<String>,

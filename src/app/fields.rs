@@ -17,6 +17,8 @@ use crate::engine::OsEntropy;
 use crate::sequencer::Attachments;
 use crate::store::{SealedOpening, StoredOpening, SubjectKey};
 
+/// Where the vault writes to a person; in no bundle.
+pub(super) const FIELD_EMAIL: &str = "email";
 /// Field keys kept unwrapped at most; beyond that all are forgotten and unwrapped anew when needed.
 const MAX_FIELD_KEYS: usize = 4_096;
 

@@ -18,6 +18,7 @@ mod kit;
 mod lapsed;
 mod log_continued;
 mod log_key;
+mod notices;
 mod people;
 mod publication;
 mod read;
@@ -53,6 +54,7 @@ pub use export::BundleStream;
 pub use lapsed::{Lapsed, lapsed, lapsed_of};
 pub use log_continued::{Continuation, Continued, continue_log};
 pub use log_key::{Rotated, next_log_key, rotate_log_key};
+pub(crate) use notices::tell_for_ever;
 pub use publication::Readiness;
 pub(crate) use signin::DEVICE_DAYS;
 pub use signin::{BreachedError, By, Opened, Profile, Where};
@@ -92,6 +94,7 @@ pub struct App {
     scrubbing: scrub::Scrubbing,
     publication: publication::Publication,
     timestamping: timestamps::Timestamping,
+    telling: notices::Telling,
     intake: kit::Intake,
     signin: signin::SignIn,
 }

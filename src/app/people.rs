@@ -12,6 +12,7 @@ use custody::time::Timestamp;
 use serde::Serialize;
 
 use super::compose::Say;
+use super::fields::FIELD_EMAIL;
 use super::read::code;
 use super::refuse::Place;
 use super::{App, AppError, SignedIn, parse, parse_opt, wire};
@@ -62,10 +63,12 @@ impl App {
             new.roles.iter().map(|role| parse(role, "role")).collect::<Result<Vec<VaultRole>, _>>()?;
         let person = PersonId::new(Self::new_id(by, op_id));
         let data = PersonRegistered { org: parse(&new.org, "org")? };
+        let mut fields = named(new.name)?;
+        fields.extend(new.email.map(|email| (FIELD_EMAIL.to_owned(), email)));
         let say = Say::of_person(Kind::PersonRegistered, person)
             .data(data.to_data())
             .op_id(op_id)
-            .fields(named(new.name)?)?;
+            .fields(fields)?;
         let mut receipts = self.say_on_behalf(by, say).await?;
         for role in roles {
             // A name of its own for each, so that repeating the request grants nothing twice.

@@ -44,12 +44,15 @@ pub struct Readiness {
     pub status: Status,
     /// What stands in the way of time stamps.
     pub timestamps: Vec<String>,
+    /// Who cannot be told that something happened.
+    pub notices: Vec<String>,
 }
 
 impl Readiness {
     /// What an operator must look at, one line each.
     pub fn alarms(&self) -> Vec<String> {
-        self.status.alarms().into_iter().chain(self.timestamps.iter().cloned()).collect()
+        let others = self.timestamps.iter().chain(&self.notices);
+        self.status.alarms().into_iter().chain(others.cloned()).collect()
     }
 }
 
@@ -57,6 +60,11 @@ impl Publication {
     pub(super) fn new(publisher: Publisher) -> Self {
         let (status, asks_witnesses) = (publisher.status(), publisher.asks_witnesses());
         Self { status, asks_witnesses, state: Mutex::new(State::Idle(Box::new(publisher))) }
+    }
+
+    /// What is published and what stands in the way, as it changes.
+    pub(super) fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -102,7 +110,12 @@ impl App {
     pub async fn readiness(&self) -> Result<Readiness, AppError> {
         let head = self.store.read().await?.log_head().await?.ok_or(AppError::NotFound("log"))?;
         let status = self.publication.status.borrow().clone();
-        Ok(Readiness { size: head.size(), status, timestamps: self.timestamping.alarms() })
+        Ok(Readiness {
+            size: head.size(),
+            status,
+            timestamps: self.timestamping.alarms(),
+            notices: self.telling.alarms(),
+        })
     }
 
     /// Whether a quorum of witnesses is asked to cosign.

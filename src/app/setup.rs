@@ -1,5 +1,7 @@
 //! Setting up a vault, and opening one that is there.
 
+mod error;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -20,25 +22,27 @@ use zeroize::Zeroizing;
 
 use super::compose::Say;
 use super::lapsed::lapsed;
+use super::notices::Telling;
 use super::publication::Publication;
-use super::recover::RecoverError;
 use super::say::With;
 use super::timestamps::Timestamping;
 use super::token::DEFAULT_DAYS;
 use super::{App, AppError};
-use crate::app::signin::BreachedError;
-use crate::blobs::{Blobs, BlobsError};
+use crate::blobs::Blobs;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Tls};
 use crate::engine::OsEntropy;
-use crate::http::tls::{TlsError, TlsSource};
-use crate::keyring::{Keyring, KeyringError, provider};
+use crate::http::tls::TlsSource;
+use crate::keyring::{Keyring, provider};
+use crate::notices::{self, Channel};
 use crate::ops::backup::{BackupError, before_migration};
-use crate::publish::witnesses::{Witnesses, WitnessesError};
+use crate::publish::witnesses::Witnesses;
 use crate::publish::{self, Publisher, StartError};
-use crate::sequencer::{self, GenesisError, SigningKeys};
+use crate::sequencer::{self, SigningKeys};
 use crate::store::{Change, Store, StoreError};
-use crate::timestamps::{Authorities, AuthoritiesError};
+use crate::timestamps::Authorities;
+
+pub use error::SetupError;
 
 /// What a new vault is told.
 #[derive(Debug)]
@@ -70,119 +74,6 @@ pub struct InitReport {
     pub tls_fingerprint: Digest,
 }
 
-/// Why a vault cannot be set up or opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SetupError {
-    /// A directory that cannot be made or used.
-    #[error("cannot use {path}")]
-    Directory {
-        /// Which.
-        path: std::path::PathBuf,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The keys.
-    #[error(transparent)]
-    Keyring(#[from] KeyringError),
-    /// The list of stolen passwords cannot be used.
-    #[error(transparent)]
-    Breached(#[from] BreachedError),
-    /// The database.
-    #[error("cannot use the database")]
-    Store(#[from] StoreError),
-    /// The object store.
-    #[error("cannot use the object store")]
-    Blobs(#[from] BlobsError),
-    /// The certificate.
-    #[error("cannot set up TLS")]
-    Tls(#[from] TlsError),
-    /// The origin is not one.
-    #[error("origin: {0}")]
-    Origin(String),
-    /// Record 0 was not written.
-    #[error("cannot create the vault")]
-    Genesis(#[from] GenesisError),
-    /// The database belongs to other keys, or the keys to another database.
-    #[error("the keys are not those of the vault in the database ({0})")]
-    OtherKeys(&'static str),
-    /// The database could not be copied before its schema is brought up to date.
-    #[error("cannot copy the database before its schema is brought up to date")]
-    Copy(#[source] BackupError),
-    /// What was published says otherwise than the database.
-    #[error(transparent)]
-    Published(StartError),
-    /// The witnesses cannot be asked.
-    #[error("cannot use the witnesses")]
-    Witnesses(#[from] WitnessesError),
-    /// The timestamp authorities cannot be asked.
-    #[error("cannot use the timestamp authorities")]
-    Authorities(#[from] AuthoritiesError),
-    /// No next key was made for the log.
-    #[error("the log has its first key, and no next one was made")]
-    NoNextKey,
-    /// The log's next key is not recorded.
-    #[error("cannot record the log's next key")]
-    LogKey(#[source] AppError),
-    /// A first statement failed.
-    #[error("cannot record the first organisation and person")]
-    First(#[source] AppError),
-    /// The log cannot go on behind what is lost.
-    #[error(transparent)]
-    Lost(Box<RecoverError>),
-}
-
-impl SetupError {
-    /// What to do about it.
-    pub fn remedy(&self) -> String {
-        match self {
-            Self::Directory { path, .. } => {
-                format!("make {} a directory that this user may write", path.display())
-            }
-            Self::Keyring(error) => error.remedy(),
-            Self::Breached(_) => "`breached_passwords` names a readable file with SHA-1 in capital hexadecimal, a line each, in \
-                                  order; or leave it out"
-                .to_owned(),
-            Self::Store(_) => "check `database_url`; for a new vault run `custos init` first".to_owned(),
-            Self::Copy(error) => error.remedy(),
-            Self::Blobs(_) => "check `blobs_url`: the folder must exist and be mounted".to_owned(),
-            Self::Tls(_) => "check `tls`: PEM files, certificate chain first".to_owned(),
-            Self::Origin(_) => {
-                "choose an `origin` like https://vault.example.org: the address that people type".to_owned()
-            }
-            Self::Genesis(_) | Self::First(_) => "choose an empty database and data directory".to_owned(),
-            Self::Published(error) => error.remedy(),
-            Self::Witnesses(_) => {
-                "check `witnesses` (a C2SP tlog-policy whose witnesses have addresses) and `witness_roots` (PEM)"
-                    .to_owned()
-            }
-            Self::Authorities(_) => "check `timestamps` (addresses), `timestamp_roots` (PEM) and `timestamp_hours`; \
-                                     docs/OPERATIONS.md, \"Time stamps\", says where roots come from"
-                .to_owned(),
-            Self::NoNextKey => "make it first: custos key rotate-log --prepare".to_owned(),
-            Self::Lost(error) => error.remedy(),
-            Self::LogKey(_) => {
-                "nothing was recorded, and the vault keeps its key: repeat the command; the key that was made is taken"
-                    .to_owned()
-            }
-            Self::OtherKeys(_) => {
-                "restore the keyring that belongs to this database, or the other way round".to_owned()
-            }
-        }
-    }
-}
-
-impl From<StartError> for SetupError {
-    fn from(error: StartError) -> Self {
-        match error {
-            StartError::Store(error) => Self::Store(error),
-            StartError::Blobs(error) => Self::Blobs(error),
-            other => Self::Published(other),
-        }
-    }
-}
-
 /// Makes a new vault: keys, database, record 0, the first organisation and person, and that person's token.
 pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, SetupError> {
     let data = config.data_dir();
@@ -209,7 +100,7 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
     if options.samples_only {
         store.mark_samples_only().await?;
     }
-    let app = App::start(store, keyring, blobs, clock, (None, None)).await?;
+    let app = App::start(store, keyring, blobs, clock, Outsiders::default()).await?;
     let (admin_person, token) =
         app.found(options.org_name, options.admin_name).await.map_err(SetupError::First)?;
     let report = InitReport {
@@ -248,7 +139,9 @@ async fn open_signing(
     let witnesses = config.witnesses().map(|policy| Witnesses::load(policy, config.witness_roots()));
     let authorities =
         Authorities::load(config.timestamps(), config.timestamp_roots(), config.timestamp_hours())?;
-    let outsiders = (witnesses.transpose()?, authorities);
+    let notices =
+        config.notices().map(|path| notices::load(path, config.origin())).transpose()?.unwrap_or_default();
+    let outsiders = Outsiders { witnesses: witnesses.transpose()?, authorities, notices };
     for lapsed in lapsed(config, &store).await? {
         tracing::warn!("{}; this mends it: {}", lapsed.detail(), lapsed.remedy());
     }
@@ -257,6 +150,17 @@ async fn open_signing(
         App::start_signing(store, keyring, blobs, clock, outsiders, has_log_key).await?;
     app.signin = super::signin::SignIn::of(config)?;
     Ok((app, contradicted))
+}
+
+/// Who is asked and told outside.
+#[derive(Debug, Default)]
+pub struct Outsiders {
+    /// Who is asked to cosign.
+    pub witnesses: Option<Witnesses>,
+    /// Who is asked for time stamps.
+    pub authorities: Option<Authorities>,
+    /// Who is told that something happened.
+    pub notices: Vec<Channel>,
 }
 
 /// What a vault is made of on this machine.
@@ -350,7 +254,7 @@ impl App {
         keyring: Keyring,
         blobs: Blobs,
         clock: Arc<dyn Clock>,
-        outsiders: (Option<Witnesses>, Option<Authorities>),
+        outsiders: Outsiders,
     ) -> Result<Self, SetupError> {
         Ok(Self::start_signing(store, keyring, blobs, clock, outsiders, true).await?.0)
     }
@@ -360,7 +264,7 @@ impl App {
         keyring: Keyring,
         blobs: Blobs,
         clock: Arc<dyn Clock>,
-        (witnesses, authorities): (Option<Witnesses>, Option<Authorities>),
+        Outsiders { witnesses, authorities, notices }: Outsiders,
         has_log_key: bool,
     ) -> Result<(Self, Option<StartError>), SetupError> {
         let (identity, founding) = {
@@ -413,6 +317,7 @@ impl App {
             publication: Publication::new(publisher),
             timestamping: Timestamping::new(authorities),
             signin: super::signin::SignIn::default(),
+            telling: Telling::new(notices),
         };
         app.check_canaries().await?;
         Ok((app, contradicted))

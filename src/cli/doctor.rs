@@ -315,7 +315,7 @@ mod tests {
     fn what_is_gone_of_the_published_log_is_wrong() {
         let found = |missing| {
             let status = Status { missing, ..Status::default() };
-            published(Ok(Readiness { size: 300, status, timestamps: Vec::new() }))
+            published(Ok(Readiness { size: 300, status, timestamps: Vec::new(), notices: Vec::new() }))
         };
         assert!(found(0).ok);
         let gone = found(2);

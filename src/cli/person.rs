@@ -22,6 +22,9 @@ pub(super) enum Action {
         /// The person's organisation
         #[arg(long, value_name = "ID")]
         org: OrgId,
+        /// Where letters go that say that something waits, if this vault sends them
+        #[arg(long, value_name = "ADDRESS")]
+        email: Option<String>,
         /// Roles in the vault: administrator, registrar, auditor, custodian, investigator
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<VaultRole>,
@@ -68,8 +71,8 @@ pub(super) enum Action {
 
 pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Exit, Failure> {
     match action {
-        Action::Add { name, org, roles } => {
-            let person = add(&session::client(global)?, name, *org, roles).await?;
+        Action::Add { name, org, email, roles } => {
+            let person = add(&session::client(global)?, name, *org, email.as_deref(), roles).await?;
             out.result(&json!({ "person": person }), |_| person.to_string());
         }
         Action::List => {
@@ -131,13 +134,15 @@ pub(crate) async fn add(
     client: &Client,
     name: &str,
     org: OrgId,
+    email: Option<&str>,
     roles: &[VaultRole],
 ) -> Result<PersonId, Failure> {
     let person = PersonId::new(uuid::Uuid::now_v7());
+    let email = email.map(|email| (code("email"), email.to_owned()));
     let ask = Ask::new(Kind::PersonRegistered, new_op_id())
         .person(person)
         .data(PersonRegistered { org }.to_data())
-        .fields([(code("name"), name.to_owned())].into());
+        .fields([(code("name"), name.to_owned())].into_iter().chain(email).collect());
     client.say(&ask).await?;
     for role in roles {
         let data = RoleGranted { from: None, role: *role, until: None };

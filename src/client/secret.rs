@@ -15,9 +15,8 @@ const MAX_SECRET_BYTES: u64 = 8_192;
 /// The first line of a file that only its owner may read.
 pub fn read(path: &Path) -> Result<Zeroizing<String>, ClientError> {
     let metadata = fs::metadata(path).map_err(file(path))?;
-    let mode = metadata.permissions().mode() & 0o7777;
-    let others = if handed_over(path) { 0o037 } else { 0o077 };
-    if metadata.is_file() && mode & others != 0 {
+    if is_exposed(path, &metadata) {
+        let mode = metadata.permissions().mode() & 0o7777;
         return Err(ClientError::Exposed { path: path.to_owned(), mode });
     }
     if metadata.len() > MAX_SECRET_BYTES {
@@ -29,6 +28,12 @@ pub fn read(path: &Path) -> Result<Zeroizing<String>, ClientError> {
         return Err(ClientError::Input(format!("{} is empty", path.display())));
     }
     Ok(line)
+}
+
+/// Whether others than its owner may read a file, or write it.
+pub(crate) fn is_exposed(path: &Path, metadata: &fs::Metadata) -> bool {
+    let others = if handed_over(path) { 0o037 } else { 0o077 };
+    metadata.is_file() && metadata.permissions().mode() & others != 0
 }
 
 /// Whether systemd handed the file to this service (`LoadCredential=`), in a folder that nobody else enters. Since version

@@ -50,7 +50,7 @@ impl Door<'_> {
         name: &str,
         vault_roles: &[VaultRole],
     ) -> Result<Client, Failure> {
-        let id = person::add(administrator, name, org, vault_roles).await?;
+        let id = person::add(administrator, name, org, None, vault_roles).await?;
         let invitation = administrator.invite(id, "in-person").await?;
         let code = Zeroizing::new(invitation.code);
         let (profile, enrolment) =

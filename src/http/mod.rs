@@ -20,7 +20,8 @@ use std::time::Duration;
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{Data, JsonConfig, PathConfig, QueryConfig, ServiceConfig};
 use actix_web::{App as Service, HttpServer};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 use utoipa::OpenApi as _;
 use zeroize::Zeroizing;
 
@@ -28,7 +29,7 @@ pub use routes::{Asks, Document, ROUTES, Route};
 
 use crate::api as wire;
 use crate::app::setup::{self, SetupError};
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, tell_for_ever};
 use crate::config::Config;
 use custody::digest::Digest;
 
@@ -104,6 +105,7 @@ pub async fn serve(
     if orphans > 0 {
         tracing::warn!(orphans, "objects that no record names: see docs/OPERATIONS.md; nothing was deleted");
     }
+    app.know_channels().await.map_err(ServeError::Recover)?;
     app.publish().await;
     let shared = Data::from(Arc::clone(&app));
     let limits = limit::Limits::new();
@@ -134,6 +136,10 @@ pub async fn serve(
     let handle = running.handle();
     let (end, ended) = oneshot::channel();
     let sweeper = tokio::spawn(sweep(Arc::downgrade(&app), counted, ended));
+    let (quit, gone) = watch::channel(());
+    let mut telling: JoinSet<_> = (0..app.channels())
+        .map(|channel| tell_for_ever(Arc::downgrade(&app), channel, gone.clone()))
+        .collect();
     let serving = tokio::spawn(running);
     // Nobody waiting for it is no reason not to serve.
     let _ = ready.send(Bound { addr, tls_fingerprint: tls.fingerprint, vault: app.info() });
@@ -145,8 +151,9 @@ pub async fn serve(
     }
     handle.stop(true).await;
     // What it has begun it finishes: broken off, it would leave refusals taken and not recorded.
-    drop(end);
+    drop((end, quit));
     let _ = sweeper.await;
+    while telling.join_next().await.is_some() {}
     if let Err(error) = app.record_counted_refusals().await {
         tracing::error!(code = error.code(), "refusals that were counted could not be recorded and are lost");
     }

@@ -112,6 +112,7 @@ pub(super) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (10, "rights", include_str!("../../migrations/sqlite/0010_rights.sql")),
     (11, "signin", include_str!("../../migrations/sqlite/0011_signin.sql")),
     (14, "passwords", include_str!("../../migrations/sqlite/0014_passwords.sql")),
+    (16, "notices", include_str!("../../migrations/sqlite/0016_notices.sql")),
 ];
 pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../migrations/postgres/0001_spine.sql")),
@@ -126,6 +127,7 @@ pub(super) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (10, "rights", include_str!("../../migrations/postgres/0010_rights.sql")),
     (11, "signin", include_str!("../../migrations/postgres/0011_signin.sql")),
     (14, "passwords", include_str!("../../migrations/postgres/0014_passwords.sql")),
+    (16, "notices", include_str!("../../migrations/postgres/0016_notices.sql")),
 ];
 
 // What tables there are: name, column, type, place in the primary key (0: none), in the order of the columns.
@@ -264,6 +266,16 @@ fixed {
         DO UPDATE SET made = EXCLUDED.made, keys = EXCLUDED.keys, checked = EXCLUDED.checked";
     SAMPLES_ONLY "samples_only" "SELECT id FROM samples_only WHERE id = 1";
     MARK_SAMPLES_ONLY "samples_only" "INSERT INTO samples_only (id) VALUES (1) ON CONFLICT (id) DO NOTHING";
+
+    // The kinds are those of `notices::TOPICS`, as a test has it. A statement of many items is told of once.
+    NOTABLE "records" "SELECT r.log_index, r.kind, r.received, s.envelope FROM records r JOIN statements s ON s.stmt = \
+        r.stmt AND s.log_index = r.log_index WHERE r.log_index >= $1 AND r.kind IN ('transfer.offered', \
+        'transfer.accepted', 'transfer.declined', 'transfer.recalled', 'transfer.expired', 'fixity.failed', \
+        'person.suspended', 'recovery.noted', 'log-key.rotated', 'log.continued', 'clock.fault') ORDER BY r.log_index \
+        LIMIT $2";
+    TOLD "notice_channels" "SELECT channel, position FROM notice_channels WHERE channel = $1";
+    TELL "notice_channels" "INSERT INTO notice_channels (channel, position) VALUES ($1, $2) ON CONFLICT (channel) DO \
+        UPDATE SET position = excluded.position WHERE notice_channels.position < excluded.position";
 
     INDICES_OF_SEQUENCE "positions" "SELECT log_index FROM positions WHERE stream = $1 ORDER BY seq";
 

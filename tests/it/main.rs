@@ -5,6 +5,7 @@
 mod api;
 mod cli;
 mod log_keys;
+mod notices;
 mod ops;
 mod publish;
 mod signin;

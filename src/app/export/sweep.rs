@@ -13,6 +13,7 @@ use custody::record::{Record, Sequence};
 use custody::rules::Stored;
 use custody::statement::{Content, Statement};
 
+use super::super::fields::FIELD_EMAIL;
 use super::super::read::statement;
 use super::scope::Scope;
 use super::{App, AppError};
@@ -148,6 +149,8 @@ impl<'a> Sweep<'a> {
             if !self.discloses(&act) {
                 openings.clear();
             }
+            // A court needs to know who somebody is, not where the vault writes to them.
+            openings.retain(|opening| opening.name.as_str() != FIELD_EMAIL);
             openings.sort_by(|a, b| a.name.cmp(&b.name));
             self.learn(&act, &openings);
             if first_of_statement {

@@ -223,6 +223,7 @@ pub(crate) async fn enrol(admin: &Caller, org: &str, name: &str, roles: &[&str])
     let new = api::NewPerson {
         org: org.to_owned(),
         name: name.to_owned(),
+        email: None,
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
     };
     let created: api::Created = admin.new_person(&new).await.made();

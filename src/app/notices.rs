@@ -1,0 +1,250 @@
+//! Telling outsiders that something happened: one task a channel, which reads the log.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use custody::act::{Act, TransferStep};
+use custody::id::{Code, PersonId};
+use custody::record::Sequence;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::fields::FIELD_EMAIL;
+use super::read::statement;
+use super::{App, AppError};
+use crate::notices::{Channel, NotTold, Notice, QUORUM_MISSED, STOPPED, TOPICS, Topic};
+use crate::publish::Status;
+use crate::store::NotableRow;
+
+/// Records told of at a time.
+const AT_ONCE: u32 = 50;
+/// Between two looks at the log, however much is written.
+const REST: Duration = Duration::from_secs(1);
+/// Between two looks at the log where nothing is heard of: another process of this vault may have written.
+const IDLE: Duration = Duration::from_mins(1);
+/// Longest pause after a channel has failed again and again.
+const LONGEST: Duration = Duration::from_mins(10);
+/// Records without anything to tell, after which a channel's position is noted all the same.
+const NOTED_AFTER: u64 = 10_000;
+
+/// Who is told, and what is wrong with them.
+#[derive(Debug)]
+pub(super) struct Telling {
+    channels: Vec<Channel>,
+    troubles: Mutex<BTreeMap<usize, NotTold>>,
+}
+
+impl Telling {
+    pub(super) const fn new(channels: Vec<Channel>) -> Self {
+        Self { channels, troubles: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// What an operator must look at, one line each.
+    pub(super) fn alarms(&self) -> Vec<String> {
+        let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let alarm = |(channel, trouble): (&usize, &NotTold)| {
+            let name = self.channels.get(*channel).map_or("", |channel| &channel.name);
+            format!("notices by {name}: {trouble}; what is to be told waits")
+        };
+        troubles.iter().map(alarm).collect()
+    }
+
+    /// Notes what came of telling, and says so when it changes.
+    fn note(&self, channel: usize, trouble: Option<NotTold>) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match &trouble {
+            Some(trouble) => troubles.insert(channel, trouble.clone()),
+            None => troubles.remove(&channel),
+        };
+        match (before, trouble) {
+            (Some(_), None) => tracing::info!(channel, "notices are taken again"),
+            (before, Some(trouble)) if before.as_ref() != Some(&trouble) => {
+                tracing::error!(channel, error = %trouble, "notices are not taken; they wait");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a channel was told of the running service, which no record says.
+#[derive(Debug, Default)]
+struct Standing {
+    /// Where in the log it goes on.
+    position: Option<u64>,
+    /// The position that the database knows.
+    noted: u64,
+    quorum_missed: Raised,
+    stopped: Raised,
+}
+
+/// One alarm: nothing, waiting to be told, or told.
+#[derive(Debug, Default)]
+enum Raised {
+    #[default]
+    No,
+    Waits(Notice),
+    Told,
+}
+
+/// Tells one channel what happens, until whoever holds the sender of `gone` is gone.
+pub(crate) async fn tell_for_ever(app: Weak<App>, channel: usize, mut gone: watch::Receiver<()>) {
+    let Some((mut committed, mut status)) =
+        app.upgrade().map(|app| (app.sequencer.committed(), app.publication.status()))
+    else {
+        return;
+    };
+    let (mut standing, mut failed) = (Standing::default(), 0_u32);
+    loop {
+        {
+            let Some(app) = app.upgrade() else { return };
+            let told = tokio::select! { told = app.tell(channel, &mut standing) => told, _ = gone.changed() => return };
+            failed = if matches!(told, Ok(None)) { 0 } else { failed.saturating_add(1) };
+            match told {
+                Ok(trouble) => app.telling.note(channel, trouble),
+                Err(error) => {
+                    tracing::error!(
+                        code = error.code(),
+                        "reading what is to be told failed; it is tried again"
+                    );
+                }
+            }
+        }
+        let rest =
+            if failed == 0 { REST } else { (REST * 2_u32.saturating_pow(failed.min(16))).min(LONGEST) };
+        tokio::select! { () = sleep(rest) => {}, _ = gone.changed() => return }
+        if failed == 0 {
+            tokio::select! {
+                () = sleep(IDLE) => {}
+                // A sender that is gone says nothing more; the service ends soon.
+                Ok(()) = committed.changed() => {}
+                Ok(()) = status.changed() => {}
+                _ = gone.changed() => return,
+            }
+        }
+    }
+}
+
+impl App {
+    /// How many channels there are to tell.
+    pub(crate) fn channels(&self) -> usize {
+        self.telling.channels.len()
+    }
+
+    /// Channels that are new are told what happens from now on, and nothing of the past.
+    pub(crate) async fn know_channels(&self) -> Result<(), AppError> {
+        for channel in &self.telling.channels {
+            let (told, head) = {
+                let mut tx = self.store.read().await?;
+                (tx.told(&channel.name).await?, tx.log_head().await?)
+            };
+            if let (None, Some(head)) = (told, head) {
+                self.store.note_told(&channel.name, head.size()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells a channel whatever it has not been told. Says what stood in the way.
+    async fn tell(&self, channel: usize, standing: &mut Standing) -> Result<Option<NotTold>, AppError> {
+        let Some(channel) = self.telling.channels.get(channel) else { return Ok(None) };
+        if let Err(trouble) = self.tell_alarms(channel, standing).await {
+            return Ok(Some(trouble));
+        }
+        loop {
+            let (from, rows, size) = {
+                let mut tx = self.store.read().await?;
+                let size = tx.log_head().await?.ok_or(AppError::NotFound("log"))?.size();
+                if standing.position.is_none() {
+                    standing.noted = tx.told(&channel.name).await?.unwrap_or(size);
+                }
+                let from = standing.position.unwrap_or(standing.noted);
+                (from, tx.notable(from, AT_ONCE).await?, size)
+            };
+            standing.position = Some(from);
+            let more = rows.len() == AT_ONCE as usize;
+            for row in rows {
+                if let Err(trouble) = self.tell_record(channel, &row).await? {
+                    return Ok(Some(trouble));
+                }
+                self.note_told(channel, standing, row.log_index + 1).await?;
+            }
+            if !more {
+                let size = size.max(standing.position.unwrap_or_default());
+                standing.position = Some(size);
+                if size >= standing.noted + NOTED_AFTER {
+                    self.note_told(channel, standing, size).await?;
+                }
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn note_told(
+        &self,
+        channel: &Channel,
+        standing: &mut Standing,
+        before: u64,
+    ) -> Result<(), AppError> {
+        self.store.note_told(&channel.name, before).await?;
+        (standing.position, standing.noted) = (Some(before), before);
+        Ok(())
+    }
+
+    async fn tell_record(
+        &self,
+        channel: &Channel,
+        row: &NotableRow,
+    ) -> Result<Result<(), NotTold>, AppError> {
+        let found = TOPICS.iter().find(|(kind, _)| *kind == row.kind);
+        let Some((_, topic)) = found.filter(|(_, topic)| channel.wants(*topic)) else { return Ok(Ok(())) };
+        let id = format!("{}-{}", &self.vault.to_hex()[..16], row.log_index);
+        let notice = Notice { id, topic: *topic, time: row.received };
+        let address = if channel.tells_people() { self.address_of_concerned(row).await? } else { None };
+        Ok(channel.tell(&notice, address.as_deref(), self.clock.now()).await)
+    }
+
+    /// The address of the person for whom something waits, if it is known.
+    async fn address_of_concerned(&self, row: &NotableRow) -> Result<Option<String>, AppError> {
+        let said = statement(&row.envelope)?;
+        let Act::Transfer(_, TransferStep::Offered(person, _), _) = Act::parse(&said)? else {
+            return Ok(None);
+        };
+        self.email_of(person).await
+    }
+
+    async fn email_of(&self, person: PersonId) -> Result<Option<String>, AppError> {
+        let introduced = self.introduced(&[Sequence::Person(person)].into()).await?;
+        let name: Code = super::parse(FIELD_EMAIL, "field")?;
+        Ok(introduced.into_values().next().and_then(|mut fields| fields.remove(&name)))
+    }
+
+    /// Tells of alarms that began, once each time they begin.
+    async fn tell_alarms(&self, channel: &Channel, standing: &mut Standing) -> Result<(), NotTold> {
+        let Status { quorum_missed, stopped, .. } = self.publication.status().borrow().clone();
+        self.tell_alarm(channel, (QUORUM_MISSED, quorum_missed), &mut standing.quorum_missed).await?;
+        self.tell_alarm(channel, (STOPPED, stopped.is_some()), &mut standing.stopped).await
+    }
+
+    async fn tell_alarm(
+        &self,
+        channel: &Channel,
+        (topic, is_so): (Topic, bool),
+        raised: &mut Raised,
+    ) -> Result<(), NotTold> {
+        if matches!(raised, Raised::No) && is_so {
+            *raised = Raised::Waits(Notice { id: Uuid::now_v7().to_string(), topic, time: self.clock.now() });
+        }
+        if let Raised::Waits(notice) = raised {
+            if channel.wants(topic) {
+                channel.tell(notice, None, self.clock.now()).await?;
+            }
+            *raised = Raised::Told;
+        }
+        if !is_so {
+            *raised = Raised::No;
+        }
+        Ok(())
+    }
+}
