@@ -12,11 +12,43 @@ wire! {
     NewCase {
         /// Title as entered; kept as a commitment with an encrypted opening.
         title: String,
-        /// Type of case, a code such as `forced-labour`.
+        /// Type of case: `forced-labour`, `trafficking`, `online-exploitation`, `sexual-violence`, `property-grabbing`,
+        /// `police-abuse`, `citizenship-rights`, `other`.
         case_type: String,
         /// Jurisdiction, a code such as `ke`.
         jurisdiction: String,
-        /// Further fields (`reference`, `warrant`, …) by name.
+        /// Numbers under which others know it, by `fir`, `gd`, `cnr`, `docket`, `warrant`, `esakshya-sid`, `other`; a second
+        /// one by `fir-2`. Kept as the title is.
+        #[serde(default)]
+        references: BTreeMap<String, String>,
+        /// Further fields by name.
+        #[serde(default)]
+        fields: BTreeMap<String, String>,
+    }
+    /// `POST /api/v1/cases/{id}/update`: what is there takes the place of what was.
+    CaseUpdate {
+        /// Another title.
+        #[serde(default)]
+        title: Option<String>,
+        /// Another type.
+        #[serde(default)]
+        case_type: Option<String>,
+        /// Another jurisdiction.
+        #[serde(default)]
+        jurisdiction: Option<String>,
+        /// References that are new, or other than they were.
+        #[serde(default)]
+        references: BTreeMap<String, String>,
+        /// Further fields by name.
+        #[serde(default)]
+        fields: BTreeMap<String, String>,
+    }
+    /// `POST /api/v1/cases/{id}/close` and `…/reopen`.
+    CaseTurn {
+        /// Why, a code such as `judgment`.
+        #[serde(default)]
+        purpose: Option<String>,
+        /// `notes` as entered, and further fields.
         #[serde(default)]
         fields: BTreeMap<String, String>,
     }
@@ -28,8 +60,11 @@ wire! {
         case_type: String,
         /// Jurisdiction.
         jurisdiction: String,
-        /// Opened fields (title, references).
+        /// Opened fields (title) as they are now.
         fields: BTreeMap<String, String>,
+        /// Opened references as they are now.
+        #[serde(default)]
+        references: BTreeMap<String, String>,
         /// The reader's roles in it that count now.
         roles: Vec<String>,
         /// Whether it is closed.

@@ -1,8 +1,9 @@
 //! Cases and their members.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use custody::act::{Act, CaseOpened, MemberAdded, MemberChange};
+use custody::act::{Act, CaseOpened, CaseUpdated, MemberAdded, MemberChange, reference_field, reference_in};
+use custody::commitment::FieldOpening;
 use custody::digest::Digest;
 use custody::id::{CaseId, OpId, PersonId};
 use custody::kind::Kind;
@@ -10,7 +11,7 @@ use custody::record::Sequence;
 use custody::rules::{Footprint, Right, is_member};
 
 use super::compose::Say;
-use super::{App, AppError, parse, wire};
+use super::{App, AppError, parse, parse_opt, wire};
 use crate::api;
 use crate::store::CaseRow;
 
@@ -27,11 +28,7 @@ impl App {
             case_type: parse(&new.case_type, "case_type")?,
             jurisdiction: parse(&new.jurisdiction, "jurisdiction")?,
         };
-        let mut fields = new.fields;
-        if new.title.trim().is_empty() {
-            return Err(AppError::Invalid("a case needs a title".to_owned()));
-        }
-        fields.insert("title".to_owned(), new.title);
+        let fields = described(Some(new.title), new.references, new.fields)?;
         let say = Say::in_case(Kind::CaseOpened, case).data(data.to_data()).op_id(op_id).fields(fields)?;
         let receipts = self.say_on_behalf(person, say).await?;
         Ok(api::Created { id: case.to_string(), receipts: wire(&receipts) })
@@ -65,32 +62,34 @@ impl App {
 
     async fn case_views(&self, rows: Vec<CaseRow>) -> Result<Vec<api::Case>, AppError> {
         let sequences: BTreeSet<_> = rows.iter().map(|row| Sequence::Case(row.id)).collect();
-        let mut introduced = self.introduced(&sequences).await?;
-        let (heads, first) = {
+        let (introductions, heads, statements) = {
             let mut tx = self.store.read().await?;
             let introductions = tx.introductions(&sequences).await?;
-            let stmts: Vec<_> = introductions.values().copied().collect();
-            let envelopes = tx.envelopes(&stmts).await?;
-            let mut first = BTreeMap::new();
-            for (sequence, stmt) in introductions {
-                if let Some(envelope) = envelopes.get(&stmt) {
-                    first.insert(sequence, super::read::statement(envelope)?);
-                }
+            let updates = rows.iter().flat_map(|row| &row.case.updates);
+            let stmts: Vec<_> = introductions.values().chain(updates).copied().collect();
+            let mut statements = HashMap::new();
+            for (stmt, envelope) in tx.envelopes(&stmts).await? {
+                statements.insert(stmt, super::read::statement(&envelope)?);
             }
-            (tx.heads(&sequences).await?, first)
+            (introductions, tx.heads(&sequences).await?, statements)
         };
+        let opened = self.open_fields(&statements.iter().map(|(stmt, s)| (*stmt, s)).collect()).await?;
         let now = self.clock.now();
         rows.into_iter()
             .map(|row| {
                 let sequence = Sequence::Case(row.id);
-                let opened = first.get(&sequence).map(Act::parse).transpose()?;
-                let Some(Act::CaseOpened(_, data)) = opened else { return Err(AppError::NotFound("case")) };
-                let fields = introduced.remove(&sequence).unwrap_or_default();
+                let said = introductions.get(&sequence).into_iter().chain(&row.case.updates);
+                let mut about = About::default();
+                for stmt in said {
+                    let statement = statements.get(stmt).ok_or(AppError::NotFound("case"))?;
+                    about.learn(&Act::parse(statement)?, opened.get(stmt).into_iter().flatten());
+                }
                 Ok(api::Case {
                     id: row.id.to_string(),
-                    case_type: data.case_type.to_string(),
-                    jurisdiction: data.jurisdiction.to_string(),
-                    fields: fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
+                    case_type: about.case_type,
+                    jurisdiction: about.jurisdiction,
+                    fields: about.fields,
+                    references: about.references,
                     roles: super::people::role_views(&row.roles, now).0,
                     closed: row.case.closed,
                     items: row.case.items,
@@ -98,6 +97,41 @@ impl App {
                 })
             })
             .collect()
+    }
+
+    /// Changes what a case is said to be.
+    pub async fn update_case(
+        &self,
+        person: PersonId,
+        case: CaseId,
+        update: api::CaseUpdate,
+        op_id: Option<OpId>,
+    ) -> Result<api::Recorded, AppError> {
+        self.require(person, case, None, Right::UpdateCase).await?;
+        let data = CaseUpdated {
+            case_type: parse_opt(update.case_type.as_deref(), "case_type")?,
+            jurisdiction: parse_opt(update.jurisdiction.as_deref(), "jurisdiction")?,
+        };
+        let fields = described(update.title, update.references, update.fields)?;
+        let say = Say::in_case(Kind::CaseUpdated, case).data(data.to_data()).op_id(op_id).fields(fields)?;
+        let receipts = self.say_on_behalf(person, say).await?;
+        Ok(api::Recorded { receipts: wire(&receipts) })
+    }
+
+    /// Closes a case, or reopens it.
+    pub async fn turn_case(
+        &self,
+        person: PersonId,
+        case: CaseId,
+        closes: bool,
+        turn: api::CaseTurn,
+        op_id: Option<OpId>,
+    ) -> Result<api::Recorded, AppError> {
+        let kind = if closes { Kind::CaseClosed } else { Kind::CaseReopened };
+        let mut say = Say::in_case(kind, case).op_id(op_id).fields(turn.fields)?;
+        say.purpose = parse_opt(turn.purpose.as_deref(), "purpose")?;
+        let receipts = self.say_on_behalf(person, say).await?;
+        Ok(api::Recorded { receipts: wire(&receipts) })
     }
 
     /// Gives a person a role in a case, or for longer.
@@ -153,4 +187,49 @@ impl App {
         id.copy_from_slice(&Digest::of(&name).as_bytes()[..16]);
         uuid::Builder::from_custom_bytes(id).into_uuid()
     }
+}
+
+/// What was said of a case, one thing after the other: the last word counts.
+#[derive(Default)]
+struct About {
+    case_type: String,
+    jurisdiction: String,
+    fields: BTreeMap<String, String>,
+    references: BTreeMap<String, String>,
+}
+
+impl About {
+    fn learn<'a>(&mut self, act: &Act, opened: impl Iterator<Item = &'a FieldOpening>) {
+        let (case_type, jurisdiction) = match act {
+            Act::CaseOpened(_, d) => (Some(d.case_type), Some(&d.jurisdiction)),
+            Act::CaseUpdated(_, d) => (d.case_type, d.jurisdiction.as_ref()),
+            _ => (None, None),
+        };
+        self.case_type = case_type.map_or(std::mem::take(&mut self.case_type), |new| new.to_string());
+        self.jurisdiction = jurisdiction.map_or(std::mem::take(&mut self.jurisdiction), ToString::to_string);
+        for FieldOpening { name, value, .. } in opened {
+            match reference_in(name) {
+                Ok(Some(reference)) => self.references.insert(reference.to_owned(), value.clone()),
+                _ => self.fields.insert(name.to_string(), value.clone()),
+            };
+        }
+    }
+}
+
+/// The fields of a statement about a case; references each in the field for it.
+fn described(
+    title: Option<String>,
+    references: BTreeMap<String, String>,
+    mut fields: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, AppError> {
+    if title.as_ref().is_some_and(|title| title.trim().is_empty()) {
+        return Err(AppError::Invalid("a case needs a title".to_owned()));
+    }
+    fields.extend(title.map(|title| ("title".to_owned(), title)));
+    for (reference, value) in references {
+        let field =
+            reference_field(&reference).map_err(|error| AppError::Invalid(format!("references: {error}")))?;
+        fields.insert(field.to_string(), value);
+    }
+    Ok(fields)
 }

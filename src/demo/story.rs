@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use custody::act::{CaseOpened, CaseRole, Class, MemberChange, OrgRegistered, TransferStep, VaultRole};
+use custody::act::{
+    CaseOpened, CaseRole, CaseType, Class, MemberChange, OrgRegistered, TransferStep, VaultRole,
+};
 use custody::bundle::Report;
 use custody::bundle::findings::Gravity;
 use custody::id::{CaseId, Code, ItemId, OrgId, PersonId};
@@ -346,7 +348,7 @@ async fn serve(config: Config) -> Result<(String, Running), ServeError> {
 
 async fn open_case(people: &Cast) -> Result<CaseId, Failure> {
     let case = new_case_id();
-    let data = CaseOpened { case_type: code("sample")?, jurisdiction: code("xx")? };
+    let data = CaseOpened { case_type: CaseType::Other, jurisdiction: code("xx")? };
     let ask = Ask::new(Kind::CaseOpened, new_op_id())
         .case(case)
         .data(data.to_data())

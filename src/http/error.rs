@@ -247,7 +247,7 @@ pub const TABLE: &[Row] = &[
         "let the role end later than it begins, and later than now",
     ),
     ("case-closed", 403, "The case is closed", "ask the case's lead to reopen it (custos case reopen)"),
-    ("case-open", 409, "The case is open", "nothing is to be reopened"),
+    ("case-state", 409, "The case is closed already, or open", "nothing is to be closed or reopened"),
     ("grant", 409, "The grant is not open", "ask for a new access grant"),
     ("grant-too-long", 422, "The grant lasts too long", "ask for a grant that ends within a day"),
     ("set-up-only", 403, "Only during set-up", "let an administrator or registrar do it"),

@@ -105,6 +105,9 @@ routes! {
     api::cases::open_case => InVault(Right::OpenCase);
     api::cases::cases => SignIn;
     api::cases::case => InCase(Right::ReadRecords);
+    api::cases::update_case => InCase(Right::UpdateCase);
+    api::cases::close_case => InCase(Right::CloseCase);
+    api::cases::reopen_case => InCase(Right::CloseCase);
     api::cases::add_member => InCase(Right::ChangeMembers);
     api::cases::members => InCase(Right::ReadRecords);
     api::cases::remove_member => InCase(Right::ChangeMembers);

@@ -105,8 +105,9 @@ fn key(hash: &Digest, key: &Key) -> [Value; 9] {
     ]
 }
 
-fn case(id: &CaseId, case: &Case) -> [Value; 3] {
-    [Value::text(id), Value::uint(case.items.into()), Value::Bool(case.closed)]
+fn case(id: &CaseId, case: &Case) -> [Value; 4] {
+    let updates: Vec<_> = case.updates.iter().flat_map(Digest::as_bytes).copied().collect();
+    [Value::text(id), Value::uint(case.items.into()), Value::Bool(case.closed), Value::blob(updates)]
 }
 
 fn item(id: &ItemId, item: &Item) -> [Value; 22] {

@@ -230,7 +230,9 @@ pub(super) fn key(row: &Row) -> Result<(Digest, Key), StoreError> {
 }
 
 pub(super) fn case(row: &Row) -> Result<(CaseId, Case), StoreError> {
-    Ok((row.parse(0)?, Case { items: row.uint32(1)?, closed: row.bool(2)? }))
+    let updates = row.blob(3)?.chunks(32).map(Digest::from_slice).collect::<Result<_, _>>();
+    let updates = updates.map_err(|error| row.undecodable(3, error))?;
+    Ok((row.parse(0)?, Case { items: row.uint32(1)?, closed: row.bool(2)?, updates }))
 }
 
 type Member = ((CaseId, PersonId), CaseRoles);

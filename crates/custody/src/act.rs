@@ -3,6 +3,7 @@
 //! [`Act::parse`] is the one place that knows which members a kind has; whoever holds an [`Act`] need not look
 //! again. Whether the act is allowed is for [`crate::rules`].
 
+mod case;
 mod types;
 
 use crate::envelope::{Envelope, PayloadType};
@@ -15,13 +16,14 @@ use crate::statement::{
 };
 use crate::time::Timestamp;
 
+pub use case::{CaseType, CaseTypeError, REFERENCES, ReferenceError, reference_field, reference_in};
 pub use types::{
     AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AnchorKind, AnchorNoted, BundleCompleted,
-    BundleExported, CaseOpened, CaseRole, Class, ClockFault, ContentReceived, CorrectionNoted, FixityChecked,
-    HexError, ItemClassified, ItemRegistered, KeyCheck, KeyEnrolled, KeyRevoked, LogAnchor, LogContinued,
-    LogKeyRotated, MAX_ANCHOR_BYTES, MemberAdded, MemberChange, NamedAgain, ObjectId, OrgRegistered,
-    PersonRegistered, PersonSuspended, PublicKey, RecoveryNoted, RoleChange, RoleGranted, SealBroken,
-    TransferAnswered, TransferOffered, VaultCreated, VaultRole,
+    BundleExported, CaseOpened, CaseRole, CaseUpdated, Class, ClockFault, ContentReceived, CorrectionNoted,
+    FixityChecked, HexError, ItemClassified, ItemRegistered, KeyCheck, KeyEnrolled, KeyRevoked, LogAnchor,
+    LogContinued, LogKeyRotated, MAX_ANCHOR_BYTES, MemberAdded, MemberChange, NamedAgain, ObjectId,
+    OrgRegistered, PersonRegistered, PersonSuspended, PublicKey, RecoveryNoted, RoleChange, RoleGranted,
+    SealBroken, TransferAnswered, TransferOffered, VaultCreated, VaultRole,
 };
 
 /// What is done, typed.
@@ -47,6 +49,8 @@ pub enum Act {
     KeyRevoked(PersonId, KeyRevoked),
     /// A case begins; its author becomes its lead.
     CaseOpened(CaseId, CaseOpened),
+    /// A case gets another type or jurisdiction, title or references.
+    CaseUpdated(CaseId, CaseUpdated),
     /// A case is closed.
     CaseClosed(CaseId),
     /// A closed case is open again.
@@ -197,7 +201,17 @@ impl Act {
             Kind::RoleRevoked => Self::RoleRevoked(person(s)?, data(s)?),
             Kind::KeyEnrolled => Self::KeyEnrolled(person(s)?, data(s)?),
             Kind::KeyRevoked => Self::KeyRevoked(person(s)?, data(s)?),
-            Kind::CaseOpened => Self::CaseOpened(case(s)?, data(s)?),
+            Kind::CaseOpened => {
+                known_references(s)?;
+                Self::CaseOpened(case(s)?, data(s)?)
+            }
+            Kind::CaseUpdated => {
+                known_references(s)?;
+                if s.data.is_empty() && s.fields.is_empty() {
+                    return Err(shape(s, "changes something"));
+                }
+                Self::CaseUpdated(case(s)?, data(s)?)
+            }
             Kind::CaseClosed => {
                 no_data(s)?;
                 Self::CaseClosed(case(s)?)
@@ -357,6 +371,14 @@ fn committed(s: &Statement, field: &str) -> Result<(), StatementError> {
     } else {
         Err(shape(s, &format!("commits to a field `{field}`")))
     }
+}
+
+/// Fields named like a reference are of a kind of reference that there is.
+fn known_references(s: &Statement) -> Result<(), StatementError> {
+    s.fields.keys().try_for_each(|name| match reference_in(name) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(shape(s, &format!("has no field {name}: {error}"))),
+    })
 }
 
 fn no_data(s: &Statement) -> Result<(), StatementError> {

@@ -118,7 +118,7 @@ kinds! {
     KeyEnrolled        "key.enrolled"        Person  Person         Never    Never    plain yes;
     KeyRevoked         "key.revoked"         Person  Person         Never    Optional plain yes;
     CaseOpened         "case.opened"         Case    Person         Never    Never    plain yes;
-    CaseUpdated        "case.updated"        Case    Person         Never    Never    plain later;
+    CaseUpdated        "case.updated"        Case    Person         Never    Never    plain yes;
     MemberAdded        "member.added"        Case    Person         Never    Never    plain yes;
     MemberRemoved      "member.removed"      Case    Person         Never    Optional plain yes;
     CaseClosed         "case.closed"         Case    Person         Never    Optional plain yes;

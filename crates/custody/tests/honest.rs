@@ -4,12 +4,14 @@
 
 mod support;
 
+use custody::act::{CaseType, CaseUpdated};
 use custody::bundle::findings::Code;
 use custody::bundle::{Report, Trust};
+use custody::json::Object;
 use custody::kind::Kind;
 use custody::policy::Policy;
 use support::bundle::{Exported, Options, export};
-use support::{By, story};
+use support::{By, draft, story};
 
 fn codes(report: &Report) -> Vec<&'static str> {
     report.findings.iter().map(|finding| finding.code.name()).collect()
@@ -76,4 +78,38 @@ fn receipts_are_covered_or_newer() {
     let expected = ["not-witnessed", "not-timestamped", "on-behalf", "continued", "receipt-newer"];
     assert_eq!(codes(&report), expected, "{}", report.to_text());
     assert_eq!(report.facts.receipts, bundle.record_lines().len() as u64);
+}
+
+#[test]
+fn the_report_says_what_the_case_is_as_it_was_said_last() {
+    let mut story = story(3);
+    let (lead, case) = (story.lead.clone(), story.case);
+    let mut said = |kind, data, fields: &[(&'static str, &str)]| {
+        let mut d = draft(kind, data);
+        d.case = Some(case);
+        d.fields.extend(fields.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        story.vault.say(By::Own(&lead), d);
+    };
+    let update = |case_type, jurisdiction| CaseUpdated { case_type, jurisdiction }.to_data();
+    let first = update(Some(CaseType::Trafficking), None);
+    said(Kind::CaseUpdated, first, &[("ref-fir", "12/2026"), ("ref-gd", "7"), ("title", "Site 5")]);
+    said(Kind::CaseUpdated, update(None, Some("bj".parse().unwrap())), &[("ref-fir", "13/2026")]);
+    said(Kind::CaseClosed, Object::new(), &[]);
+    said(Kind::CaseReopened, Object::new(), &[]);
+    said(Kind::CaseClosed, Object::new(), &[]);
+    let bundle = export(&mut story.vault, By::Own(&lead), case, &Options::default());
+    let report = bundle.audit(&story.vault);
+    assert_eq!(codes(&report), ["not-witnessed", "not-timestamped", "on-behalf"], "{}", report.to_text());
+    let text = report.to_text();
+    for line in [
+        "Case is         trafficking, bj, closed",
+        "Title           Site 5",
+        "Reference       fir: 13/2026",
+        "Reference       gd: 7",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let hidden = Options { hide_fields: true, ..Options::default() };
+    let hidden = export(&mut story.vault, By::Own(&lead), case, &hidden).audit(&story.vault).to_text();
+    assert!(hidden.contains("trafficking, bj, closed") && !hidden.contains("13/2026"), "{hidden}");
 }

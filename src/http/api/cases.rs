@@ -71,6 +71,45 @@ pub(crate) async fn remove_member(
     Ok(ok(app.remove_member(who.0.person, parse(&id, "id")?, removed, key.0).await?))
 }
 
+/// Changes a case's type, jurisdiction, title or references.
+#[utoipa::path(params(("id" = String, Path)), request_body = api::CaseUpdate, responses((status = 201, body = api::Recorded)))]
+#[post("/api/v1/cases/{id}/update")]
+pub(crate) async fn update_case(
+    app: Data<App>,
+    who: Person,
+    key: Idempotency,
+    id: Path<String>,
+    body: Json<api::CaseUpdate>,
+) -> Answer {
+    Ok(created(app.update_case(who.0.person, parse(&id, "id")?, body.into_inner(), key.0).await?))
+}
+
+/// Closes a case: nothing more is added to it.
+#[utoipa::path(params(("id" = String, Path)), request_body = api::CaseTurn, responses((status = 201, body = api::Recorded)))]
+#[post("/api/v1/cases/{id}/close")]
+pub(crate) async fn close_case(
+    app: Data<App>,
+    who: Person,
+    key: Idempotency,
+    id: Path<String>,
+    body: Json<api::CaseTurn>,
+) -> Answer {
+    Ok(created(app.turn_case(who.0.person, parse(&id, "id")?, true, body.into_inner(), key.0).await?))
+}
+
+/// Reopens a case.
+#[utoipa::path(params(("id" = String, Path)), request_body = api::CaseTurn, responses((status = 201, body = api::Recorded)))]
+#[post("/api/v1/cases/{id}/reopen")]
+pub(crate) async fn reopen_case(
+    app: Data<App>,
+    who: Person,
+    key: Idempotency,
+    id: Path<String>,
+    body: Json<api::CaseTurn>,
+) -> Answer {
+    Ok(created(app.turn_case(who.0.person, parse(&id, "id")?, false, body.into_inner(), key.0).await?))
+}
+
 /// A case's members.
 #[utoipa::path(params(("id" = String, Path)), responses((status = 200, body = api::Members)))]
 #[get("/api/v1/cases/{id}/members")]

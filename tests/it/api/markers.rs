@@ -37,7 +37,8 @@ async fn markers_are_found_nowhere(engine: Engine) {
     let ben = enrol(&app.admin, &app.org, &marker("OtherName"), &["custodian"]).await;
     assert_eq!(app.admin.new_org(&marker("OrgTwo")).await.status, 201);
     let case = json!({
-        "title": marker("Title"), "case_type": "fraud", "jurisdiction": "ke",
+        "title": marker("Title"), "case_type": "other", "jurisdiction": "ke",
+        "references": { "fir": marker("Fir") },
         "fields": { "warrant": marker("Warrant"), "reference": marker("Reference") },
     });
     let case: api::Created = asha.post("/api/v1/cases", &case).await.made();
@@ -95,7 +96,7 @@ async fn errors(who: &crate::support::client::Caller, case: &str, exhibit: &str)
         json!({ word.clone(): word }),
         json!(word),
         json!({ "title": [word] }),
-        json!({ "title": "T", "case_type": "x", "jurisdiction": "ke", "fields": { word.clone(): word } }),
+        json!({ "title": "T", "case_type": "other", "jurisdiction": "ke", "fields": { word.clone(): word } }),
     ];
     for body in &bodies {
         who.post("/api/v1/cases", body).await.problem("invalid-request");

@@ -1,11 +1,13 @@
 mod addresses;
 mod bytes;
+mod cases;
 mod crash;
 mod disk;
 mod durable;
 mod ends;
 mod holding;
 mod markers;
+mod matrix;
 mod names;
 mod newcomers;
 mod recorded;
@@ -25,6 +27,19 @@ use custody::statement::Statement;
 use custos::store::{RecordRow, Store};
 
 use crate::support::app::TestApp;
+
+/// Changes the database beside the service, in a way that no request could; how many rows.
+async fn alter(app: &TestApp, sql: &str) -> u64 {
+    use sqlx::{AssertSqlSafe, Connection as _};
+    let (text, url) = (AssertSqlSafe(sql.to_owned()), app.config.database_url());
+    if url.starts_with("sqlite") {
+        let mut connection = sqlx::SqliteConnection::connect(url).await.unwrap();
+        sqlx::query(text).execute(&mut connection).await.unwrap().rows_affected()
+    } else {
+        let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+        sqlx::query(text).execute(&mut connection).await.unwrap().rows_affected()
+    }
+}
 
 /// Every record of the vault, read beside the running service.
 async fn log_of(app: &TestApp) -> Vec<RecordRow> {

@@ -228,8 +228,8 @@ async fn a_repeated_request_gets_the_first_receipt(engine: Engine) {
         (
             &asha,
             under("/api/v1/cases".into()),
-            json!({ "title": "Two", "case_type": "fraud", "jurisdiction": "ke" }),
-            json!({ "title": "Three", "case_type": "fraud", "jurisdiction": "ke" }),
+            json!({ "title": "Two", "case_type": "other", "jurisdiction": "ke" }),
+            json!({ "title": "Three", "case_type": "other", "jurisdiction": "ke" }),
         ),
         (
             &asha,

@@ -159,7 +159,7 @@ async fn with_witnesses_the_log_goes_on_from_what_they_confirmed() {
     serve_with_witness(&mut world, &witness).await;
     let (asha, _, case) = two_custodians(&world.app).await;
     let old = world.app.shared.log.clone();
-    let body = json!({ "title": "A case", "case_type": "fraud", "jurisdiction": "ke" });
+    let body = json!({ "title": "A case", "case_type": "other", "jurisdiction": "ke" });
     asha.until_witnessed("/api/v1/cases", &body).await;
     let confirmed = witness.logs()[0]["size"].as_u64().unwrap();
     // Nobody outside sees what comes now.

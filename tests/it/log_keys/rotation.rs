@@ -31,7 +31,7 @@ async fn what_was_proven_before_holds_after_and_bundles_stay_the_same_bytes(engi
     let (asha, _, case) = two_custodians(&app).await;
     asha.put(&case, "a.txt", b"a").await;
     let early: api::Created = asha
-        .post("/api/v1/cases", &json!({ "title": "x", "case_type": "fraud", "jurisdiction": "ke" }))
+        .post("/api/v1/cases", &json!({ "title": "x", "case_type": "other", "jurisdiction": "ke" }))
         .await
         .made();
     let export: api::Export = asha.export(&case).await.made();

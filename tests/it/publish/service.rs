@@ -80,7 +80,7 @@ async fn receipts_wait_for_witnesses_when_asked_to(engine: Engine) {
     let app = witnessed(engine, &[&witness], 1).await;
     let trusted = trusted(&app, &[&witness], 1);
     let asha = app.enrol("Asha", &["custodian"]).await;
-    let body = json!({ "title": "A case", "case_type": "fraud", "jurisdiction": "ke" });
+    let body = json!({ "title": "A case", "case_type": "other", "jurisdiction": "ke" });
     let made = asha.until_witnessed("/api/v1/cases", &body).await;
     asha.check(&made.receipts);
     for receipt in made.receipts.to_keep() {
@@ -104,7 +104,7 @@ async fn an_office_without_its_witnesses_works_on_says_so_and_catches_up(engine:
     let app = witnessed(engine, &[&witness], 1).await;
     let stranger = app.admin.with_token("");
     let asha = app.enrol("Asha", &["custodian"]).await;
-    let body = json!({ "title": "A case", "case_type": "fraud", "jurisdiction": "ke" });
+    let body = json!({ "title": "A case", "case_type": "other", "jurisdiction": "ke" });
     asha.until_witnessed("/api/v1/cases", &body).await;
     let ready = stranger.get("/readyz").await;
     assert_eq!(ready.body, b"ready\n");

@@ -36,7 +36,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
@@ -256,6 +256,11 @@ impl Caller {
     }
     pub(crate) async fn entries(&self, start: u64, limit: u32) -> Vec<u8> {
         self.with_token("").get(&format!("/log/entries?start={start}&limit={limit}")).await.body
+    }
+
+    /// H(public key) of one's own key.
+    pub(crate) fn key_hash(&self) -> String {
+        key_hash(&self.key.verifying_key()).to_hex()
     }
 
     /// The pre-authentication encoding of a statement, signed with one's own key.

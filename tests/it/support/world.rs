@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use custody::act::{
-    CaseOpened, CaseRole, Class, ItemRegistered, KeyCheck, KeyEnrolled, MemberChange, OrgRegistered,
-    PersonRegistered, PublicKey, RoleChange, TransferOffered, VaultRole,
+    CaseOpened, CaseRole, CaseType, Class, ItemRegistered, KeyCheck, KeyEnrolled, MemberChange,
+    OrgRegistered, PersonRegistered, PublicKey, RoleChange, TransferOffered, VaultRole,
 };
 use custody::checkpoint::Origin;
 use custody::digest::Digest;
@@ -168,8 +168,7 @@ impl World {
     }
 
     pub(crate) fn case_opened() -> Object {
-        let code = |text: &str| text.parse().unwrap();
-        CaseOpened { case_type: code("forced-labour"), jurisdiction: code("ke") }.to_data()
+        CaseOpened { case_type: CaseType::ForcedLabour, jurisdiction: "ke".parse().unwrap() }.to_data()
     }
 
     async fn enrol(&self, statement: Statement, cast: &Cast) {

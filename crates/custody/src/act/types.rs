@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::CaseType;
 use crate::checkpoint::Origin;
 use crate::digest::Digest;
 use crate::id::{Code, KeyHash, OrgId, PersonId};
@@ -87,10 +88,19 @@ data! {
     }
     /// Data of `case.opened`; title and references are fields.
     CaseOpened {
-        /// The case's type, a code.
-        case_type: Code,
+        /// The case's type.
+        case_type: CaseType,
         /// ISO 3166 country code in lower case, or another code of the jurisdiction.
         jurisdiction: Code,
+    }
+    /// Data of `case.updated`; a new title and references are fields, each taking the place of one of the same name.
+    CaseUpdated {
+        /// Another type, if it changes.
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        case_type: Option<CaseType>,
+        /// Another jurisdiction, if it changes.
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        jurisdiction: Option<Code>,
     }
     /// Data of `member.added`.
     MemberAdded {

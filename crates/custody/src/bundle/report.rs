@@ -1,15 +1,18 @@
 //! What the verifier says: a verdict, its reasons, what was checked and what was not.
 
 use core::fmt;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use super::findings::{Code, Finding, Gravity, printable};
+use super::layout::FIELD_TITLE;
 use super::manifest::CheckpointHead;
-use crate::act::TransferStep;
+use crate::act::{Act, CaseType, TransferStep, reference_in};
+use crate::commitment::FieldOpening;
 use crate::digest::Digest;
-use crate::id::{CaseId, KeyHash, PersonId};
+use crate::id::{CaseId, Code as Name, KeyHash, PersonId};
 use crate::json;
 use crate::statement::Version;
 use crate::time::Timestamp;
@@ -53,6 +56,9 @@ pub struct Facts {
     pub bytes: u64,
     /// The case.
     pub case: Option<CaseId>,
+    /// What the case is, as it was said last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case_about: Option<CaseAbout>,
     /// The checkpoint.
     pub checkpoint: Option<CheckpointHead>,
     /// Known witnesses that cosigned the checkpoint.
@@ -97,6 +103,58 @@ pub struct Facts {
     pub unknown_timestamps: u64,
     /// The vault's fingerprint: hash of record 0.
     pub vault: Option<Digest>,
+}
+
+/// What a case is, as it was said last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CaseAbout {
+    /// Its type.
+    pub case_type: CaseType,
+    /// Whether it is closed.
+    pub closed: bool,
+    /// Its jurisdiction.
+    pub jurisdiction: Name,
+    /// Numbers under which others know it, by their kind, where they were disclosed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub references: BTreeMap<String, String>,
+    /// Its title, where it was disclosed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub title: String,
+}
+
+impl CaseAbout {
+    /// Carries on what is known of a case, by an act about it and the fields that were disclosed with it.
+    pub(super) fn learn(about: &mut Option<Self>, act: &Act, openings: &[FieldOpening]) {
+        let (new_type, new_jurisdiction) = match act {
+            Act::CaseOpened(_, d) => (Some(d.case_type), Some(&d.jurisdiction)),
+            Act::CaseUpdated(_, d) => (d.case_type, d.jurisdiction.as_ref()),
+            _ => (None, None),
+        };
+        if let (None, Some(case_type), Some(jurisdiction)) = (&about, new_type, new_jurisdiction) {
+            let (closed, jurisdiction) = (false, jurisdiction.clone());
+            let (references, title) = (BTreeMap::new(), String::new());
+            *about = Some(Self { case_type, closed, jurisdiction, references, title });
+        }
+        let Some(about) = about else { return };
+        match act {
+            Act::CaseClosed(_) => about.closed = true,
+            Act::CaseReopened(_) => about.closed = false,
+            Act::CaseOpened(..) | Act::CaseUpdated(..) => {
+                about.case_type = new_type.unwrap_or(about.case_type);
+                if let Some(jurisdiction) = new_jurisdiction {
+                    about.jurisdiction.clone_from(jurisdiction);
+                }
+                for FieldOpening { name, value, .. } in openings {
+                    if name.as_str() == FIELD_TITLE {
+                        about.title.clone_from(value);
+                    } else if let Ok(Some(reference)) = reference_in(name) {
+                        about.references.insert(reference.to_owned(), value.clone());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// A verified time stamp over a checkpoint of the log.
@@ -271,6 +329,16 @@ impl Report {
         }
         if let Some(case) = facts.case {
             row("Case", case.to_string());
+        }
+        if let Some(about) = &facts.case_about {
+            let state = if about.closed { "closed" } else { "open" };
+            row("Case is", format!("{}, {}, {state}", about.case_type, about.jurisdiction));
+            if !about.title.is_empty() {
+                row("Title", about.title.clone());
+            }
+            for (reference, value) in &about.references {
+                row("Reference", format!("{reference}: {value}"));
+            }
         }
         if let (Some(at), Some(cut)) = (facts.exported_at, facts.cut) {
             row("Exported", format!("{at}, up to log index {}", cut.saturating_sub(1)));

@@ -56,6 +56,11 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
         Act::CaseOpened(..) | Act::MemberAdded(..) | Act::MemberRemoved(..) => {
             apply_to_case(state, statement, act);
         }
+        Act::CaseUpdated(case, _) => {
+            if let Some(case) = state.cases.get_mut(case) {
+                case.updates.push(admitted.stmt);
+            }
+        }
         Act::CaseClosed(case) | Act::CaseReopened(case) => {
             if let Some(case) = state.cases.get_mut(case) {
                 case.closed = matches!(act, Act::CaseClosed(_));

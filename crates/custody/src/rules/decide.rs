@@ -157,9 +157,10 @@ fn decide_act(
         }
         Act::MemberAdded(case, d) => member_added(state, speaker, *case, d),
         Act::MemberRemoved(case, d) => member_removed(state, speaker, *case, d),
-        Act::CaseClosed(_) if is_closed(state, statement) => Err(Refusal::CaseClosed),
-        Act::CaseReopened(_) if !is_closed(state, statement) => Err(Refusal::CaseOpen),
-        Act::CaseClosed(_)
+        Act::CaseClosed(_) if is_closed(state, statement) => Err(Refusal::CaseState("closed")),
+        Act::CaseReopened(_) if !is_closed(state, statement) => Err(Refusal::CaseState("open")),
+        Act::CaseUpdated(..)
+        | Act::CaseClosed(_)
         | Act::CaseReopened(_)
         | Act::BundleExported(..)
         | Act::BundleCompleted(_)

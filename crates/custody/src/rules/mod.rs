@@ -143,9 +143,9 @@ pub enum Refusal {
     /// The case is closed, and what was asked for is for open ones.
     #[error("the case is closed: its lead may reopen it")]
     CaseClosed,
-    /// The case is not closed.
-    #[error("the case is not closed")]
-    CaseOpen,
+    /// The case is closed already, or open.
+    #[error("the case is {0} already")]
+    CaseState(&'static str),
     /// The grant is not the actor's, not of this item, or completed already.
     #[error("the access grant is not open, or not for this person and item")]
     Grant,
@@ -214,7 +214,7 @@ impl Refusal {
             Self::Role(_) => "role",
             Self::Term => "term",
             Self::CaseClosed => "case-closed",
-            Self::CaseOpen => "case-open",
+            Self::CaseState(_) => "case-state",
             Self::Grant => "grant",
             Self::GrantTooLong => "grant-too-long",
             Self::SetUpOnly => "set-up-only",
@@ -266,6 +266,7 @@ pub fn places(statement: &Statement, act: &Act) -> Vec<(Option<Sequence>, Option
         | Act::KeyEnrolled(person, _)
         | Act::KeyRevoked(person, _) => vec![(Some(Sequence::Person(*person)), None)],
         Act::CaseOpened(case, _)
+        | Act::CaseUpdated(case, _)
         | Act::CaseClosed(case)
         | Act::CaseReopened(case)
         | Act::MemberAdded(case, _)

@@ -156,6 +156,8 @@ pub struct Case {
     pub items: u32,
     /// Whether it is closed.
     pub closed: bool,
+    /// What changed it since it was opened: H(envelope), in order.
+    pub updates: Vec<Digest>,
 }
 
 /// An item.

@@ -5,6 +5,7 @@
 mod log_keys;
 mod random;
 mod recoveries;
+mod rights;
 mod rows;
 mod stamps;
 #[path = "../support/mod.rs"]
@@ -16,6 +17,7 @@ use custody::bundle::findings::{Code, Gravity};
 use custody::bundle::{Report, Trust};
 use log_keys::LOG_KEYS;
 use recoveries::RECOVERIES;
+use rights::RIGHTS;
 use rows::ROWS;
 use stamps::STAMPS;
 use support::bundle::{Exported, Options, export};
@@ -23,7 +25,7 @@ use support::{By, Story, authority, story};
 
 /// All rows of the table.
 fn rows() -> impl Iterator<Item = &'static rows::Row> {
-    ROWS.iter().chain(STAMPS).chain(RECOVERIES).chain(LOG_KEYS)
+    ROWS.iter().chain(STAMPS).chain(RECOVERIES).chain(LOG_KEYS).chain(RIGHTS)
 }
 
 fn honest() -> Exported {

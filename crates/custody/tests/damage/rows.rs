@@ -34,7 +34,7 @@ fn resealed(change: impl FnOnce(&mut Exported)) -> Report {
 }
 
 /// The vault itself lies while it keeps its records, and exports as if nothing were wrong.
-fn lying(lie: impl FnOnce(&mut Story)) -> Report {
+pub(crate) fn lying(lie: impl FnOnce(&mut Story)) -> Report {
     let mut story = story(1);
     story.vault.lawless = true;
     lie(&mut story);

@@ -14,6 +14,7 @@ use crate::bundle::layout::{
     BAG_INFO, FIELD_FILE_NAME, HASH_REPORT, RECORDS, TIMELINE, exhibit_label, exhibit_path, manifest_path,
 };
 use crate::bundle::read::{Files, ReadError};
+use crate::bundle::report::CaseAbout;
 use crate::bundle::timeline::{self, Row, Timeline};
 use crate::commitment::FieldOpening;
 use crate::digest::{Digest, Hasher};
@@ -77,6 +78,9 @@ impl Exhibits {
         notes: &mut Notes,
     ) {
         self.timeline.learn(statement, openings);
+        if statement.case == notes.facts.case {
+            CaseAbout::learn(&mut notes.facts.case_about, act, openings);
+        }
         let number = |item| state.items.get(item).map(|item| item.exhibit);
         match act {
             Act::ItemRegistered(_, item, d, claimed) => {
