@@ -144,7 +144,7 @@ fn evidence_goes_in_is_read_changes_hands_and_comes_out() {
     vault.person("ida", &["investigator"]);
     let carl = vault.person("carl", &["custodian"]);
     let case =
-        vault.ok("ida", &["case", "open", "--title", "A case", "--type", "sample", "--jurisdiction", "xx"]);
+        vault.ok("ida", &["case", "open", "--title", "A case", "--type", "other", "--jurisdiction", "xx"]);
     let case = text(&case["case"]);
     vault.ok("ida", &["case", "add-member", case, &carl, "custodian"]);
     let files = vault.path().join("files");
@@ -252,7 +252,7 @@ fn only_members_and_only_own_keys() {
     let vault = Vault::serve();
     let ida = vault.person("ida", &["investigator"]);
     let eve = vault.person("eve", &[]);
-    let open = ["case", "open", "--title", "A case", "--type", "sample", "--jurisdiction", "xx"];
+    let open = ["case", "open", "--title", "A case", "--type", "other", "--jurisdiction", "xx"];
     let case = vault.ok("ida", &open);
     let case = text(&case["case"]);
     assert_eq!(vault.code("eve", &["case", "show", case]), 5, "a foreign case looks like none");
@@ -338,7 +338,7 @@ fn whoever_waits_for_witnesses_keeps_receipts_that_they_cosigned() {
     });
     let policy = log + &policy;
     vault.person("ida", &["investigator"]);
-    let open = ["case", "open", "--title", "A case", "--type", "sample", "--jurisdiction", "xx"];
+    let open = ["case", "open", "--title", "A case", "--type", "other", "--jurisdiction", "xx"];
     let waiting = [&open[..], &["--wait", "witnessed"]].concat();
     let case = vault.ok("ida", &waiting);
     assert!(accepted(&vault, "ida", &policy).0 > 0);
@@ -362,4 +362,49 @@ fn whoever_waits_for_witnesses_keeps_receipts_that_they_cosigned() {
     assert_eq!(found["fields"]["title"], "A case");
     assert_eq!(accepted(&vault, "ida", &policy), (after, all_after + 1));
     assert_eq!(vault.code("ida", &[&open[..], &["--wait", "for-ever"]].concat()), 2);
+}
+
+#[test]
+fn a_case_is_changed_closed_and_reopened_and_people_belong_to_it_for_a_time() {
+    let vault = Vault::serve();
+    vault.person("ida", &["investigator"]);
+    let olga = vault.person("olga", &["auditor"]);
+    let open = ["case", "open", "--title", "T", "--type", "trafficking", "--jurisdiction", "in"];
+    let case = vault.ok("ida", &[&open[..], &["--reference", "fir=12/2026"]].concat());
+    let case = text(&case["case"]);
+    assert_eq!(vault.code("ida", &["case", "update", case]), 2, "nothing changes");
+    assert_eq!(vault.code("ida", &["case", "update", case, "--reference", "number=1"]), 2);
+    let update = [
+        "case",
+        "update",
+        case,
+        "--title",
+        "Kiln",
+        "--reference",
+        "cnr=DLHC01",
+        "--reference",
+        "fir=13/2026",
+    ];
+    vault.ok("ida", &update);
+    let shown = vault.ok("ida", &["case", "show", case]);
+    assert_eq!((&shown["fields"]["title"], &shown["references"]["fir"]), (&"Kiln".into(), &"13/2026".into()));
+    assert_eq!(shown["references"]["cnr"], "DLHC01");
+    vault.ok("ida", &["case", "close", case, "--purpose", "judgment", "--field", "notes=appeal"]);
+    assert_eq!(vault.ok("ida", &["case", "list"])[0]["closed"], true);
+    assert_eq!(vault.code("ida", &["item", "add", case, "--title", "phone"]), 6);
+    vault.ok("ida", &["case", "reopen", case]);
+
+    let member = ["case", "add-member", case, &olga, "observer"];
+    assert_eq!(vault.code("ida", &[&member[..], &["--until", "2020-01-01"]].concat()), 1);
+    vault.ok("ida", &[&member[..], &["--from", "2199-01-01"]].concat());
+    assert_eq!(vault.code("olga", &["case", "show", case]), 5, "not yet");
+    let members = vault.ok("ida", &["case", "members", case]);
+    let olgas = members.as_array().unwrap().iter().find(|member| member["person"] == *olga).unwrap();
+    assert_eq!(olgas["terms"][0]["from"], "2199-01-01T00:00:00.000Z");
+    vault.ok("admin", &["person", "grant", &olga, "custodian", "--until", "2199-01-01"]);
+    let refusals = vault.lines("olga", &["custody", "refusals"]);
+    assert_eq!((refusals.len(), &refusals[0]["kind"]), (1, &"access.denied".into()));
+    assert_eq!(vault.lines("olga", &["custody", "vault"])[0]["kind"], "vault.created");
+    assert_eq!(vault.lines("olga", &["custody", "person", &olga])[0]["kind"], "person.registered");
+    assert_eq!(vault.code("ida", &["custody", "vault"]), 6);
 }
