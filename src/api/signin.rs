@@ -87,6 +87,58 @@ wire! {
         /// The password, if there is one.
         #[serde(default)]
         password: Option<PasswordInfo>,
+        /// Passkeys, oldest first.
+        passkeys: Vec<PasskeyInfo>,
+    }
+    /// A passkey.
+    PasskeyInfo {
+        /// Id.
+        id: String,
+        /// What one called it.
+        label: String,
+        /// Since when.
+        created: String,
+        /// When it was last used.
+        #[serde(default)]
+        used: Option<String>,
+    }
+    /// What a browser is to ask an authenticator for.
+    PasskeyRequest {
+        /// What the answer is sent with.
+        id: String,
+        /// `{"publicKey": …}` for `navigator.credentials.create` or `get` (`WebAuthn`, JSON).
+        #[schema(value_type = Object)]
+        options: serde_json::Value,
+        /// Until when it is answered.
+        expires: String,
+    }
+    /// `POST /api/v1/passkeys`.
+    NewPasskey {
+        /// From `POST /api/v1/passkeys/prepare`.
+        id: String,
+        /// What one calls it; at most 100 characters.
+        label: String,
+        /// What the browser answered (`toJSON()`).
+        #[schema(value_type = Object)]
+        credential: serde_json::Value,
+    }
+    /// `POST /api/v1/session/confirm/passkey`.
+    PasskeyProof {
+        /// From `POST /api/v1/sign-in/passkey/prepare`.
+        id: String,
+        /// What the browser answered (`toJSON()`).
+        #[schema(value_type = Object)]
+        credential: serde_json::Value,
+    }
+    /// `POST /api/v1/sign-in/passkey`.
+    PasskeySignIn {
+        /// From `POST /api/v1/sign-in/passkey/prepare`.
+        id: String,
+        /// What the browser answered (`toJSON()`).
+        #[schema(value_type = Object)]
+        credential: serde_json::Value,
+        /// What one calls the device; at most 100 characters.
+        label: String,
     }
     /// A password with its device.
     PasswordInfo {
@@ -126,7 +178,7 @@ wire! {
         id: String,
         /// What one called the device.
         label: String,
-        /// How it was opened: `token`, `password`.
+        /// How it was opened: `token`, `password`, `passkey`.
         method: String,
         /// When it was opened.
         created: String,

@@ -29,6 +29,9 @@ pub enum AppError {
     /// What may not be a password.
     #[error("{0}")]
     Password(String),
+    /// What an authenticator answered does not count.
+    #[error("the authenticator's answer does not verify, or is not to what was asked")]
+    Passkey,
     /// Somebody else signs in with this name.
     #[error("somebody signs in with this name already")]
     NameTaken,
@@ -134,6 +137,7 @@ impl AppError {
             Self::SignInFailed => "sign-in-failed",
             Self::WrongCode => "wrong-code",
             Self::Password(_) => "password-unfit",
+            Self::Passkey => "passkey-refused",
             Self::NameTaken => "name-taken",
             Self::CrossSite => "cross-site",
             Self::Unconfirmed => "confirmation-needed",

@@ -35,6 +35,12 @@ pub const TABLE: &[Row] = &[
     ),
     ("wrong-code", 403, "The code does not count", "wait for the next code, or use a recovery code"),
     ("password-unfit", 422, "Not a good password", "take several words that belong together for nobody else"),
+    (
+        "passkey-refused",
+        403,
+        "The passkey does not count",
+        "begin again, with the authenticator on this device",
+    ),
     ("name-taken", 409, "The name is taken", "sign in with another name"),
     (
         "cross-site",

@@ -102,6 +102,12 @@ routes! {
     signin::password::set => SignIn;
     signin::password::remove => SignIn;
     signin::password::recovery_codes => SignIn;
+    signin::passkey::prepare_passkey => SignIn;
+    signin::passkey::add_passkey => SignIn;
+    signin::passkey::remove_passkey => SignIn;
+    signin::passkey::ask_for_passkey => Nothing;
+    signin::passkey::sign_in_by_passkey => Nothing;
+    signin::passkey::confirm_by_passkey => SignIn;
     api::cases::open_case => InVault(Right::OpenCase);
     api::cases::cases => SignIn;
     api::cases::case => InCase(Right::ReadRecords);

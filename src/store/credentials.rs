@@ -10,6 +10,7 @@ use super::Store;
 use super::db::Tx;
 use super::error::StoreError;
 use super::objects::SubjectKey;
+use super::passkeys::PasskeyChange;
 use super::row::{Row, Value};
 use super::sql::{self, signin};
 
@@ -65,6 +66,10 @@ pub struct Challenge {
 pub enum ChallengeKind {
     /// A device that is to give codes.
     Codes,
+    /// A passkey that is to be made.
+    NewPasskey,
+    /// A passkey that is to be shown.
+    Passkey,
 }
 
 /// With what somebody does something; it must last until that is done.
@@ -127,6 +132,8 @@ pub enum CredentialChange {
         /// When.
         now: Timestamp,
     },
+    /// A passkey.
+    Passkey(PasskeyChange),
     /// Something begins.
     Begin(Challenge),
     /// It is finished; too late if it was.
@@ -212,6 +219,7 @@ impl Tx {
                 self.run(signin::PRUNE_DEVICES, vec![Value::text(person)]).await?;
                 1
             }
+            CredentialChange::Passkey(change) => self.change_passkey(change).await?,
             CredentialChange::Begin(challenge) => {
                 self.run(signin::ADD_CHALLENGE, challenge_values(challenge).into()).await?
             }
@@ -262,9 +270,10 @@ impl Tx {
     /// so that nobody waits for each other.
     pub(super) async fn remove_credentials(&mut self, person: PersonId) -> Result<u64, StoreError> {
         let passwords = self.remove_password(person).await?;
+        let passkeys = self.remove_passkeys(person).await?;
         let devices = self.run(signin::REMOVE_DEVICES, vec![Value::text(person)]).await?;
         let begun = self.run(signin::REMOVE_CHALLENGES, vec![Value::text(person)]).await?;
-        Ok(passwords + devices + begun)
+        Ok(passwords + passkeys + devices + begun)
     }
 }
 

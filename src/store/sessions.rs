@@ -48,6 +48,8 @@ pub enum Method {
     Token,
     /// By name, password and second factor.
     Password,
+    /// With a passkey.
+    Passkey,
 }
 
 /// A change of a session.

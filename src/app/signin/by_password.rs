@@ -12,18 +12,18 @@ use unicode_normalization::UnicodeNormalization as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::By;
 use super::codes;
 use super::guesses::Allowance;
 use super::password::{Hashed, Password};
 use super::secrets::{SignInKey, base64url, owner};
 use super::session::{NewSession, Opened};
+use super::{By, maker};
 use crate::api;
 use crate::app::refuse::Place;
 use crate::app::{App, AppError, SignedIn};
 use crate::engine::OsEntropy;
 use crate::store::{
-    Challenge, ChallengeKind, Change, CredentialChange, Factor, Maker, Method, PasswordRow, SessionChange,
+    Challenge, ChallengeKind, Change, CredentialChange, Factor, Method, PasswordRow, SessionChange,
 };
 
 /// A device is set up within this time.
@@ -154,7 +154,8 @@ impl App {
         let recovery_codes_left = tx.recovery_codes_left(person).await?;
         let password =
             row.map(|row| api::PasswordInfo { changed: row.changed.to_string(), recovery_codes_left });
-        Ok(api::Credentials { password })
+        drop(tx);
+        Ok(api::Credentials { password, passkeys: self.passkeys(person).await? })
     }
 
     /// Signs in by name, password and second factor.
@@ -168,9 +169,10 @@ impl App {
         let name_hash = name_hash(key, &name);
         let found = self.store.read().await?.password_by_name(&name_hash).await?;
         let (subject, known) = self.subject(key, &name_hash, found.as_ref(), at).await?;
-        let mut subjects = vec![(subject, Allowance::of_name(self.signin.profile))];
         let address = at.address.map(|address| key.hash(&[b"address", address.to_string().as_bytes()]));
-        subjects.extend(address.map(|address| (address, Allowance::ADDRESS)));
+        // The address first: one that must wait does not make the name wait longer.
+        let mut subjects: Vec<_> = address.map(|address| (address, Allowance::ADDRESS)).into_iter().collect();
+        subjects.push((subject, Allowance::of_name(self.signin.profile)));
         self.count_attempt(&subjects).await?;
 
         // Nobody's name costs the same as somebody's.
@@ -210,25 +212,6 @@ impl App {
         let opened = self.confirm(who, session, spend).await?;
         self.forgive(&subject).await?;
         Ok(opened)
-    }
-
-    /// Refuses, on record, to change what somebody signs in with, unless they have just shown that they are who they are:
-    /// by a second factor in this session, or by having nothing to sign in with yet but what they ask with.
-    async fn may_set_up(&self, who: &SignedIn, act: &str) -> Result<(), AppError> {
-        if self.store.read().await?.password_of(who.person).await?.is_none() {
-            return Ok(());
-        }
-        if let By::Session(_) = &who.by {
-            return self.confirmed(who, act).await;
-        }
-        // Whoever stole a token must not take the person's place for longer than it lasts.
-        self.deny(who.person, Place::VAULT, act, AppError::Unconfirmed.code()).await?;
-        Err(AppError::Unconfirmed)
-    }
-
-    async fn change_credentials(&self, changes: Vec<CredentialChange>) -> Result<(), AppError> {
-        let changes: Vec<_> = changes.into_iter().map(Change::Credential).collect();
-        if self.store.apply(&changes).await? { Ok(()) } else { Err(AppError::TooLate) }
     }
 
     async fn hash_new(&self, typed: &api::Hidden, name: String) -> Result<Hashed, AppError> {
@@ -373,11 +356,4 @@ fn name_hash(key: &SignInKey, name: &str) -> Digest {
 fn seal_hash(key: &SignInKey, person: &PersonId, hashed: &Hashed) -> Result<Vec<u8>, AppError> {
     let bytes = serde_json::to_vec(hashed).map_err(AppError::internal("writing a hashed password"))?;
     key.seal("password", owner(person), &bytes)
-}
-
-const fn maker(by: &By) -> Maker {
-    match by {
-        By::Token { id, .. } => Maker::Token(*id),
-        By::Session(session) => Maker::Session(session.id),
-    }
 }

@@ -5,6 +5,7 @@
 //! a record like every refusal.
 
 mod breached;
+mod by_passkey;
 mod by_password;
 mod codes;
 mod guesses;
@@ -29,6 +30,7 @@ pub use session::Opened;
 use super::{App, AppError, SignedIn};
 use crate::app::refuse::Place;
 use crate::config::Config;
+use crate::store::{Change, CredentialChange, Maker};
 
 /// What was configured.
 #[derive(Debug, Default)]
@@ -109,9 +111,39 @@ impl App {
         Err(AppError::Unconfirmed)
     }
 
-    /// The same for what the vault says on behalf of a session, where that is sensitive.
+    /// Refuses, on record, to change what somebody signs in with, unless they have just shown that they are who they are:
+    /// by a second factor in this session, or by having nothing to sign in with yet but what they ask with.
+    async fn may_set_up(&self, who: &SignedIn, act: &str) -> Result<(), AppError> {
+        let has_any = {
+            let mut tx = self.store.read().await?;
+            tx.password_of(who.person).await?.is_some() || !tx.passkeys_of(who.person).await?.is_empty()
+        };
+        if !has_any {
+            return Ok(());
+        }
+        if let By::Session(_) = &who.by {
+            return self.confirmed(who, act).await;
+        }
+        // Whoever stole a token must not take the person's place for longer than it lasts.
+        self.deny(who.person, Place::VAULT, act, AppError::Unconfirmed.code()).await?;
+        Err(AppError::Unconfirmed)
+    }
+
+    async fn change_credentials(&self, changes: Vec<CredentialChange>) -> Result<(), AppError> {
+        let changes: Vec<_> = changes.into_iter().map(Change::Credential).collect();
+        if self.store.apply(&changes).await? { Ok(()) } else { Err(AppError::TooLate) }
+    }
+
+    /// The same as [`confirmed`](Self::confirmed) for what the vault says on behalf of a session, where that is sensitive.
     pub async fn confirmed_to_say(&self, who: &SignedIn, kind: Kind) -> Result<(), AppError> {
         if is_sensitive(kind) { self.confirmed(who, kind.spec().name).await } else { Ok(()) }
+    }
+}
+
+const fn maker(by: &By) -> Maker {
+    match by {
+        By::Token { id, .. } => Maker::Token(*id),
+        By::Session(session) => Maker::Session(session.id),
     }
 }
 

@@ -57,6 +57,14 @@ fixed {
     TAKE_CHALLENGE "challenges" "DELETE FROM challenges WHERE hash = $1";
     REMOVE_CHALLENGES "challenges" "DELETE FROM challenges WHERE person = $1";
     FORGET_CHALLENGES "challenges" "DELETE FROM challenges WHERE expires < $1";
+    PASSKEY "passkeys" "SELECT id, credential, person, label, key, created, used FROM passkeys WHERE credential = $1";
+    PASSKEYS_OF_PERSON "passkeys" "SELECT id, credential, person, label, key, created, used FROM passkeys WHERE person = $1 \
+        ORDER BY id";
+    ADD_PASSKEY "passkeys" "INSERT INTO passkeys (id, credential, person, label, key, created, used) VALUES ($1, $2, $3, $4, $5, \
+        $6, NULL) ON CONFLICT (credential) DO NOTHING";
+    USE_PASSKEY "passkeys" "UPDATE passkeys SET key = $1, used = $2 WHERE id = $3 AND key = $4";
+    REMOVE_PASSKEY "passkeys" "DELETE FROM passkeys WHERE id = $1 AND person = $2";
+    REMOVE_PASSKEYS "passkeys" "DELETE FROM passkeys WHERE person = $1";
     ADD_SIGNIN_KEY "subject_keys" "INSERT INTO subject_keys (scope, wrapped, kek) VALUES ($1, $2, $3) ON CONFLICT (scope) DO \
         NOTHING";
 }

@@ -1,5 +1,7 @@
 //! Signing in, seen from a browser.
 
+mod authenticator;
+mod passkeys;
 pub(crate) mod passwords;
 mod sessions;
 
@@ -7,7 +9,7 @@ use custos::api;
 use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
 
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, builder};
 use crate::support::client::{Answer, Caller};
 
 /// A browser: its cookies, and pages of the vault that ask.
@@ -15,6 +17,7 @@ use crate::support::client::{Answer, Caller};
 pub(crate) struct Browser {
     /// Without a token.
     caller: Caller,
+    http: reqwest::Client,
     /// What the vault calls itself in its configuration.
     origin: String,
     session: String,
@@ -23,12 +26,21 @@ pub(crate) struct Browser {
 impl Browser {
     pub(crate) fn new(app: &TestApp) -> Self {
         let caller = app.admin.with_token("");
-        Self { caller, origin: app.config.origin().to_owned(), session: String::new() }
+        let http = caller.shared.http.clone();
+        Self { caller, http, origin: app.config.origin().to_owned(), session: String::new() }
+    }
+
+    /// On another machine, by the last part of its address: what one address may ask does not count for it.
+    fn elsewhere(app: &TestApp, address: u8) -> Self {
+        let address = std::net::Ipv4Addr::new(127, 0, 2, address);
+        let http = builder(&app.config).local_address(std::net::IpAddr::V4(address)).build().unwrap();
+        Self { http, ..Self::new(app) }
     }
 
     /// A request that shows the cookie and nothing else.
     fn bare(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.caller.request(method, path);
+        let base = self.caller.shared.base.lock().unwrap().clone();
+        let request = self.http.request(method, format!("{base}{path}"));
         if self.session.is_empty() {
             return request;
         }

@@ -142,7 +142,11 @@ fn verify_rsa(hash: Hash, key: &[u8], message: &[u8], signature: &[u8]) -> Resul
         return Err(TimestampError::Algorithm("public key"));
     }
     let number = |number: UintRef<'_>| BoxedUint::from_be_slice_vartime(number.as_bytes());
-    let key = RsaPublicKey::new_with_size_limits(number(modulus), number(exponent), 2048..=4096)
+    let modulus = number(modulus);
+    if modulus.bits_vartime() < 2048 {
+        return Err(TimestampError::Algorithm("public key"));
+    }
+    let key = RsaPublicKey::new_with_max_size(modulus, number(exponent), 4096)
         .map_err(|_| TimestampError::Algorithm("public key"))?;
     let digest = hash.digest(message);
     let padding = Pkcs1v15Sign { hash_len: Some(digest.len()), prefix: hash.digest_info().into() };

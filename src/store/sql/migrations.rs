@@ -1,0 +1,36 @@
+//! The schema, version by version: number, name, text. One that was published is never changed.
+
+pub(in crate::store) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
+    (1, "spine", include_str!("../../../migrations/sqlite/0001_spine.sql")),
+    (2, "publication", include_str!("../../../migrations/sqlite/0002_publication.sql")),
+    (3, "timestamps", include_str!("../../../migrations/sqlite/0003_timestamps.sql")),
+    (4, "recoveries", include_str!("../../../migrations/sqlite/0004_recoveries.sql")),
+    (5, "recovery_kits", include_str!("../../../migrations/sqlite/0005_recovery_kits.sql")),
+    (6, "append", include_str!("../../../migrations/sqlite/0006_append.sql")),
+    (7, "log_keys", include_str!("../../../migrations/sqlite/0007_log_keys.sql")),
+    (8, "custody", include_str!("../../../migrations/sqlite/0008_custody.sql")),
+    (9, "suspension", include_str!("../../../migrations/sqlite/0009_suspension.sql")),
+    (10, "rights", include_str!("../../../migrations/sqlite/0010_rights.sql")),
+    (11, "signin", include_str!("../../../migrations/sqlite/0011_signin.sql")),
+    (13, "case_updates", include_str!("../../../migrations/sqlite/0013_case_updates.sql")),
+    (14, "passwords", include_str!("../../../migrations/sqlite/0014_passwords.sql")),
+    (16, "notices", include_str!("../../../migrations/sqlite/0016_notices.sql")),
+    (19, "passkeys", include_str!("../../../migrations/sqlite/0019_passkeys.sql")),
+];
+pub(in crate::store) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
+    (1, "spine", include_str!("../../../migrations/postgres/0001_spine.sql")),
+    (2, "publication", include_str!("../../../migrations/postgres/0002_publication.sql")),
+    (3, "timestamps", include_str!("../../../migrations/postgres/0003_timestamps.sql")),
+    (4, "recoveries", include_str!("../../../migrations/postgres/0004_recoveries.sql")),
+    (5, "recovery_kits", include_str!("../../../migrations/postgres/0005_recovery_kits.sql")),
+    (6, "append", include_str!("../../../migrations/postgres/0006_append.sql")),
+    (7, "log_keys", include_str!("../../../migrations/postgres/0007_log_keys.sql")),
+    (8, "custody", include_str!("../../../migrations/postgres/0008_custody.sql")),
+    (9, "suspension", include_str!("../../../migrations/postgres/0009_suspension.sql")),
+    (10, "rights", include_str!("../../../migrations/postgres/0010_rights.sql")),
+    (11, "signin", include_str!("../../../migrations/postgres/0011_signin.sql")),
+    (13, "case_updates", include_str!("../../../migrations/postgres/0013_case_updates.sql")),
+    (14, "passwords", include_str!("../../../migrations/postgres/0014_passwords.sql")),
+    (16, "notices", include_str!("../../../migrations/postgres/0016_notices.sql")),
+    (19, "passkeys", include_str!("../../../migrations/postgres/0019_passkeys.sql")),
+];
