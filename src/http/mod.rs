@@ -41,6 +41,8 @@ const DRAIN: Duration = Duration::from_secs(30);
 const CLOSE_SECONDS: u64 = 1;
 /// Grants that ran out are closed, counted refusals recorded and idle clients forgotten, this often.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// As many times what is counted is tried to be recorded when the service ends.
+const ENDED_CONNECTIONS: u32 = 4;
 /// Threads a worker for what must not hold it up: opening segments, reading files. More would wait for the same disk
 /// and processors, and each keeps memory of its own.
 const BLOCKING: usize = 8;
@@ -149,17 +151,29 @@ pub async fn serve(
     if tokio::time::timeout(DRAIN, idle.all_answered()).await.is_err() {
         tracing::warn!("some requests were not finished in time");
     }
+    // Before the threads end that answer: with each goes what it has opened of the pool of connections to PostgreSQL.
+    record_refusals(&app).await;
     handle.stop(true).await;
     // What it has begun it finishes: broken off, it would leave refusals taken and not recorded.
     drop((end, quit));
     let _ = sweeper.await;
     while telling.join_next().await.is_some() {}
-    if let Err(error) = app.record_counted_refusals().await {
-        tracing::error!(code = error.code(), "refusals that were counted could not be recorded and are lost");
-    }
+    record_refusals(&app).await;
     let ended = serving.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
     app.close().await;
     ended.map_err(ServeError::Run)
+}
+
+/// Records what is counted, and again what a connection failed under that had ended unseen.
+async fn record_refusals(app: &App) {
+    for _ in 1..ENDED_CONNECTIONS {
+        if app.record_counted_refusals().await.is_ok() {
+            return;
+        }
+    }
+    if let Err(error) = app.record_counted_refusals().await {
+        tracing::error!(code = error.code(), "refusals that were counted could not be recorded and are lost");
+    }
 }
 
 /// Sweeps until the sender of `end` is gone.
