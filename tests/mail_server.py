@@ -1,4 +1,4 @@
-"""A mail server for one test: takes letters on loopback, says each as a line of JSON.
+"""A mail server for one test: takes letters on loopback, says each as a line of JSON, and each wrong login.
 
 mail_server.py CERTIFICATE KEY     STARTTLS and a login (user `vault`, password `right`) are required.
 """
@@ -26,7 +26,10 @@ class Said:
 
 def known(server, session, envelope, mechanism, login):
     right = (login.login, login.password) == (b"vault", b"right")
-    return AuthResult(success=right)
+    if not right:
+        print(json.dumps({"refused": login.login.decode()}), flush=True)
+    # Not handled here: the server itself says 535.
+    return AuthResult(success=right, handled=False)
 
 
 async def main():

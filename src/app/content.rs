@@ -30,6 +30,8 @@ use crate::engine::OsEntropy;
 use crate::sequencer::Attachments;
 use crate::store::{ObjectRow, ObjectState};
 
+/// The stage of a fixity check in which what was sent was not what was announced; nothing was stored.
+pub(super) const AT_INTAKE: &str = "intake";
 /// How long a sender may be silent before its upload is given up.
 const MAX_SILENCE: Duration = Duration::from_secs(30);
 /// The time in which a sender's pace is measured.
@@ -83,7 +85,7 @@ impl App {
             let (digest, size) = (facts.sha256, facts.content_size);
             let object = facts.header.context().object;
             sealed.abort().await.map_err(storing)?;
-            self.note_fixity(&item, id, object, (digest, size), "intake", false).await?;
+            self.note_fixity(&item, id, object, (digest, size), AT_INTAKE, false).await?;
             return Err(AppError::DigestMismatch);
         }
         // Hours may have passed since the first byte.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use super::content::AT_INTAKE;
 use super::fields::FIELD_EMAIL;
 use super::read::statement;
 use super::{App, AppError};
@@ -26,6 +27,8 @@ const REST: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_mins(1);
 /// Longest pause after a channel has failed again and again.
 const LONGEST: Duration = Duration::from_mins(10);
+/// How often a letter to a person is tried, over some three hours: their own mailbox must not keep others' from theirs.
+const MAX_TRIES: u32 = 24;
 /// Records without anything to tell, after which a channel's position is noted all the same.
 const NOTED_AFTER: u64 = 10_000;
 
@@ -75,6 +78,8 @@ struct Standing {
     position: Option<u64>,
     /// The position that the database knows.
     noted: u64,
+    /// How often the next letter was refused.
+    tries: u32,
     quorum_missed: Raised,
     stopped: Raised,
 }
@@ -156,18 +161,22 @@ impl App {
             let (from, rows, size) = {
                 let mut tx = self.store.read().await?;
                 let size = tx.log_head().await?.ok_or(AppError::NotFound("log"))?.size();
-                if standing.position.is_none() {
-                    standing.noted = tx.told(&channel.name).await?.unwrap_or(size);
-                }
-                let from = standing.position.unwrap_or(standing.noted);
+                // Another process of this vault may have told more.
+                standing.noted = tx.told(&channel.name).await?.unwrap_or(size);
+                let from = standing.noted.max(standing.position.unwrap_or_default());
                 (from, tx.notable(from, AT_ONCE).await?, size)
             };
             standing.position = Some(from);
             let more = rows.len() == AT_ONCE as usize;
             for row in rows {
                 if let Err(trouble) = self.tell_record(channel, &row).await? {
-                    return Ok(Some(trouble));
+                    standing.tries += 1;
+                    if !channel.is_for_people() || (standing.tries < MAX_TRIES && !trouble.is_for_good()) {
+                        return Ok(Some(trouble));
+                    }
+                    tracing::error!(error = %trouble, log_index = row.log_index, "a letter to a person is given up");
                 }
+                standing.tries = 0;
                 self.note_told(channel, standing, row.log_index + 1).await?;
             }
             if !more {
@@ -199,21 +208,24 @@ impl App {
     ) -> Result<Result<(), NotTold>, AppError> {
         let found = TOPICS.iter().find(|(kind, _)| *kind == row.kind);
         let Some((_, topic)) = found.filter(|(_, topic)| channel.wants(*topic)) else { return Ok(Ok(())) };
+        let said = statement(&row.envelope)?;
+        let act = Act::parse(&said)?;
+        // A sender's own mistake at intake: nothing was stored.
+        if matches!(&act, Act::Fixity(_, _, d, _) if d.stage.as_str() == AT_INTAKE) {
+            return Ok(Ok(()));
+        }
         let id = format!("{}-{}", &self.vault.to_hex()[..16], row.log_index);
         let notice = Notice { id, topic: *topic, time: row.received };
-        let address = if channel.tells_people() { self.address_of_concerned(row).await? } else { None };
+        let address = match act {
+            Act::Transfer(_, TransferStep::Offered(person, _), _) if channel.is_for_people() => {
+                self.email_of(person).await?
+            }
+            _ => None,
+        };
         Ok(channel.tell(&notice, address.as_deref(), self.clock.now()).await)
     }
 
-    /// The address of the person for whom something waits, if it is known.
-    async fn address_of_concerned(&self, row: &NotableRow) -> Result<Option<String>, AppError> {
-        let said = statement(&row.envelope)?;
-        let Act::Transfer(_, TransferStep::Offered(person, _), _) = Act::parse(&said)? else {
-            return Ok(None);
-        };
-        self.email_of(person).await
-    }
-
+    /// Where a person is written to, if that is known.
     async fn email_of(&self, person: PersonId) -> Result<Option<String>, AppError> {
         let introduced = self.introduced(&[Sequence::Person(person)].into()).await?;
         let name: Code = super::parse(FIELD_EMAIL, "field")?;

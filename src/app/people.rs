@@ -17,6 +17,7 @@ use super::read::code;
 use super::refuse::Place;
 use super::{App, AppError, SignedIn, parse, parse_opt, wire};
 use crate::api;
+use crate::notices::is_address;
 
 impl App {
     /// Who is signed in, with roles and keys.
@@ -64,7 +65,12 @@ impl App {
         let person = PersonId::new(Self::new_id(by, op_id));
         let data = PersonRegistered { org: parse(&new.org, "org")? };
         let mut fields = named(new.name)?;
-        fields.extend(new.email.map(|email| (FIELD_EMAIL.to_owned(), email)));
+        if let Some(email) = new.email {
+            if !is_address(&email) {
+                return Err(AppError::Invalid("email: an address like ben@example.org".to_owned()));
+            }
+            fields.insert(FIELD_EMAIL.to_owned(), email);
+        }
         let say = Say::of_person(Kind::PersonRegistered, person)
             .data(data.to_data())
             .op_id(op_id)

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use custody::digest::Digest;
 use custody::envelope::{Envelope, PayloadType};
 use custody::id::{CaseId, ItemId, PersonId};
+use custody::kind::Kind;
 use custody::record::Sequence;
 use custody::rules::{Item, Refusal, Right, permitted_in_case};
 use custody::statement::Statement;
 use custody::tile::TilePath;
 
+use super::fields::FIELD_EMAIL;
 use super::refuse::Place;
 use super::{App, AppError};
 use crate::api;
@@ -123,10 +125,13 @@ fn view(
     names: &HashMap<PersonId, String>,
 ) -> Result<api::RecordView, AppError> {
     let statement = statements.get(&row.stmt).ok_or(AppError::NotFound("statement"))?;
+    // Where the vault writes to somebody is no auditor's business.
+    let hidden = |name: &str| statement.kind == Kind::PersonRegistered && name == FIELD_EMAIL;
     let fields: BTreeMap<_, _> = opened
         .get(&row.stmt)
         .into_iter()
         .flatten()
+        .filter(|opening| !hidden(opening.name.as_str()))
         .map(|opening| (opening.name.to_string(), opening.value.clone()))
         .collect();
     let item = row.own.as_ref().and_then(|place| match place.sequence {

@@ -11,6 +11,7 @@ use super::failure::{Exit, Failure};
 use super::table::table;
 use super::{Global, Out, session};
 use crate::client::{Ask, Client, new_op_id};
+use crate::notices::is_address;
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
@@ -23,7 +24,7 @@ pub(super) enum Action {
         #[arg(long, value_name = "ID")]
         org: OrgId,
         /// Where letters go that say that something waits, if this vault sends them
-        #[arg(long, value_name = "ADDRESS")]
+        #[arg(long, value_name = "ADDRESS", value_parser = address)]
         email: Option<String>,
         /// Roles in the vault: administrator, registrar, auditor, custodian, investigator
         #[arg(long = "role", value_name = "ROLE")]
@@ -127,6 +128,11 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
         }
     }
     Ok(Exit::Valid)
+}
+
+/// `--email`
+fn address(text: &str) -> Result<String, String> {
+    if is_address(text) { Ok(text.to_owned()) } else { Err("an address is like ben@example.org".to_owned()) }
 }
 
 /// Enters a person and grants roles.

@@ -1,13 +1,15 @@
 //! Letters, by SMTP (RFC 5321) through `lettre`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lettre::message::header::ContentType;
-use lettre::message::{Mailbox, Message};
+use lettre::message::{Mailbox, Message, MessageBuilder};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use serde::Deserialize;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::{Channel, NotTold, Notice, NoticesError, PATIENCE, Target};
@@ -48,21 +50,21 @@ enum Security {
 pub(super) struct Mail {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
+    /// Those on duty; nobody: the persons concerned.
     to: Vec<Mailbox>,
     origin: String,
-    pub(super) people: bool,
+    patience: Duration,
 }
 
 impl std::fmt::Debug for Mail {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mail")
-            .field("to", &self.to.len())
-            .field("people", &self.people)
-            .finish_non_exhaustive()
+        f.debug_struct("Mail").field("to", &self.to.len()).finish_non_exhaustive()
     }
 }
 
-pub(super) fn channel(settings: Settings, origin: &str) -> Result<Channel, NoticesError> {
+/// One channel for those on duty and one for the persons concerned: an address of somebody's that takes no letters must
+/// not keep the others from theirs.
+pub(super) fn channels(settings: Settings, origin: &str) -> Result<Vec<Channel>, NoticesError> {
     let from = mailbox(&settings.from)?;
     let to: Vec<_> = settings.to.iter().map(|to| mailbox(to)).collect::<Result<_, _>>()?;
     if to.is_empty() && !settings.people {
@@ -79,9 +81,14 @@ pub(super) fn channel(settings: Settings, origin: &str) -> Result<Channel, Notic
         (None, None) => {}
         _ => return Err(NoticesError::Value("`user` and `password` go together, and only over TLS")),
     }
-    let mail =
-        Mail { transport: transport.build(), from, to, origin: origin.to_owned(), people: settings.people };
-    Channel::new("mail".to_owned(), settings.topics, Target::Mail(Box::new(mail)))
+    let people = settings.people.then(Vec::new);
+    let duty = (!to.is_empty()).then_some(to);
+    let channel = |(name, to): (&str, Vec<Mailbox>)| {
+        let (transport, origin) = (transport.clone().build(), origin.to_owned());
+        let mail = Mail { transport, from: from.clone(), to, origin, patience: PATIENCE };
+        Channel::new(name.to_owned(), settings.topics.clone(), Target::Mail(Box::new(mail)))
+    };
+    duty.map(|to| ("mail", to)).into_iter().chain(people.map(|to| ("mail:people", to))).map(channel).collect()
 }
 
 fn tls(settings: &Settings) -> Result<Tls, NoticesError> {
@@ -113,37 +120,50 @@ fn mailbox(text: &str) -> Result<Mailbox, NoticesError> {
 }
 
 impl Mail {
+    /// Whether it is for the persons concerned, and not for those on duty.
+    pub(super) const fn is_for_people(&self) -> bool {
+        self.to.is_empty()
+    }
+
+    /// Writes one letter: to all on duty, or to a person at this address.
     pub(super) async fn tell(&self, notice: &Notice, person: Option<&str>) -> Result<(), NotTold> {
-        // An address that is none was entered by somebody; that must not hold up everybody else's letters.
-        let person = person.filter(|_| self.people).and_then(|person| person.parse::<Mailbox>().ok());
-        for to in self.to.iter().cloned().chain(person) {
-            let text = format!(
-                "{}\n\nSign in to read what it is about: {}\n\nThis letter names nothing and nobody on purpose. It has no links \
-                 but the vault's address;\ncompare that with the one you know before you sign in.\n\n{} at {}, {}\n",
-                notice.topic.sentence, self.origin, notice.topic.name, notice.time, notice.id
-            );
-            let letter = Message::builder()
-                .from(self.from.clone())
-                .to(to)
-                .subject(format!("Custos: {}", notice.topic.name))
-                .header(ContentType::TEXT_PLAIN)
-                .body(text)
-                .map_err(|_| NotTold::Silent)?;
-            match self.transport.send(letter).await {
-                Ok(_) => {}
-                // For ever, says the server: asking again helps nobody, and one bad address must not silence the others.
-                Err(error) if error.is_permanent() => {
-                    let status = error.status().map(u16::from);
-                    tracing::error!(
-                        status,
-                        topic = notice.topic.name,
-                        "a letter was refused for good and is not sent again"
-                    );
-                }
-                Err(_) => return Err(NotTold::Silent),
-            }
+        let person = match person {
+            Some(person) => vec![person.parse::<Mailbox>().map_err(|_| NotTold::Address)?],
+            None => Vec::new(),
+        };
+        let to = if self.is_for_people() { &person } else { &self.to };
+        if to.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let text = format!(
+            "{}\n\nSign in to read what it is about: {}\n\nThis letter names nothing and nobody on purpose. It has no links \
+             but the vault's address;\ncompare that with the one you know before you sign in.\n\n{} at {}, {}\n",
+            notice.topic.sentence, self.origin, notice.topic.name, notice.time, notice.id
+        );
+        let letter = to.iter().cloned().fold(Message::builder().from(self.from.clone()), MessageBuilder::to);
+        // The same whenever it is told: who gets it twice sees it once.
+        let letter = letter.message_id(Some(format!("<{}@{}>", notice.id, self.from.email.domain())));
+        let letter = letter.subject(format!("Custos: {}", notice.topic.name)).header(ContentType::TEXT_PLAIN);
+        let letter = letter.body(text).map_err(|_| NotTold::Address)?;
+        // The transport's own patience ends with the connection.
+        match timeout(self.patience, self.transport.send(letter)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(match error.status() {
+                Some(code) if error.is_permanent() && self.takes_letters().await => {
+                    NotTold::RefusedForGood(code.into())
+                }
+                Some(code) => NotTold::Refused(code.into()),
+                // A name that mail cannot carry.
+                None if error.is_client() => NotTold::Address,
+                None => NotTold::Silent,
+            }),
+            Err(_) => Err(NotTold::Silent),
+        }
+    }
+
+    /// Whether the server lets the vault in: if so, what it refuses for good is the letter.
+    async fn takes_letters(&self) -> bool {
+        matches!(timeout(self.patience, self.transport.test_connection()).await, Ok(Ok(true)))
     }
 }
 
@@ -151,8 +171,8 @@ impl Mail {
 mod tests {
     use super::*;
 
-    fn made(toml: &str) -> Result<Channel, NoticesError> {
-        channel(toml::from_str(toml).unwrap(), "https://vault.example.org")
+    fn made(toml: &str) -> Result<Vec<Channel>, NoticesError> {
+        channels(toml::from_str(toml).unwrap(), "https://vault.example.org")
     }
 
     const WHO: &str = "port = 25\nfrom = 'Custos <custos@example.org>'\nto = ['duty@example.org']\n";
@@ -174,6 +194,20 @@ mod tests {
         assert!(made("host = 'h'\nport = 465\nfrom = 'a@example.org'").is_err());
         assert!(made("host = 'h'\nport = 465\nfrom = 'a@example.org'\npeople = true").is_ok());
         assert!(made("host = 'h'\nport = 465\nfrom = 'nobody'\npeople = true").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_is_not_waited_for_for_ever() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let toml = format!(
+            "host = '127.0.0.1'\nport = {port}\nsecurity = 'none'\nfrom = 'a@example.org'\nto = ['b@example.org']"
+        );
+        let time = custody::time::Timestamp::from_millis(0).unwrap();
+        let notice = Notice { id: "1".to_owned(), topic: super::super::STOPPED, time };
+        let Target::Mail(mut mail) = made(&toml).unwrap().remove(0).target else { unreachable!() };
+        mail.patience = Duration::from_millis(20);
+        assert_eq!(mail.tell(&notice, None).await, Err(NotTold::Silent));
     }
 
     #[test]

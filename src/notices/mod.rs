@@ -141,9 +141,25 @@ pub enum NotTold {
     /// It says no.
     #[error("it refuses with status {0}")]
     Refused(u16),
+    /// It lets the vault in and will never take this letter.
+    #[error("it refuses a letter for good, with status {0}")]
+    RefusedForGood(u16),
+    /// The address of a person is none that a letter can be sent to.
+    #[error("an address that was entered is none")]
+    Address,
+    /// The vault cannot read what there is to tell.
+    #[error("what is to be told cannot be read: custos doctor --replay")]
+    Unreadable,
     /// Its address leads into a network that notices do not go to.
     #[error("its address is not a public one, and `inside` is not set")]
     Inside,
+}
+
+impl NotTold {
+    /// Whether asking again helps nobody.
+    pub const fn is_for_good(&self) -> bool {
+        matches!(self, Self::RefusedForGood(_) | Self::Address)
+    }
 }
 
 /// The file that names the channels.
@@ -153,6 +169,11 @@ struct File {
     #[serde(default)]
     webhook: Vec<webhook::Settings>,
     mail: Option<mail::Settings>,
+}
+
+/// Whether letters can be sent to an address.
+pub fn is_address(text: &str) -> bool {
+    text.parse::<lettre::Address>().is_ok()
 }
 
 /// Reads the file that names the channels of the vault that people reach at `origin`.
@@ -177,9 +198,10 @@ pub fn load(path: &Path, origin: &str) -> Result<Vec<Channel>, NoticesError> {
         NoticesError::Malformed { path: path.to_owned(), line, problem: problem.to_owned() }
     })?;
     let webhooks = file.webhook.into_iter().map(|settings| webhook::channel(settings, origin));
-    let channels: Vec<_> = webhooks
-        .chain(file.mail.map(|settings| mail::channel(settings, origin)))
-        .collect::<Result<_, _>>()?;
+    let mut channels: Vec<_> = webhooks.collect::<Result<_, _>>()?;
+    if let Some(settings) = file.mail {
+        channels.extend(mail::channels(settings, origin)?);
+    }
     if channels.len() > MAX_CHANNELS {
         return Err(NoticesError::Value("a vault has at most 16 channels for notices"));
     }
@@ -211,9 +233,9 @@ impl Channel {
         self.topics.as_ref().is_none_or(|topics| topics.iter().any(|name| name == topic.name))
     }
 
-    /// Whether the persons concerned are told, too.
-    pub const fn tells_people(&self) -> bool {
-        matches!(&self.target, Target::Mail(mail) if mail.people)
+    /// Whether it is for the persons concerned, each at an address of their own.
+    pub fn is_for_people(&self) -> bool {
+        matches!(&self.target, Target::Mail(mail) if mail.is_for_people())
     }
 
     /// Tells a notice; `person` is the address of the one concerned.

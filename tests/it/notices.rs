@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::api::spine::two_custodians;
 use crate::support::app::{TestApp, named, place_with, refused_start};
-use crate::support::client::{Caller, draft};
+use crate::support::client::{self, Caller, draft};
 use crate::support::world::Engine;
 
 crate::on_both_engines! {
@@ -143,7 +143,9 @@ async fn a_webhook_is_told_that_something_happened_and_not_what(engine: Engine) 
     ben.accept(&case, &items[0]).await.made::<api::Recorded>();
     let (first, event) = receiver.next().await;
     assert_eq!((first.as_str(), &event["source"]), ("custos.custody.accepted", &json!(app.config.origin())));
-    asha.put(&case, "c.txt", b"c").await;
+    // What is not what was announced is no stored evidence.
+    let wrong: api::Created = asha.register(&case, &client::item("open", "c.txt", Some(b"c"))).await.made();
+    asha.upload(&wrong.id, b"d").await.problem("digest-mismatch");
     let both = [&items[0], &items[1]];
     let back = both.map(|item| json!({ "item": item }));
     ben.offer(&case, &items[0], &asha.id).await.made::<api::Recorded>();
@@ -248,6 +250,16 @@ impl MailServer {
         self.letters.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()
     }
+
+    /// The next letter, whoever was refused before.
+    fn letter(&mut self) -> Value {
+        loop {
+            let said = self.next();
+            if said.get("refused").is_none() {
+                return said;
+            }
+        }
+    }
 }
 
 impl Drop for MailServer {
@@ -273,21 +285,34 @@ async fn letters_go_to_those_on_duty_and_to_whoever_is_offered_something(engine:
     for person in &new {
         asha.add_member(&case, person, "custodian").await.made::<api::Recorded>();
     }
-    let file = format!(
-        "[mail]\nhost = 'localhost'\nport = {}\nsecurity = 'starttls'\nroots = '{}'\nuser = 'vault'\npassword = 'right'\n\
-         from = 'Custos <custos@example.org>'\nto = ['Duty <duty@example.org>']\npeople = true\n",
-        server.port,
-        folder.join("roots.pem").display()
-    );
-    tells(&mut app, &private(&folder, &file)).await;
+    let port = server.port;
+    let file = |password: &str| {
+        format!(
+            "[mail]\nhost = 'localhost'\nport = {}\nsecurity = 'starttls'\nroots = '{}'\nuser = 'vault'\n\
+             password = '{password}'\nfrom = 'Custos <custos@example.org>'\nto = ['Duty <duty@example.org>']\npeople = true\n",
+            port,
+            folder.join("roots.pem").display()
+        )
+    };
+    tells(&mut app, &private(&folder, &file("wrong"))).await;
+    asha.offer(&case, &item, &new[1]).await.made::<api::Recorded>();
+    while !ready(&asha).await.contains("notices by mail: it refuses with status 535") {
+        assert_eq!(server.next(), json!({ "refused": "vault" }));
+    }
+    private(&folder, &file("right"));
+    app.restart().await;
 
     // A mailbox that is no more holds up nobody else's letters.
-    for (person, address) in [(&new[1], "gone@example.org"), (&new[0], "ben@example.org")] {
-        asha.offer(&case, &item, person).await.made::<api::Recorded>();
-        for to in ["duty@example.org", address] {
-            let letter = server.next();
+    for (at, (person, address)) in
+        [(&new[1], "gone@example.org"), (&new[0], "ben@example.org")].into_iter().enumerate()
+    {
+        if at > 0 {
+            asha.offer(&case, &item, person).await.made::<api::Recorded>();
+        }
+        let mut told = Vec::new();
+        for letter in [server.letter(), server.letter()] {
             assert_eq!((&letter["tls"], &letter["from"]), (&json!(true), &json!("custos@example.org")));
-            assert_eq!(letter["to"], json!([to]));
+            told.push(letter["to"].clone());
             let content = letter["content"].as_str().unwrap();
             assert!(
                 content.contains("Subject: Custos: custody.offered") && content.contains(app.config.origin())
@@ -296,21 +321,34 @@ async fn letters_go_to_those_on_duty_and_to_whoever_is_offered_something(engine:
                 assert!(!content.contains(named.as_str()), "{content}");
             }
         }
+        told.sort_by_key(Value::to_string);
+        let mut expected = [json!([address]), json!(["duty@example.org"])];
+        expected.sort_by_key(Value::to_string);
+        assert_eq!(told, expected);
         let recalled = draft("transfer.recalled", &json!({ "case": case, "item": item }));
         asha.say(&recalled).await.made::<api::Recorded>();
-        assert!(
-            server.next()["content"].as_str().unwrap().contains("custody.recalled"),
-            "for those on duty only"
-        );
+        let letter = server.letter();
+        assert_eq!(letter["to"], json!(["duty@example.org"]));
+        assert!(letter["content"].as_str().unwrap().contains("custody.recalled"));
     }
-    assert!(!ready(&asha).await.contains("notices"));
 
-    // Where somebody is written to is no court's business.
+    // Where somebody is written to is the business of no court and no auditor; what was found is the court's.
+    let mut seized = client::item("open", "seized.txt", None);
+    seized.fields.insert("email".to_owned(), "seized@example.net".to_owned());
+    asha.register(&case, &seized).await.made::<api::Created>();
     let export: api::Export = asha.export(&case).await.made();
     let bundle = asha.bundle(&export.id).await.body;
     let holds = |text: &str| bundle.windows(text.len()).any(|window| window == text.as_bytes());
-    assert!(holds("Asha Custodian") && !holds("example.org\""), "names, and no addresses");
-    assert!(!holds("ben@example.org"));
+    assert!(holds("Asha Custodian") && holds("seized@example.net"));
+    assert!(!holds("ben@example.org") && !holds("gone@example.org"));
+    let auditor = app.enrol("Ola Auditor", &["auditor"]).await;
+    let seen = auditor.get(&format!("/api/v1/audit/person:{}", new[0])).await;
+    let seen = String::from_utf8_lossy(&seen.body).into_owned();
+    assert!(seen.contains("Ben") && !seen.contains("ben@example.org"), "{seen}");
+    let (org, roles) = (app.org.clone(), Vec::new());
+    let nowhere =
+        api::NewPerson { org, name: "Nowhere".to_owned(), email: Some("nowhere".to_owned()), roles };
+    app.admin.new_person(&nowhere).await.problem("invalid-request");
 }
 
 async fn a_file_of_notices_that_others_may_read_or_nobody_can_stops_the_start(engine: Engine) {

@@ -149,8 +149,10 @@ impl<'a> Sweep<'a> {
             if !self.discloses(&act) {
                 openings.clear();
             }
-            // A court needs to know who somebody is, not where the vault writes to them.
-            openings.retain(|opening| opening.name.as_str() != FIELD_EMAIL);
+            if matches!(act, Act::PersonRegistered(..)) {
+                // A court needs to know who somebody is, not where the vault writes to them.
+                openings.retain(|opening| opening.name.as_str() != FIELD_EMAIL);
+            }
             openings.sort_by(|a, b| a.name.cmp(&b.name));
             self.learn(&act, &openings);
             if first_of_statement {
