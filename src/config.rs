@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use url::Url;
 
 use crate::app::Profile;
 
@@ -458,9 +459,13 @@ fn one_of(schemes: &'static [&'static str]) -> impl FnOnce(&str) -> Option<Strin
     move |text| schemes.iter().any(|scheme| text.starts_with(scheme)).then(|| text.to_owned())
 }
 
+/// An origin as browsers write it in `Origin`: small letters, no default port.
 fn web_origin(text: &str) -> Option<String> {
-    let host = text.strip_prefix("https://")?;
-    (!host.is_empty() && !host.contains(['/', '?', '#', '@', ' '])).then(|| text.to_owned())
+    let host = text.get(..8).filter(|scheme| scheme.eq_ignore_ascii_case("https://")).map(|_| &text[8..])?;
+    if host.is_empty() || host.contains(['/', '\\', '?', '#', '@', ' ']) {
+        return None;
+    }
+    Some(Url::parse(text).ok()?.origin().ascii_serialization())
 }
 
 fn text(path: &Path) -> String {

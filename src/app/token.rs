@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use custody::digest::Digest;
 use custody::id::PersonId;
 use custody::rules::Right;
+use custody::time::Timestamp;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -85,15 +86,19 @@ impl App {
     }
 
     /// A further token of one's own. Asked for with a token it ends no later than that one, and is not made once that
-    /// one has ended: whoever stole that one has no more of it. By session it takes a fresh second factor.
+    /// one has ended; it ends when that one is ended. So does one that is asked for by a session which a token opened:
+    /// whoever stole that one has no more of it. By session it takes a fresh second factor.
     pub async fn new_token(&self, who: &SignedIn, new: &api::NewToken) -> Result<api::Token, AppError> {
         if !(1..=365).contains(&new.days) {
             return Err(AppError::Invalid("days: a token lasts 1 to 365 days".to_owned()));
         }
         let (secret, mut token) = self.make_token(Uuid::now_v7(), who.person, &new.label, new.days)?;
-        if let By::Token { expires, .. } = &who.by {
-            token.expires = token.expires.min(*expires);
-        }
+        let (parent, until) = match &who.by {
+            By::Token { id, expires, .. } => (Some(*id), Some(*expires)),
+            By::Session(session) => (session.token, self.end_of_token(who.person, session.token).await?),
+        };
+        token.parent = parent;
+        token.expires = until.map_or(token.expires, |until| token.expires.min(until));
         let answer = api::Token {
             id: token.id.to_string(),
             token: secret.expose(),
@@ -130,8 +135,17 @@ impl App {
             created,
             expires: created.saturating_add_millis(i64::from(days) * DAY_MS),
             revoked: None,
+            parent: None,
         };
         Ok((secret, row))
+    }
+
+    /// Until when a token of one's own counts; `None` for no token.
+    async fn end_of_token(&self, person: PersonId, id: Option<Uuid>) -> Result<Option<Timestamp>, AppError> {
+        let Some(id) = id else { return Ok(None) };
+        let rows = self.store.read().await?.tokens_of(person).await?;
+        let row = rows.into_iter().find(|row| row.id == id).ok_or(AppError::Unauthenticated)?;
+        Ok(Some(row.expires))
     }
 
     /// One's own tokens.
@@ -147,17 +161,20 @@ impl App {
         Ok(api::Tokens { tokens: rows.into_iter().map(view).collect() })
     }
 
-    /// Ends one of one's own tokens.
+    /// Ends one of one's own tokens, and what was made with it.
     pub async fn revoke_token(&self, person: PersonId, id: Uuid) -> Result<(), AppError> {
         let done = self.store.apply(&[Change::RevokeToken { id, person, now: self.clock.now() }]).await?;
         if done { Ok(()) } else { Err(AppError::NotFound("token")) }
     }
 
-    /// Ends all tokens and sessions of a person, their open invitations and waiting enrolments: one's own, or, as registrar or
-    /// administrator, anybody's.
-    pub async fn end_tokens(&self, by: PersonId, person: PersonId) -> Result<(), AppError> {
+    /// Ends all tokens, sessions and ways to sign in of a person, their open invitations and waiting enrolments: one's own,
+    /// or, as registrar or administrator, anybody's. One's own one ends without a second factor: it is the emergency brake,
+    /// and lets nobody in.
+    pub async fn end_tokens(&self, who: &SignedIn, person: PersonId) -> Result<(), AppError> {
+        let by = who.person;
         if by != person {
             self.require_in_vault(by, Right::RevokeKeys, "end-tokens").await?;
+            self.confirmed(who, "end-tokens").await?;
         }
         self.person(person).await?;
         self.store.apply(&[Change::RevokeTokens { person, now: self.clock.now() }]).await?;

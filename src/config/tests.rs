@@ -48,6 +48,27 @@ fn a_key_nobody_knows_and_a_value_that_cannot_be_are_named() {
 }
 
 #[test]
+fn an_origin_is_written_as_browsers_write_it() {
+    let of = |text: &str| {
+        let flags = Flags { origin: Some(text.to_owned()), ..Flags::default() };
+        Config::load(&flags, &nothing).map(|config| config.origin().to_owned()).ok()
+    };
+    for (text, origin) in [
+        ("https://Vault.Example.ORG:443", "https://vault.example.org"),
+        ("HTTPS://vault.example.org:8443", "https://vault.example.org:8443"),
+        ("https://[2001:DB8::1]", "https://[2001:db8::1]"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+    ] {
+        assert_eq!(of(text).as_deref(), Some(origin));
+    }
+    for wrong in
+        ["https://", "https://a.example/", "https://a.example\\b", "https://u@a.example", "https://a:x", "ß"]
+    {
+        assert_eq!(of(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
 fn a_password_is_never_shown() {
     assert_eq!(without_password("postgres://u:p@ss:w@h:5432/db"), "postgres://u:***@h:5432/db");
     assert_eq!(

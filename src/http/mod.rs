@@ -224,7 +224,7 @@ fn headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add(("X-Content-Type-Options", "nosniff"))
         .add(("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"))
-        .add(("Referrer-Policy", "no-referrer"))
+        .add(("Referrer-Policy", "same-origin"))
         .add(("Cross-Origin-Resource-Policy", "same-origin"))
         .add(("Strict-Transport-Security", "max-age=31536000"))
 }

@@ -33,6 +33,8 @@ pub struct ApiToken {
     pub expires: Timestamp,
     /// When it was revoked.
     pub revoked: Option<Timestamp>,
+    /// The token that it was made with and ends with.
+    pub parent: Option<Uuid>,
 }
 
 /// A one-time invitation; only the hash of its code is kept.
@@ -93,14 +95,15 @@ pub enum EnrolmentState {
 pub enum Change {
     /// A new token.
     AddToken(ApiToken),
-    /// A new token from another of the same person; too late if that one has ended.
+    /// A new token from another of the same person, which it names; too late if that one has ended.
     DeriveToken {
         /// The new one.
         token: ApiToken,
         /// The other's `id`.
         from: Uuid,
     },
-    /// A token of this person ends, with the sessions that were opened with it; too late if it has ended.
+    /// A token of this person ends, with the tokens and sessions that were made with it, and with those; too late if it
+    /// has ended.
     RevokeToken {
         /// Which.
         id: Uuid,
@@ -220,7 +223,7 @@ impl Tx {
                 let params = vec![Value::time(*now), Value::text(id), Value::text(person)];
                 let revoked = self.run(sql::REVOKE_TOKEN, params).await?;
                 if revoked == 1 {
-                    self.end_sessions_of_token(*id, *now).await?;
+                    self.end_made_with(*id, *now).await?;
                 }
                 revoked
             }
@@ -246,6 +249,18 @@ impl Tx {
             }
         };
         Ok(changed == 1)
+    }
+
+    /// Ends what was made with a token, again until nothing is left, as below.
+    async fn end_made_with(&mut self, token: Uuid, now: Timestamp) -> Result<(), StoreError> {
+        let params = || vec![Value::time(now), Value::text(token)];
+        loop {
+            let tokens = self.run(sql::REVOKE_TOKENS_MADE_WITH, params()).await?;
+            let sessions = self.run(sql::signin::END_SESSIONS_MADE_WITH, params()).await?;
+            if tokens + sessions == 0 {
+                return Ok(());
+            }
+        }
     }
 
     /// In the order in which they become one another, so that nothing slips from one to the next in between.
@@ -290,7 +305,7 @@ fn rewrapped(wrapped: &[u8], kek: u32, name: Value, old_kek: u32) -> Vec<Value> 
     vec![Value::blob(wrapped), Value::uint(kek.into()), name, Value::uint(old_kek.into())]
 }
 
-pub(super) fn token_values(token: &ApiToken) -> [Value; 7] {
+pub(super) fn token_values(token: &ApiToken) -> [Value; 8] {
     [
         Value::text(token.id),
         Value::digest(&token.hash),
@@ -299,6 +314,7 @@ pub(super) fn token_values(token: &ApiToken) -> [Value; 7] {
         Value::time(token.created),
         Value::time(token.expires),
         Value::Int(token.revoked.map(Timestamp::millis)),
+        Value::opt_text(token.parent),
     ]
 }
 
@@ -311,6 +327,7 @@ fn token(row: &Row) -> Result<ApiToken, StoreError> {
         created: row.time(4)?,
         expires: row.time(5)?,
         revoked: row.opt_time(6)?,
+        parent: row.opt_parse(7)?,
     })
 }
 

@@ -103,9 +103,27 @@ pub enum CredentialChange {
         /// When.
         now: Timestamp,
     },
-    /// A new password, or another in its place.
-    SetPassword(PasswordRow),
-    /// New recovery codes, by their hashes, in the place of all before.
+    /// The first password; too late if there is one, or somebody else has the name.
+    FirstPassword(PasswordRow),
+    /// Another name and password; too late if they were changed since `before`. The device stays, and what it has used up.
+    ChangePassword {
+        /// The password; of its device nothing is taken.
+        row: PasswordRow,
+        /// When it was last changed.
+        before: Timestamp,
+    },
+    /// Another device, for the password that is there.
+    ChangeDevice {
+        /// Whose.
+        person: PersonId,
+        /// Its secret, sealed.
+        codes: Vec<u8>,
+        /// The step of the code that it was shown with.
+        step: u64,
+    },
+    /// What was known of browsers is forgotten, and what was begun ends.
+    ForgetDevices(PersonId),
+    /// New recovery codes, by their hashes, in the place of all before; too late if there is no password.
     SetRecoveryCodes {
         /// Whose.
         person: PersonId,
@@ -200,10 +218,27 @@ impl Tx {
     pub(super) async fn change_credential(&mut self, change: &CredentialChange) -> Result<bool, StoreError> {
         let changed = match change {
             CredentialChange::Hold { maker, person, now } => self.hold(*maker, *person, *now).await?,
-            CredentialChange::SetPassword(row) => {
-                self.run(signin::SET_PASSWORD, password_values(row).into()).await?
+            CredentialChange::FirstPassword(row) => {
+                self.run(signin::FIRST_PASSWORD, password_values(row).into()).await?
+            }
+            CredentialChange::ChangePassword { row, before } => {
+                let [person, name, hash, _, _, changed] = password_values(row);
+                self.run(signin::CHANGE_PASSWORD, vec![person, name, hash, changed, Value::time(*before)])
+                    .await?
+            }
+            CredentialChange::ChangeDevice { person, codes, step } => {
+                let params = vec![Value::text(person), Value::blob(codes), Value::uint(*step)];
+                self.run(signin::CHANGE_DEVICE, params).await?
+            }
+            CredentialChange::ForgetDevices(person) => {
+                self.forget_devices(*person).await?;
+                1
             }
             CredentialChange::SetRecoveryCodes { person, hashes } => {
+                // The password's row, so that of two at the same time the later one finds what the other one made.
+                if self.run(signin::HOLD_PASSWORD, vec![Value::text(person)]).await? == 0 {
+                    return Ok(false);
+                }
                 self.run(signin::REMOVE_RECOVERY_CODES, vec![Value::text(person)]).await?;
                 for hash in hashes {
                     let row = [Value::digest(hash), Value::text(person), Value::Int(None)];
@@ -271,36 +306,45 @@ impl Tx {
     pub(super) async fn remove_credentials(&mut self, person: PersonId) -> Result<u64, StoreError> {
         let passwords = self.remove_password(person).await?;
         let passkeys = self.remove_passkeys(person).await?;
+        Ok(passwords + passkeys + self.forget_devices(person).await?)
+    }
+
+    async fn forget_devices(&mut self, person: PersonId) -> Result<u64, StoreError> {
         let devices = self.run(signin::REMOVE_DEVICES, vec![Value::text(person)]).await?;
         let begun = self.run(signin::REMOVE_CHALLENGES, vec![Value::text(person)]).await?;
-        Ok(passwords + passkeys + devices + begun)
+        Ok(devices + begun)
     }
 }
 
 impl Store {
-    /// Counts an attempt; `false` if another one was counted since `so_far` was read.
-    pub async fn count_guess(&self, so_far: Option<&Guesses>, next: &Guesses) -> Result<bool, StoreError> {
+    /// Counts attempts, each as the step from what was read to what it is now, all or none; `false` if another one was
+    /// counted since.
+    pub async fn count_guesses(&self, steps: &[(Option<Guesses>, Guesses)]) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
-        let (failures, last, until) =
-            (Value::uint(next.failures), Value::time(next.last), Value::time(next.until));
-        let subject = Value::digest(&next.subject);
-        let counted = match so_far {
-            None => tx.run(signin::FIRST_GUESS, vec![subject, failures, last, until]).await?,
-            Some(old) => {
-                let before = [Value::uint(old.failures), Value::time(old.last)];
-                let params = [failures, last, until, subject].into_iter().chain(before).collect();
-                tx.run(signin::NEXT_GUESS, params).await?
+        for (so_far, next) in steps {
+            let (failures, last, until) =
+                (Value::uint(next.failures), Value::time(next.last), Value::time(next.until));
+            let subject = Value::digest(&next.subject);
+            let counted = match so_far {
+                None => tx.run(signin::FIRST_GUESS, vec![subject, failures, last, until]).await?,
+                Some(old) => {
+                    let before = [Value::uint(old.failures), Value::time(old.last)];
+                    let params = [failures, last, until, subject].into_iter().chain(before).collect();
+                    tx.run(signin::NEXT_GUESS, params).await?
+                }
+            };
+            if counted == 0 {
+                return Ok(false);
             }
-        };
+        }
         tx.commit().await?;
-        Ok(counted == 1)
+        Ok(true)
     }
 
-    /// Forgets failures: all of them, or one.
-    pub async fn forgive_guesses(&self, subject: &Digest, all: bool) -> Result<(), StoreError> {
-        let statement = if all { signin::FORGIVE_GUESSES } else { signin::FORGIVE_GUESS };
+    /// Forgets failures.
+    pub async fn forgive_guesses(&self, subject: &Digest) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        tx.run(statement, vec![Value::digest(subject)]).await?;
+        tx.run(signin::FORGIVE_GUESSES, vec![Value::digest(subject)]).await?;
         tx.commit().await
     }
 

@@ -175,15 +175,6 @@ impl Tx {
         Ok(changed == 1)
     }
 
-    /// Ends what was opened with a token.
-    pub(super) async fn end_sessions_of_token(
-        &mut self,
-        token: Uuid,
-        now: Timestamp,
-    ) -> Result<u64, StoreError> {
-        self.run(signin::END_SESSIONS_OF_TOKEN, vec![Value::time(now), Value::text(token)]).await
-    }
-
     /// Ends all sessions of a person; how many.
     pub(super) async fn end_sessions(&mut self, person: PersonId, now: Timestamp) -> Result<u64, StoreError> {
         self.run(signin::END_SESSIONS_OF_PERSON, vec![Value::time(now), Value::text(person)]).await

@@ -312,14 +312,17 @@ fixed {
     REWRAP_OBJECT "objects" "UPDATE objects SET wrapped = $1, kek = $2 WHERE object = $3 AND kek = $4";
     REWRAP_SUBJECT_KEY "subject_keys" "UPDATE subject_keys SET wrapped = $1, kek = $2 WHERE scope = $3 AND kek = $4";
 
-    TOKEN_BY_HASH "api_tokens" "SELECT id, hash, person, label, created, expires, revoked FROM api_tokens WHERE \
-        hash = $1";
-    TOKENS_OF_PERSON "api_tokens" "SELECT id, hash, person, label, created, expires, revoked FROM api_tokens WHERE \
-        person = $1 ORDER BY id";
+    TOKEN_BY_HASH "api_tokens" "SELECT id, hash, person, label, created, expires, revoked, parent FROM api_tokens \
+        WHERE hash = $1";
+    TOKENS_OF_PERSON "api_tokens" "SELECT id, hash, person, label, created, expires, revoked, parent FROM api_tokens \
+        WHERE person = $1 ORDER BY id";
     HOLD_TOKEN "api_tokens" "UPDATE api_tokens SET expires = expires WHERE id = $1 AND person = $2 AND revoked IS NULL \
         AND expires > $3";
     REVOKE_TOKEN "api_tokens" "UPDATE api_tokens SET revoked = $1 WHERE id = $2 AND person = $3 AND revoked IS \
         NULL";
+    REVOKE_TOKENS_MADE_WITH "api_tokens" "WITH RECURSIVE made(id) AS (SELECT id FROM api_tokens WHERE id = $2 UNION \
+        SELECT t.id FROM api_tokens t JOIN made ON t.parent = made.id) UPDATE api_tokens SET revoked = $1 WHERE id IN \
+        (SELECT id FROM made) AND revoked IS NULL";
     REVOKE_TOKENS_OF_PERSON "api_tokens" "UPDATE api_tokens SET revoked = $1 WHERE person = $2 AND revoked IS NULL";
     INVITATION "invitations" "SELECT hash, person, invited_by, checked, created, expires, redeemed FROM \
         invitations WHERE hash = $1";
@@ -457,6 +460,7 @@ inserts {
     INSERT_TOMBSTONES "object_tombstones" ["object BYTEA" "made BIGINT"] "";
     INSERT_TOKENS "api_tokens" [
         "id TEXT" "hash BYTEA" "person TEXT" "label TEXT" "created BIGINT" "expires BIGINT" "revoked BIGINT"
+        "parent TEXT"
     ] "";
     INSERT_INVITATIONS "invitations" [
         "hash BYTEA" "person TEXT" "invited_by TEXT" "checked TEXT" "created BIGINT" "expires BIGINT"

@@ -13,9 +13,9 @@ use webauthn_rs::prelude::{
     RegisterPublicKeyCredential, Url, Webauthn, WebauthnBuilder, WebauthnError,
 };
 
+use super::By;
 use super::secrets::{base64url, owner};
 use super::session::{NewSession, Opened};
-use super::{By, maker};
 use crate::api;
 use crate::app::refuse::Place;
 use crate::app::token::check_label;
@@ -78,11 +78,7 @@ impl App {
             used: None,
         };
         let view = view(&row);
-        let changes = [
-            CredentialChange::Hold { maker: maker(&who.by), person: who.person, now },
-            CredentialChange::Passkey(PasskeyChange::Add(row)),
-        ];
-        self.change_credentials(changes.into()).await?;
+        self.set_up(who, vec![CredentialChange::Passkey(PasskeyChange::Add(row))]).await?;
         tracing::info!(target: "security", person = %who.person, "passkey added");
         Ok(view)
     }
@@ -90,10 +86,11 @@ impl App {
     /// Removes one of one's own passkeys.
     pub async fn remove_passkey(&self, who: &SignedIn, id: Uuid) -> Result<(), AppError> {
         self.may_set_up(who, "passkey-removed").await?;
-        let remove = CredentialChange::Passkey(PasskeyChange::Remove { id, person: who.person });
-        if !self.store.apply(&[Change::Credential(remove)]).await? {
+        if !self.store.read().await?.passkeys_of(who.person).await?.iter().any(|row| row.id == id) {
             return Err(AppError::NotFound("passkey"));
         }
+        let remove = CredentialChange::Passkey(PasskeyChange::Remove { id, person: who.person });
+        self.set_up(who, vec![remove]).await?;
         tracing::info!(target: "security", person = %who.person, "passkey removed");
         Ok(())
     }

@@ -12,14 +12,15 @@ use unicode_normalization::UnicodeNormalization as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::By;
 use super::codes;
 use super::guesses::Allowance;
 use super::password::{Hashed, Password};
 use super::secrets::{SignInKey, base64url, owner};
 use super::session::{NewSession, Opened};
-use super::{By, maker};
 use crate::api;
 use crate::app::refuse::Place;
+use crate::app::token::check_label;
 use crate::app::{App, AppError, SignedIn};
 use crate::engine::OsEntropy;
 use crate::store::{
@@ -38,6 +39,23 @@ pub struct Where {
     pub address: Option<IpAddr>,
     /// The secret of a device that somebody signed in with before.
     pub device: Option<Zeroizing<String>>,
+}
+
+/// A second factor as somebody typed it.
+#[derive(Debug, Clone, Copy)]
+enum Typed<'a> {
+    Code(&'a api::Hidden),
+    Recovery(&'a api::Hidden),
+}
+
+impl<'a> Typed<'a> {
+    fn of(factor: &'a api::Factor) -> Result<Self, AppError> {
+        match (&factor.code, &factor.recovery_code) {
+            (Some(code), None) => Ok(Self::Code(code)),
+            (None, Some(code)) => Ok(Self::Recovery(code)),
+            _ => Err(AppError::Invalid("one of code and recovery_code".to_owned())),
+        }
+    }
 }
 
 impl App {
@@ -76,44 +94,46 @@ impl App {
         let before = self.store.read().await?.password_of(who.person).await?;
         let hashed = self.hash_new(&new.password, name.clone()).await?;
         let now = self.clock.now();
+        let last = before.as_ref().map(|before| before.changed);
         let mut row = PasswordRow {
             person: who.person,
             name: name_hash(key, &name),
             hash: seal_hash(key, &who.person, &hashed)?,
             codes: Vec::new(),
             step: 0,
-            changed: now,
+            // Later than the one before, so that of two changes at once one comes too late.
+            changed: last.map_or(now, |last| now.max(last.saturating_add_millis(1))),
         };
-        let mut changes = vec![CredentialChange::Hold { maker: maker(&who.by), person: who.person, now }];
-        let mut recovery_codes = Vec::new();
-        match (&new.codes, before) {
-            (Some(confirm), _) => {
-                let (challenge, secret) = self.begun_codes(who.person, &confirm.id).await?;
-                row.step = codes::step_of(&secret, confirm.code.expose(), now).ok_or(AppError::WrongCode)?;
-                row.codes = challenge.state;
-                recovery_codes = codes::new_recovery_codes();
-                let kept = codes::recovery_hashes(key, &who.person, &recovery_codes)?;
-                changes.extend([
-                    CredentialChange::SetPassword(row.clone()),
-                    CredentialChange::SetRecoveryCodes { person: who.person, hashes: kept },
-                    CredentialChange::Finish(challenge.hash),
-                ]);
-            }
-            (None, Some(before)) => {
-                (row.codes, row.step) = (before.codes, before.step);
-                changes.push(CredentialChange::SetPassword(row.clone()));
-            }
-            (None, None) => {
-                return Err(AppError::Invalid(
-                    "codes: a password needs a device that gives codes".to_owned(),
-                ));
-            }
+        let (mut changes, mut recovery_codes) = (Vec::new(), Vec::new());
+        if let Some(confirm) = &new.codes {
+            let (challenge, secret) = self.begun_codes(who.person, &confirm.id).await?;
+            row.step = codes::step_of(&secret, confirm.code.expose(), now).ok_or(AppError::WrongCode)?;
+            row.codes = challenge.state;
+            recovery_codes = codes::new_recovery_codes();
+            let (person, codes, step) = (who.person, row.codes.clone(), row.step);
+            changes.extend([
+                CredentialChange::ChangeDevice { person, codes, step },
+                CredentialChange::SetRecoveryCodes {
+                    person,
+                    hashes: codes::recovery_hashes(key, &person, &recovery_codes)?,
+                },
+                CredentialChange::Finish(challenge.hash),
+                CredentialChange::ForgetDevices(person),
+            ]);
+        } else if last.is_none() {
+            return Err(AppError::Invalid("codes: a password needs a device that gives codes".to_owned()));
         }
-        let taken = self.store.read().await?.password_by_name(&row.name).await?;
+        let name = row.name;
+        let set = match last {
+            None => CredentialChange::FirstPassword(row),
+            Some(before) => CredentialChange::ChangePassword { row, before },
+        };
+        changes.insert(0, set);
+        let taken = self.store.read().await?.password_by_name(&name).await?;
         if taken.is_some_and(|taken| taken.person != who.person) {
             return Err(AppError::NameTaken);
         }
-        self.change_credentials(changes).await?;
+        self.set_up(who, changes).await?;
         tracing::info!(target: "security", person = %who.person, "password set");
         Ok(api::PasswordSet { recovery_codes: recovery_codes.into_iter().map(Into::into).collect() })
     }
@@ -126,12 +146,7 @@ impl App {
         }
         let codes = codes::new_recovery_codes();
         let hashes = codes::recovery_hashes(self.signin_key().await?, &who.person, &codes)?;
-        let now = self.clock.now();
-        self.change_credentials(vec![
-            CredentialChange::Hold { maker: maker(&who.by), person: who.person, now },
-            CredentialChange::SetRecoveryCodes { person: who.person, hashes },
-        ])
-        .await?;
+        self.set_up(who, vec![CredentialChange::SetRecoveryCodes { person: who.person, hashes }]).await?;
         tracing::info!(target: "security", person = %who.person, "new recovery codes");
         Ok(api::PasswordSet { recovery_codes: codes.into_iter().map(Into::into).collect() })
     }
@@ -139,10 +154,12 @@ impl App {
     /// Removes password, device and recovery codes.
     pub async fn remove_password(&self, who: &SignedIn) -> Result<(), AppError> {
         self.may_set_up(who, "password-removed").await?;
-        let remove = CredentialChange::RemovePassword(who.person);
-        if !self.store.apply(&[Change::Credential(remove)]).await? {
+        if self.store.read().await?.password_of(who.person).await?.is_none() {
             return Err(AppError::NotFound("password"));
         }
+        let (remove, forget) =
+            (CredentialChange::RemovePassword(who.person), CredentialChange::ForgetDevices(who.person));
+        self.set_up(who, vec![remove, forget]).await?;
         tracing::info!(target: "security", person = %who.person, "password removed");
         Ok(())
     }
@@ -164,34 +181,39 @@ impl App {
         ask: &api::PasswordSignIn,
         at: &Where,
     ) -> Result<Opened, AppError> {
+        // Whatever can be refused without a look at the person is, before anything else is told.
+        check_label(&ask.label)?;
+        let typed = Typed::of(&ask.factor)?;
         let key = self.signin_key().await?;
         let name = sign_in_name(ask.name.expose()).unwrap_or_default();
-        let name_hash = name_hash(key, &name);
-        let found = self.store.read().await?.password_by_name(&name_hash).await?;
-        let (subject, known) = self.subject(key, &name_hash, found.as_ref(), at).await?;
-        let address = at.address.map(|address| key.hash(&[b"address", address.to_string().as_bytes()]));
-        // The address first: one that must wait does not make the name wait longer.
-        let mut subjects: Vec<_> = address.map(|address| (address, Allowance::ADDRESS)).into_iter().collect();
-        subjects.push((subject, Allowance::of_name(self.signin.profile)));
-        self.count_attempt(&subjects).await?;
-
+        let name = name_hash(key, &name);
+        let found = self.store.read().await?.password_by_name(&name).await?;
         // Nobody's name costs the same as somebody's.
         let exists = found.is_some();
         let row = match found {
             Some(row) => row,
             None => self.nobody(key)?,
         };
-        let right = self.is_password(key, &row, &ask.password).await?;
-        let factor = self.factor(key, &row, &ask.factor).await?;
-        let Some(factor) = factor.filter(|_| right && exists) else {
+        let (subject, elsewhere, known) = self.subjects(key, &name, &row, typed, at).await?;
+        let of_name = (subject, Allowance::of_name(self.signin.profile));
+        let subjects: Vec<_> =
+            [of_name].into_iter().chain(elsewhere.map(|address| (address, Allowance::ADDRESS))).collect();
+        let counted = self.count_attempt(&subjects).await?;
+        let factor = match self.judge(key, &row, &ask.password, typed).await {
+            // Nothing was looked at.
+            Err(AppError::Busy) => {
+                self.take_back(&counted).await?;
+                return Err(AppError::Busy);
+            }
+            judged => judged?,
+        };
+        let Some(factor) = factor.filter(|_| exists) else {
             tracing::warn!(target: "security", "sign-in by password failed");
             return Err(AppError::SignInFailed);
         };
         let opened = self.open_by_password(&row, factor, &ask.label, known, at).await?;
         self.forgive(&subject).await?;
-        if let Some(address) = &address {
-            self.forgive_one(address).await?;
-        }
+        self.take_back(counted.get(1..).unwrap_or_default()).await?;
         Ok(opened)
     }
 
@@ -199,11 +221,12 @@ impl App {
     pub async fn confirm_session(&self, who: &SignedIn, factor: &api::Factor) -> Result<Opened, AppError> {
         let By::Session(session) = &who.by else { return Err(AppError::NotFound("session")) };
         let key = self.signin_key().await?;
+        let typed = Typed::of(factor)?;
         let row =
             self.store.read().await?.password_of(who.person).await?.ok_or(AppError::NotFound("password"))?;
         let subject = key.hash(&[b"confirm", owner(&who.person)]);
         self.count_attempt(&[(subject, Allowance::of_name(self.signin.profile))]).await?;
-        let Some(factor) = self.factor(key, &row, factor).await? else {
+        let Some(factor) = self.factor(key, &row, typed).await? else {
             self.deny(who.person, Place::VAULT, "session-confirm", AppError::WrongCode.code()).await?;
             return Err(AppError::WrongCode);
         };
@@ -237,23 +260,26 @@ impl App {
         Ok((challenge, secret))
     }
 
-    /// What failures are counted under: the name, or, from a browser that this person has signed in with, that browser.
-    async fn subject(
+    /// What an attempt is counted under: the name and the address; or, from a browser that this person has signed in with,
+    /// that browser alone; or, with a recovery code of theirs, which nobody guesses, that code alone. And whether the browser is known.
+    async fn subjects(
         &self,
         key: &SignInKey,
         name: &Digest,
-        row: Option<&PasswordRow>,
+        row: &PasswordRow,
+        typed: Typed<'_>,
         at: &Where,
-    ) -> Result<(Digest, bool), AppError> {
+    ) -> Result<(Digest, Option<Digest>, bool), AppError> {
         let device = Digest::of(at.device.as_ref().map_or(b"", |device| device.as_bytes()));
-        let whose = self.store.read().await?.device(&device).await?;
-        let known = whose.is_some() && whose == row.map(|row| row.person);
-        let subject = if known {
-            key.hash(&[b"device", device.as_bytes()])
-        } else {
-            key.hash(&[b"name", name.as_bytes()])
-        };
-        Ok((subject, known))
+        let known = self.store.read().await?.device(&device).await? == Some(row.person);
+        if let Some(code) = self.recovery_code(key, row, typed).await? {
+            return Ok((key.hash(&[b"by-recovery", code.as_bytes()]), None, known));
+        }
+        if known {
+            return Ok((key.hash(&[b"device", device.as_bytes()]), None, known));
+        }
+        let address = at.address.map(|address| key.hash(&[b"address", address.to_string().as_bytes()]));
+        Ok((key.hash(&[b"name", name.as_bytes()]), address, known))
     }
 
     /// What a name that nobody has is compared with.
@@ -284,28 +310,44 @@ impl App {
         }
     }
 
+    /// The second factor, if it and the password are right. Both are looked at, whatever the first is.
+    async fn judge(
+        &self,
+        key: &SignInKey,
+        row: &PasswordRow,
+        password: &api::Hidden,
+        typed: Typed<'_>,
+    ) -> Result<Option<Factor>, AppError> {
+        let right = self.is_password(key, row, password).await?;
+        Ok(self.factor(key, row, typed).await?.filter(|_| right))
+    }
+
     /// The second factor, if it is one that may count. That it counts once is seen to where it is spent.
     async fn factor(
         &self,
         key: &SignInKey,
         row: &PasswordRow,
-        typed: &api::Factor,
+        typed: Typed<'_>,
     ) -> Result<Option<Factor>, AppError> {
-        match (&typed.code, &typed.recovery_code) {
-            (Some(code), None) => {
-                let secret = key.open("codes", owner(&row.person), &row.codes)?;
-                let step = codes::step_of(&secret, code.expose(), self.clock.now());
-                Ok(step.filter(|step| *step > row.step).map(Factor::Code))
-            }
-            (None, Some(code)) => {
-                let Some(hash) = codes::recovery_hash(key, &row.person, code.expose()) else {
-                    return Ok(None);
-                };
-                let there = self.store.read().await?.has_recovery_code(row.person, &hash).await?;
-                Ok(there.then_some(Factor::Recovery(hash)))
-            }
-            _ => Err(AppError::Invalid("one of code and recovery_code".to_owned())),
-        }
+        let Typed::Code(code) = typed else {
+            return Ok(self.recovery_code(key, row, typed).await?.map(Factor::Recovery));
+        };
+        let secret = key.open("codes", owner(&row.person), &row.codes)?;
+        let step = codes::step_of(&secret, code.expose(), self.clock.now());
+        Ok(step.filter(|step| *step > row.step).map(Factor::Code))
+    }
+
+    /// The hash of what was typed, if it is a recovery code of this person's that has not counted yet.
+    async fn recovery_code(
+        &self,
+        key: &SignInKey,
+        row: &PasswordRow,
+        typed: Typed<'_>,
+    ) -> Result<Option<Digest>, AppError> {
+        let Typed::Recovery(code) = typed else { return Ok(None) };
+        let Some(hash) = codes::recovery_hash(key, &row.person, code.expose()) else { return Ok(None) };
+        let there = self.store.read().await?.has_recovery_code(row.person, &hash).await?;
+        Ok(there.then_some(hash))
     }
 
     async fn open_by_password(

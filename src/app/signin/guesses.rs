@@ -2,7 +2,7 @@
 //!
 //! Every attempt is counted before it is looked at, so that any number at the same time are no more than one after the
 //! other. A name is counted whether anybody has it or not. Browsers that somebody has signed in with before are counted
-//! apart: whoever guesses from elsewhere does not hold them up.
+//! apart, and so is whoever has a recovery code: whoever guesses from elsewhere does not hold them up.
 
 use custody::digest::Digest;
 use custody::time::Timestamp;
@@ -12,6 +12,8 @@ use crate::app::{App, AppError};
 use crate::store::{Change, CredentialChange, Guesses};
 
 const MINUTE_MS: i64 = 60 * 1_000;
+/// How often counting is begun anew while others count the same.
+const TRIES: usize = 3;
 /// Days for which a browser is known after it was last signed in with.
 pub(crate) const DEVICE_DAYS: i64 = 180;
 
@@ -62,33 +64,89 @@ impl Allowance {
     }
 }
 
-impl App {
-    /// Counts an attempt for each of these, or refuses all of it. What counted stays counted until
-    /// [`forgive`](Self::forgive).
-    pub(super) async fn count_attempt(&self, subjects: &[(Digest, Allowance)]) -> Result<(), AppError> {
-        let now = self.clock.now();
-        for (subject, allowance) in subjects {
-            let so_far = self.store.read().await?.guesses(subject).await?;
-            let wait = match allowance.attempt(*subject, so_far.as_ref(), now) {
-                Ok(next) if self.store.count_guess(so_far.as_ref(), &next).await? => continue,
-                // Somebody guesses at the same moment.
-                Ok(_) => 1_000,
-                Err(wait) => wait,
-            };
-            tracing::warn!(target: "security", "too many attempts to sign in: one name or one address waits");
-            return Err(AppError::TooMany(u64::try_from(wait).unwrap_or_default().div_ceil(1_000)));
+/// An attempt that was counted under one subject.
+#[derive(Debug)]
+pub(super) struct Counted {
+    before: Option<Guesses>,
+    after: Guesses,
+    allowance: Allowance,
+}
+
+impl Counted {
+    /// What is left of `row` without this attempt. Nobody else was let in while it made everybody wait, so that only
+    /// among the free ones others may have been counted since.
+    fn taken_from(&self, row: &Guesses) -> Guesses {
+        let Guesses { subject, last, .. } = *row;
+        if *row == self.after {
+            return self.before.clone().unwrap_or(Guesses { subject, failures: 0, last, until: last });
         }
-        Ok(())
+        let failures = row.failures.saturating_sub(1);
+        let until = if failures < self.allowance.free { last } else { row.until };
+        Guesses { subject, failures, last, until }
+    }
+}
+
+impl App {
+    /// Counts an attempt for each of these, or refuses all of it and counts none. What counted stays counted until
+    /// [`forgive`](Self::forgive) or [`take_back`](Self::take_back).
+    pub(super) async fn count_attempt(
+        &self,
+        subjects: &[(Digest, Allowance)],
+    ) -> Result<Vec<Counted>, AppError> {
+        let mut wait = 1_000;
+        for _ in 0..TRIES {
+            let counted = match self.next_attempt(subjects).await? {
+                Ok(counted) => counted,
+                Err(longer) => {
+                    wait = longer;
+                    break;
+                }
+            };
+            let steps: Vec<_> = counted.iter().map(|one| (one.before.clone(), one.after.clone())).collect();
+            if self.store.count_guesses(&steps).await? {
+                return Ok(counted);
+            }
+        }
+        tracing::warn!(target: "security", "too many attempts to sign in: one name or one address waits");
+        Err(AppError::TooMany(u64::try_from(wait).unwrap_or_default().div_ceil(1_000)))
+    }
+
+    async fn next_attempt(
+        &self,
+        subjects: &[(Digest, Allowance)],
+    ) -> Result<Result<Vec<Counted>, i64>, AppError> {
+        let (mut tx, now) = (self.store.read().await?, self.clock.now());
+        let mut next = Vec::new();
+        for (subject, allowance) in subjects {
+            let before = tx.guesses(subject).await?;
+            match allowance.attempt(*subject, before.as_ref(), now) {
+                Ok(after) => next.push(Counted { before, after, allowance: *allowance }),
+                Err(wait) => return Ok(Err(wait)),
+            }
+        }
+        Ok(Ok(next))
     }
 
     /// The attempt succeeded: what failed before it was the person.
     pub(super) async fn forgive(&self, subject: &Digest) -> Result<(), AppError> {
-        Ok(self.store.forgive_guesses(subject, true).await?)
+        Ok(self.store.forgive_guesses(subject).await?)
     }
 
-    /// This attempt succeeded; what others failed at from the same address stays counted.
-    pub(super) async fn forgive_one(&self, subject: &Digest) -> Result<(), AppError> {
-        Ok(self.store.forgive_guesses(subject, false).await?)
+    /// These attempts were none, or right ones where others fail too: all is as before them, and what others failed at
+    /// stays counted.
+    pub(super) async fn take_back(&self, attempts: &[Counted]) -> Result<(), AppError> {
+        for attempt in attempts {
+            for _ in 0..TRIES {
+                let Some(row) = self.store.read().await?.guesses(&attempt.after.subject).await? else {
+                    break;
+                };
+                let left = attempt.taken_from(&row);
+                if self.store.count_guesses(&[(Some(row), left)]).await? {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Removes what has run out: challenges, failures that no longer count, devices not seen for half a year.
@@ -133,6 +191,27 @@ mod tests {
         assert_eq!(admitted(name, 10_000, 1), 5 + 7);
         assert_eq!(admitted(Allowance::of_name(Profile::Cjis), 10_000, 1), 5 + 4);
         assert!(admitted(Allowance::ADDRESS, 10_000, 1) < 70);
+    }
+
+    #[test]
+    fn an_attempt_that_is_taken_back_leaves_what_was_before_it_and_what_came_since() {
+        let address = Allowance::ADDRESS;
+        let before = Guesses { subject: SUBJECT, failures: 50, last: at(0), until: at(60) };
+        let counted = address.attempt(SUBJECT, Some(&before), at(61)).unwrap();
+        assert_eq!((counted.failures, counted.until), (51, at(61 + 120)));
+        let attempt = Counted { before: Some(before.clone()), after: counted.clone(), allowance: address };
+        assert_eq!(attempt.taken_from(&counted), before, "nobody waits for what was right");
+
+        // The forty-ninth was right, and the fiftieth failed meanwhile.
+        let before = Guesses { subject: SUBJECT, failures: 48, last: at(0), until: at(0) };
+        let counted = address.attempt(SUBJECT, Some(&before), at(1)).unwrap();
+        let since = address.attempt(SUBJECT, Some(&counted), at(2)).unwrap();
+        let attempt = Counted { before: Some(before), after: counted, allowance: address };
+        let left = Guesses { subject: SUBJECT, failures: 49, last: at(2), until: at(2) };
+        assert_eq!(attempt.taken_from(&since), left);
+        let first = address.attempt(SUBJECT, None, at(1)).unwrap();
+        let attempt = Counted { before: None, after: first.clone(), allowance: address };
+        assert_eq!(attempt.taken_from(&first).failures, 0);
     }
 
     #[test]

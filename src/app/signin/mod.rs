@@ -30,7 +30,7 @@ pub use session::Opened;
 use super::{App, AppError, SignedIn};
 use crate::app::refuse::Place;
 use crate::config::Config;
-use crate::store::{Change, CredentialChange, Maker};
+use crate::store::{Change, CredentialChange, Maker, SessionChange};
 
 /// What was configured.
 #[derive(Debug, Default)]
@@ -91,6 +91,8 @@ pub struct BySession {
     pub label: String,
     /// When the person last showed a second factor.
     pub confirmed: Option<Timestamp>,
+    /// The token that opened it.
+    pub token: Option<Uuid>,
 }
 
 impl App {
@@ -112,17 +114,18 @@ impl App {
     }
 
     /// Refuses, on record, to change what somebody signs in with, unless they have just shown that they are who they are:
-    /// by a second factor in this session, or by having nothing to sign in with yet but what they ask with.
+    /// by a second factor in this session, or by a token where there is nothing else to sign in with yet. A session that
+    /// showed none sets nothing up: it could show what it set up itself.
     async fn may_set_up(&self, who: &SignedIn, act: &str) -> Result<(), AppError> {
+        if let By::Session(_) = &who.by {
+            return self.confirmed(who, act).await;
+        }
         let has_any = {
             let mut tx = self.store.read().await?;
             tx.password_of(who.person).await?.is_some() || !tx.passkeys_of(who.person).await?.is_empty()
         };
         if !has_any {
             return Ok(());
-        }
-        if let By::Session(_) = &who.by {
-            return self.confirmed(who, act).await;
         }
         // Whoever stole a token must not take the person's place for longer than it lasts.
         self.deny(who.person, Place::VAULT, act, AppError::Unconfirmed.code()).await?;
@@ -131,6 +134,22 @@ impl App {
 
     async fn change_credentials(&self, changes: Vec<CredentialChange>) -> Result<(), AppError> {
         let changes: Vec<_> = changes.into_iter().map(Change::Credential).collect();
+        if self.store.apply(&changes).await? { Ok(()) } else { Err(AppError::TooLate) }
+    }
+
+    /// Changes what somebody signs in with, while what they ask with lasts, and ends all other sessions of theirs: whoever
+    /// was let in by what was before is not let in any longer.
+    async fn set_up(&self, who: &SignedIn, changes: Vec<CredentialChange>) -> Result<(), AppError> {
+        let (person, now) = (who.person, self.clock.now());
+        let id = match &who.by {
+            By::Token { .. } => Uuid::nil(),
+            By::Session(session) => session.id,
+        };
+        let maker = maker(&who.by);
+        let hold = Change::Credential(CredentialChange::Hold { maker, person, now });
+        let end = Change::Session(SessionChange::EndOthers { id, person, now });
+        let changes: Vec<_> =
+            [hold, end].into_iter().chain(changes.into_iter().map(Change::Credential)).collect();
         if self.store.apply(&changes).await? { Ok(()) } else { Err(AppError::TooLate) }
     }
 
@@ -147,7 +166,8 @@ const fn maker(by: &By) -> Maker {
     }
 }
 
-/// What an unlocked screen is not enough for: what lets somebody in, or evidence out, or away for ever.
+/// What an unlocked screen is not enough for: what lets somebody in, or evidence out.
 const fn is_sensitive(kind: Kind) -> bool {
-    matches!(kind, Kind::RoleGranted | Kind::KeyEnrolled | Kind::BundleExported | Kind::PersonRestored)
+    use Kind::{BundleExported, KeyEnrolled, MemberAdded, PersonRestored, RoleGranted};
+    matches!(kind, RoleGranted | MemberAdded | KeyEnrolled | BundleExported | PersonRestored)
 }

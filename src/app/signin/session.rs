@@ -101,6 +101,7 @@ impl App {
             hash: session.hash,
             label: session.label,
             confirmed: session.confirmed,
+            token: session.token,
         };
         Ok(SignedIn { person: session.person, by: By::Session(by), enrolment: None })
     }

@@ -54,6 +54,7 @@ pub(crate) async fn add_member(
         role: parse(&body.role, "role")?,
         until: parse_opt(body.until.as_deref(), "until")?,
     };
+    app.confirmed_to_say(&who.0, Kind::MemberAdded).await?;
     Ok(created(app.add_member(who.0.person, parse(&id, "id")?, added, key.0).await?))
 }
 

@@ -177,12 +177,12 @@ pub(crate) async fn revoke_token(app: Data<App>, who: Person, id: Path<String>) 
     Ok(actix_web::HttpResponse::NoContent().finish())
 }
 
-/// Ends all tokens, open invitations and waiting enrolments of a person: one's own, or as registrar or administrator
-/// anybody's.
+/// Ends all tokens, sessions and ways to sign in of a person, their open invitations and waiting enrolments: one's own, or
+/// as registrar or administrator anybody's.
 #[utoipa::path(params(("id" = String, Path)), responses((status = 204)))]
 #[delete("/api/v1/persons/{id}/tokens")]
 pub(crate) async fn end_tokens(app: Data<App>, who: Person, id: Path<String>) -> Answer {
-    app.end_tokens(who.0.person, parse(&id, "id")?).await?;
+    app.end_tokens(&who.0, parse(&id, "id")?).await?;
     Ok(actix_web::HttpResponse::NoContent().finish())
 }
 

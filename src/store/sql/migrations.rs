@@ -15,6 +15,7 @@ pub(in crate::store) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (13, "case_updates", include_str!("../../../migrations/sqlite/0013_case_updates.sql")),
     (14, "passwords", include_str!("../../../migrations/sqlite/0014_passwords.sql")),
     (16, "notices", include_str!("../../../migrations/sqlite/0016_notices.sql")),
+    (17, "token_parents", include_str!("../../../migrations/sqlite/0017_token_parents.sql")),
     (19, "passkeys", include_str!("../../../migrations/sqlite/0019_passkeys.sql")),
 ];
 pub(in crate::store) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
@@ -32,5 +33,6 @@ pub(in crate::store) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (13, "case_updates", include_str!("../../../migrations/postgres/0013_case_updates.sql")),
     (14, "passwords", include_str!("../../../migrations/postgres/0014_passwords.sql")),
     (16, "notices", include_str!("../../../migrations/postgres/0016_notices.sql")),
+    (17, "token_parents", include_str!("../../../migrations/postgres/0017_token_parents.sql")),
     (19, "passkeys", include_str!("../../../migrations/postgres/0019_passkeys.sql")),
 ];

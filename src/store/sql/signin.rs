@@ -23,14 +23,17 @@ fixed {
     END_SESSION "sessions" "UPDATE sessions SET ended = $1 WHERE id = $2 AND person = $3 AND ended IS NULL";
     END_OTHER_SESSIONS "sessions" "UPDATE sessions SET ended = $1 WHERE person = $2 AND id <> $3 AND ended IS NULL";
     END_SESSIONS_OF_PERSON "sessions" "UPDATE sessions SET ended = $1 WHERE person = $2 AND ended IS NULL";
-    END_SESSIONS_OF_TOKEN "sessions" "UPDATE sessions SET ended = $1 WHERE token = $2 AND ended IS NULL";
+    END_SESSIONS_MADE_WITH "sessions" "WITH RECURSIVE made(id) AS (SELECT id FROM api_tokens WHERE id = $2 UNION SELECT t.id \
+        FROM api_tokens t JOIN made ON t.parent = made.id) UPDATE sessions SET ended = $1 WHERE token IN (SELECT id FROM made) \
+        AND ended IS NULL";
     FORGET_SESSIONS "sessions" "DELETE FROM sessions WHERE expires < $1";
 
     PASSWORD_BY_NAME "passwords" "SELECT person, name, hash, codes, step, changed FROM passwords WHERE name = $1";
     PASSWORD_OF_PERSON "passwords" "SELECT person, name, hash, codes, step, changed FROM passwords WHERE person = $1";
-    SET_PASSWORD "passwords" "INSERT INTO passwords (person, name, hash, codes, step, changed) VALUES ($1, $2, $3, $4, $5, $6) \
-        ON CONFLICT (person) DO UPDATE SET name = excluded.name, hash = excluded.hash, codes = excluded.codes, step = \
-        excluded.step, changed = excluded.changed";
+    FIRST_PASSWORD "passwords" "INSERT INTO passwords (person, name, hash, codes, step, changed) VALUES ($1, $2, $3, $4, $5, \
+        $6) ON CONFLICT DO NOTHING";
+    CHANGE_PASSWORD "passwords" "UPDATE passwords SET name = $2, hash = $3, changed = $4 WHERE person = $1 AND changed = $5";
+    CHANGE_DEVICE "passwords" "UPDATE passwords SET codes = $2, step = $3 WHERE person = $1";
     HOLD_PASSWORD "passwords" "UPDATE passwords SET step = step WHERE person = $1";
     SPEND_STEP "passwords" "UPDATE passwords SET step = $1 WHERE person = $2 AND step < $1";
     REMOVE_PASSWORD "passwords" "DELETE FROM passwords WHERE person = $1";
@@ -50,7 +53,6 @@ fixed {
         NOTHING";
     NEXT_GUESS "guesses" "UPDATE guesses SET failures = $1, last = $2, until = $3 WHERE subject = $4 AND failures = $5 AND last = $6";
     FORGIVE_GUESSES "guesses" "DELETE FROM guesses WHERE subject = $1";
-    FORGIVE_GUESS "guesses" "UPDATE guesses SET failures = failures - 1 WHERE subject = $1 AND failures > 0";
     FORGET_GUESSES "guesses" "DELETE FROM guesses WHERE last < $1 AND until < $1";
     CHALLENGE "challenges" "SELECT hash, kind, person, state, expires FROM challenges WHERE hash = $1";
     ADD_CHALLENGE "challenges" "INSERT INTO challenges (hash, kind, person, state, expires) VALUES ($1, $2, $3, $4, $5)";

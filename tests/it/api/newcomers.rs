@@ -89,7 +89,7 @@ async fn a_token_that_has_ended_makes_no_other(engine: Engine) {
     // Signed in before, and asking for more after.
     let hers = service.sign_in(&asha.token).await.unwrap();
     let his = service.sign_in(&ben.token).await.unwrap();
-    service.end_tokens(hers.person, hers.person).await.unwrap();
+    service.end_tokens(&hers, hers.person).await.unwrap();
     assert!(matches!(service.new_token(&hers, &new).await, Err(AppError::Unauthenticated)));
     assert_eq!(service.tokens(hers.person).await.unwrap().tokens.len(), 1);
     service.new_token(&his, &new).await.unwrap();

@@ -1,6 +1,8 @@
 //! Signing in, seen from a browser.
 
 mod authenticator;
+mod changes;
+mod limits;
 mod passkeys;
 pub(crate) mod passwords;
 mod sessions;
@@ -54,6 +56,10 @@ impl Browser {
 
     async fn get(&self, path: &str) -> Answer {
         self.caller.send(self.asks(Method::GET, path)).await
+    }
+
+    async fn put(&self, path: &str, body: &impl Serialize) -> Answer {
+        self.caller.send(self.asks(Method::PUT, path).json(body)).await
     }
 
     async fn delete(&self, path: &str) -> Answer {

@@ -27,6 +27,7 @@ fn token(world: &World) -> ApiToken {
         created: noon(),
         expires: noon().saturating_add_millis(1_000),
         revoked: None,
+        parent: None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod appending;
 mod batches;
+mod credentials;
 mod objects;
 mod proofs;
 mod publication;

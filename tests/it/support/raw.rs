@@ -49,3 +49,24 @@ pub(crate) async fn flip(url: &str, table: &str, column: &str, rows: &str) {
     let text = AssertSqlSafe(format!("UPDATE {table} SET {column} = $1 WHERE {rows}"));
     on!(url, connection => sqlx::query(text).bind(cell).execute(&mut connection).await.map(drop).unwrap());
 }
+
+/// Does some work while somebody else holds what `sql` writes, until `waiting` others want it. SQLite says nothing of who
+/// waits; there everything is held, and let go once the work had its turn.
+pub(crate) async fn while_held<T>(url: &str, sql: &str, waiting: i64, work: impl Future<Output = T>) -> T {
+    let (begin, sql) = (AssertSqlSafe("BEGIN"), AssertSqlSafe(sql.to_owned()));
+    on!(url, connection => {
+        sqlx::query(begin).execute(&mut connection).await.unwrap();
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+        let let_go = async {
+            let who_waits = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND \
+                wait_event_type = 'Lock'";
+            if url.starts_with("sqlite:") {
+                tokio::task::yield_now().await;
+            } else {
+                while number(url, who_waits.to_owned()).await < waiting {}
+            }
+            sqlx::query(AssertSqlSafe("COMMIT")).execute(&mut connection).await.unwrap();
+        };
+        tokio::join!(work, let_go).0
+    })
+}
