@@ -41,12 +41,23 @@ impl App {
         after: Option<CaseId>,
         limit: u32,
     ) -> Result<api::Cases, AppError> {
-        let mut rows = self.store.read().await?.cases_of(person, after, limit).await?;
-        let full = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
-        let next = if full { rows.last().map(|row| row.id.to_string()) } else { None };
-        let now = self.clock.now();
-        rows.retain(|row| is_member(&row.roles, now));
-        Ok(api::Cases { cases: self.case_views(rows).await?, next })
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let (mut visible, mut after, now) = (Vec::new(), after, self.clock.now());
+        // Where the next page starts is told by what is on this one: cases that a role no longer shows are passed over.
+        let next = loop {
+            let rows = self.store.read().await?.cases_of(person, after, limit).await?;
+            let (full, last) = (rows.len() == most, rows.last().map(|row| row.id));
+            visible.extend(rows.into_iter().filter(|row| is_member(&row.roles, now)));
+            if visible.len() >= most {
+                visible.truncate(most);
+                break visible.last().map(|row: &CaseRow| row.id.to_string());
+            }
+            if !full {
+                break None;
+            }
+            after = last;
+        };
+        Ok(api::Cases { cases: self.case_views(visible).await?, next })
     }
 
     /// One case.

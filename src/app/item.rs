@@ -177,16 +177,30 @@ impl App {
         after: Option<ItemId>,
         limit: u32,
     ) -> Result<api::Transfers, AppError> {
-        let mut rows = self.store.read().await?.items_offered_to(person, after, limit).await?;
-        let full = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
-        let next = if full { rows.last().map(|(id, _)| id.to_string()) } else { None };
-        let cases = rows.iter().map(|(_, item)| item.case).collect();
-        let members = rows.iter().map(|(_, item)| (item.case, person)).collect();
-        let footprint = Footprint { cases, members, ..Footprint::default() };
-        let state = self.store.read().await?.state(&footprint).await?;
-        let now = self.clock.now();
-        rows.retain(|(_, item)| state.in_case(item.case, person, Right::ReadRecords, now).is_ok());
-        Ok(api::Transfers { items: self.item_views(rows).await?, next })
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let (mut visible, mut after, now) = (Vec::new(), after, self.clock.now());
+        // As with cases: where the next page starts is told by what is on this one.
+        let next = loop {
+            let mut tx = self.store.read().await?;
+            let rows = tx.items_offered_to(person, after, limit).await?;
+            let (full, last) = (rows.len() == most, rows.last().map(|(id, _)| *id));
+            let cases = rows.iter().map(|(_, item)| item.case).collect();
+            let members = rows.iter().map(|(_, item)| (item.case, person)).collect();
+            let state = tx.state(&Footprint { cases, members, ..Footprint::default() }).await?;
+            let is_visible = |(_, item): &(ItemId, Item)| {
+                state.in_case(item.case, person, Right::ReadRecords, now).is_ok()
+            };
+            visible.extend(rows.into_iter().filter(is_visible));
+            if visible.len() >= most {
+                visible.truncate(most);
+                break visible.last().map(|(id, _): &(ItemId, Item)| id.to_string());
+            }
+            if !full {
+                break None;
+            }
+            after = last;
+        };
+        Ok(api::Transfers { items: self.item_views(visible).await?, next })
     }
 
     async fn item_views(&self, rows: Vec<(ItemId, Item)>) -> Result<Vec<api::Item>, AppError> {

@@ -78,7 +78,8 @@ const TAIL: &str = "
   get the same answer.
 - An administrator is never a member of a case, nor a member an administrator, whether the role counts now or not.
 - Who opens a case leads it. Nobody takes the lead, or the administrator's role, from themselves; from somebody who has it
-  without an end, only who has it without an end too. So one is always left.
+  without an end, only who has it without an end too. So one is always left. Who has one of the two for a time gives it to
+  nobody, themselves included, for longer.
 - Everybody may revoke their own keys and suspend themselves, and enrol a further key by one that they have. A colleague of
   the same organisation may suspend somebody who has not `revoke-keys`, without doubting what they said before.
 - An item is offered, moved, sealed and unsealed by its custodian, and an offer answered by whom it was made to.

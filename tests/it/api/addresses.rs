@@ -23,17 +23,27 @@ async fn an_unknown_address_and_a_wrong_method_are_told_apart() {
     let document: serde_json::Value = serde_json::from_str(&Document::openapi().to_json().unwrap()).unwrap();
     let paths = document["paths"].as_object().unwrap();
     assert!(paths.len() > 30);
-    for (path, methods) in paths {
+    for path in paths.keys() {
         let path = path.replace(['{', '}'], "");
         let answer = app.admin.send(app.admin.request(Method::PATCH, &path)).await;
         answer.problem("method-not-allowed");
-        let mut taken: BTreeSet<_> = methods.as_object().unwrap().keys().map(|m| m.to_uppercase()).collect();
+        // A word may stand where another route takes an id.
+        let also = paths.iter().filter(|(pattern, _)| is_of(&path, pattern));
+        let mut taken: BTreeSet<_> = also
+            .flat_map(|(_, methods)| methods.as_object().unwrap().keys().map(|m| m.to_uppercase()))
+            .collect();
         if path.ends_with("/content") {
             taken.insert("HEAD".to_owned());
         }
         let allowed: BTreeSet<_> = answer.header("allow").split(", ").map(str::to_owned).collect();
         assert_eq!(allowed, taken, "{path}");
     }
+}
+
+/// Whether a path is one of those that a pattern with names in braces stands for.
+fn is_of(path: &str, pattern: &str) -> bool {
+    let fits = |(word, part): (&str, &str)| part.starts_with('{') || word == part;
+    path.split('/').count() == pattern.split('/').count() && path.split('/').zip(pattern.split('/')).all(fits)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ on_both_engines! {
     a_case_is_what_was_said_of_it_last
     a_closed_case_is_read_and_kept_and_not_added_to
     a_role_says_when_it_counts
+    a_page_tells_of_no_case_that_it_does_not_show
     auditors_read_what_happened_and_no_case
 }
 
@@ -142,4 +143,30 @@ async fn auditors_read_what_happened_and_no_case(engine: Engine) {
     }
     asha.get("/api/v1/audit/vault").await.problem("not-permitted");
     app.admin.get("/api/v1/audit/refusals").await.problem("not-permitted");
+}
+
+async fn a_page_tells_of_no_case_that_it_does_not_show(engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let asha = app.enrol("Asha", &["investigator"]).await;
+    let ben = app.enrol("Ben", &[]).await;
+    let mut shown = Vec::new();
+    for title in ["One", "Two", "Three", "Four"] {
+        let case = asha.open_case(title).await;
+        let later = title == "Two" || title == "Four";
+        let from = later.then_some("2199-01-01T00:00:00.000Z");
+        let member = json!({ "person": ben.id, "role": "reader", "from": from });
+        asha.post(&format!("/api/v1/cases/{case}/members"), &member).await.made::<api::Recorded>();
+        if !later {
+            shown.push(case);
+        }
+    }
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page: api::Cases = ben.get(&format!("/api/v1/cases?limit=1{cursor}")).await.ok();
+        found.extend(page.cases.into_iter().map(|case| case.id));
+        let Some(next) = page.next else { break };
+        assert_eq!(Some(&next), found.last(), "where it goes on is told by what is shown");
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(found, shown);
 }

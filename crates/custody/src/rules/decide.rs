@@ -205,7 +205,20 @@ fn role_granted(
     if d.role == VaultRole::Administrator && found.memberships > 0 {
         return Err(Refusal::AdministratorApart);
     }
+    if d.role == VaultRole::Administrator && !speaker.is_vault() {
+        let own = speaker.person().ok().and_then(|actor| state.persons.get(&actor));
+        no_longer_than(own.and_then(|own| own.roles.get(&d.role)), d.term())?;
+    }
     granted(found.roles.get(&d.role), d.term(), speaker.at())
+}
+
+/// Who may give a role to others, and so to themselves, gives it for no longer than they have it: the end of a term would
+/// bind nobody.
+fn no_longer_than(own: Option<&Term>, term: Term) -> Decision {
+    match own.and_then(|own| own.until) {
+        Some(end) if term.until.is_none_or(|until| until > end) => Err(Refusal::Term),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a role may be granted for `term` to somebody who has it for `former`, if for anything.
@@ -318,6 +331,10 @@ fn member_added(state: &State, speaker: &Speaker<'_>, case: CaseId, d: &MemberAd
     if member.roles.contains_key(&VaultRole::Administrator) {
         return Err(Refusal::AdministratorApart);
     }
+    if d.role == CaseRole::Lead {
+        let own = speaker.person().ok().and_then(|actor| state.members.get(&(case, actor)));
+        no_longer_than(own.and_then(|own| own.get(&d.role)), d.term())?;
+    }
     let roles = state.members.get(&(case, d.member));
     granted(roles.and_then(|roles| roles.get(&d.role)), d.term(), speaker.at())
 }
@@ -331,9 +348,11 @@ fn member_removed(state: &State, speaker: &Speaker<'_>, case: CaseId, d: &Member
     }
     let roles = lost.filter(|roles| roles.contains_key(&d.role));
     let roles = roles.ok_or(Refusal::Role("does not have"))?;
-    let keeps = roles
-        .iter()
-        .any(|(role, term)| *role != d.role && term.covers(speaker.at()) && role.permits(Right::HoldCustody));
+    let holds =
+        |(role, term): (&CaseRole, &Term)| term.covers(speaker.at()) && role.permits(Right::HoldCustody);
+    // A role that does not let its member keep anything can be taken in any case.
+    let lost = roles.get_key_value(&d.role).is_some_and(holds);
+    let keeps = !lost || roles.iter().any(|(role, term)| *role != d.role && holds((role, term)));
     if keeps || !state.custody.contains_key(&(case, d.member)) { Ok(()) } else { Err(Refusal::HoldsCustody) }
 }
 

@@ -137,8 +137,12 @@ pub enum Refusal {
     /// A role that the person does not have, or has already.
     #[error("the person {0} this role")]
     Role(&'static str),
-    /// A role whose term ends before it begins, or before it is granted; or one that would shorten another.
-    #[error("a role's term ends after it begins and after it is granted")]
+    /// A role whose term ends before it begins, or before it is granted; or one that gives itself, for longer than its
+    /// giver has it.
+    #[error(
+        "a role's term ends after it begins and after it is granted; a lead or an administrator for a time gives that role \
+         no longer than they have it"
+    )]
     Term,
     /// The case is closed, and what was asked for is for open ones.
     #[error("the case is closed: its lead may reopen it")]

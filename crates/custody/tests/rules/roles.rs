@@ -310,6 +310,32 @@ fn a_lead_without_an_end_is_left_in_every_case() {
 }
 
 #[test]
+fn whoever_has_a_role_for_a_time_gives_it_to_nobody_for_longer() {
+    let mut vault = Vault::new();
+    let lead = CaseRole::Lead;
+    vault.joins_for(0, LEAD, CUSTODIAN, lead, term(None, Some(60))).unwrap();
+    for (whom, until) in [(CUSTODIAN, None), (CUSTODIAN, Some(61)), (READER, None), (READER, Some(61))] {
+        let granted = vault.joins_for(1, CUSTODIAN, whom, lead, term(None, until));
+        assert_eq!(granted, Err(Refusal::Term), "{whom} {until:?}");
+    }
+    vault.joins_for(1, CUSTODIAN, READER, lead, term(None, Some(60))).unwrap();
+    vault.joins_for(1, CUSTODIAN, STRANGER, CaseRole::Reader, Term::LASTING).unwrap();
+    vault.joins_for(2, LEAD, CUSTODIAN, lead, Term::LASTING).unwrap();
+    vault.joins_for(3, CUSTODIAN, STRANGER, lead, Term::LASTING).unwrap();
+
+    let (administrator, other) = (VaultRole::Administrator, 5);
+    let registered = PersonRegistered { org: org() }.to_data();
+    let s = vault.session(ADMIN, Kind::PersonRegistered, registered);
+    vault.say(&Statement { person: Some(person(other)), ..s });
+    vault.vault_role(4, ADMIN, other, administrator, term(None, Some(60))).unwrap();
+    for until in [None, Some(61)] {
+        let granted = vault.vault_role(5, other, other, administrator, term(None, until));
+        assert_eq!(granted, Err(Refusal::Term), "{until:?}");
+    }
+    vault.vault_role(5, other, LEAD, VaultRole::Auditor, Term::LASTING).unwrap();
+}
+
+#[test]
 fn an_administrator_and_a_registrar_without_an_end_are_left_in_the_vault() {
     let mut vault = Vault::new();
     let (admin, registrar) = (VaultRole::Administrator, VaultRole::Registrar);
@@ -356,6 +382,10 @@ fn only_a_role_that_counts_lets_its_member_keep_what_they_hold() {
         let decided = vault.leaves_at(now, LEAD, CUSTODIAN, CaseRole::Custodian);
         assert_eq!(decided, if decision { Ok(()) } else { Err(Refusal::HoldsCustody) }, "minute {now}");
     }
+    // What never let them keep anything can be taken, whatever they hold; so can a role that has ended.
+    vault.joins_for(21, LEAD, CUSTODIAN, CaseRole::Observer, Term::LASTING).unwrap();
+    vault.leaves_at(22, LEAD, CUSTODIAN, CaseRole::Observer).unwrap();
+    vault.leaves_at(22, LEAD, CUSTODIAN, CaseRole::Court).unwrap();
 }
 
 #[test]
