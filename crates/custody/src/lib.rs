@@ -108,7 +108,7 @@
 //! # let role = RoleChange { role: VaultRole::Investigator }.to_data();
 //! # vault.say(Actor::Person(admin), Kind::RoleGranted, role, &|s| s.person = Some(kofi));
 //! // … an organisation, an administrator, an investigator who is called Kofi here. Kofi opens a case:
-//! let data = CaseOpened { case_type: "fraud".parse().unwrap(), jurisdiction: "gh".parse().unwrap() };
+//! let data = CaseOpened { case_type: "property-grabbing".parse().unwrap(), jurisdiction: "gh".parse().unwrap() };
 //! vault.say(Actor::Person(kofi), Kind::CaseOpened, data.to_data(), &|s| s.case = Some(case));
 //!
 //! // An export commits to the last record of every sequence, and is the last record of its bundle.
