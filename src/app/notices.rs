@@ -16,7 +16,6 @@ use super::fields::FIELD_EMAIL;
 use super::read::statement;
 use super::{App, AppError};
 use crate::notices::{Channel, NotTold, Notice, QUORUM_MISSED, STOPPED, TOPICS, Topic};
-use crate::publish::Status;
 use crate::store::NotableRow;
 
 /// Records told of at a time.
@@ -74,10 +73,8 @@ impl Telling {
 /// What a channel was told of the running service, which no record says.
 #[derive(Debug, Default)]
 struct Standing {
-    /// Where in the log it goes on.
-    position: Option<u64>,
-    /// The position that the database knows.
-    noted: u64,
+    /// Where in the log it goes on, unless the database knows better.
+    position: u64,
     /// How often the next letter was refused.
     tries: u32,
     quorum_missed: Raised,
@@ -158,15 +155,15 @@ impl App {
             return Ok(Some(trouble));
         }
         loop {
-            let (from, rows, size) = {
+            let (mut noted, from, rows, size) = {
                 let mut tx = self.store.read().await?;
                 let size = tx.log_head().await?.ok_or(AppError::NotFound("log"))?.size();
                 // Another process of this vault may have told more.
-                standing.noted = tx.told(&channel.name).await?.unwrap_or(size);
-                let from = standing.noted.max(standing.position.unwrap_or_default());
-                (from, tx.notable(from, AT_ONCE).await?, size)
+                let noted = tx.told(&channel.name).await?.unwrap_or(size);
+                let from = noted.max(standing.position);
+                (noted, from, tx.notable(from, AT_ONCE).await?, size)
             };
-            standing.position = Some(from);
+            standing.position = from;
             let more = rows.len() == AT_ONCE as usize;
             for row in rows {
                 if let Err(trouble) = self.tell_record(channel, &row).await? {
@@ -177,28 +174,18 @@ impl App {
                     tracing::error!(error = %trouble, log_index = row.log_index, "a letter to a person is given up");
                 }
                 standing.tries = 0;
-                self.note_told(channel, standing, row.log_index + 1).await?;
+                noted = row.log_index + 1;
+                self.store.note_told(&channel.name, noted).await?;
+                standing.position = noted;
             }
             if !more {
-                let size = size.max(standing.position.unwrap_or_default());
-                standing.position = Some(size);
-                if size >= standing.noted + NOTED_AFTER {
-                    self.note_told(channel, standing, size).await?;
+                standing.position = size.max(standing.position);
+                if standing.position >= noted + NOTED_AFTER {
+                    self.store.note_told(&channel.name, standing.position).await?;
                 }
                 return Ok(None);
             }
         }
-    }
-
-    async fn note_told(
-        &self,
-        channel: &Channel,
-        standing: &mut Standing,
-        before: u64,
-    ) -> Result<(), AppError> {
-        self.store.note_told(&channel.name, before).await?;
-        (standing.position, standing.noted) = (Some(before), before);
-        Ok(())
     }
 
     async fn tell_record(
@@ -234,9 +221,13 @@ impl App {
 
     /// Tells of alarms that began, once each time they begin.
     async fn tell_alarms(&self, channel: &Channel, standing: &mut Standing) -> Result<(), NotTold> {
-        let Status { quorum_missed, stopped, .. } = self.publication.status().borrow().clone();
+        let (quorum_missed, stopped) = {
+            let status = self.publication.status();
+            let status = status.borrow();
+            (status.quorum_missed, status.stopped.is_some())
+        };
         self.tell_alarm(channel, (QUORUM_MISSED, quorum_missed), &mut standing.quorum_missed).await?;
-        self.tell_alarm(channel, (STOPPED, stopped.is_some()), &mut standing.stopped).await
+        self.tell_alarm(channel, (STOPPED, stopped), &mut standing.stopped).await
     }
 
     async fn tell_alarm(

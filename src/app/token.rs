@@ -12,9 +12,10 @@ use custody::time::Timestamp;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::signin::hold;
 use super::{App, AppError, By, SignedIn};
 use crate::api;
-use crate::store::{ApiToken, Change, EnrolmentState, SessionChange};
+use crate::store::{ApiToken, Change, EnrolmentState};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Days that a token lasts when nobody says otherwise.
@@ -104,14 +105,8 @@ impl App {
             token: secret.expose(),
             expires: token.expires.to_string(),
         };
-        let made = match &who.by {
-            By::Token { id, .. } => Change::DeriveToken { token, from: *id },
-            By::Session(session) => {
-                self.confirmed(who, "token-made").await?;
-                Change::Session(SessionChange::DeriveToken { token, from: session.id })
-            }
-        };
-        if !self.store.apply(&[made]).await? {
+        self.confirmed(who, "token-made").await?;
+        if !self.store.apply(&[hold(who, token.created), Change::AddToken(token)]).await? {
             return Err(AppError::Unauthenticated);
         }
         Ok(answer)

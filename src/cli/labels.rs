@@ -2,8 +2,12 @@
 
 use std::fmt::Write as _;
 
+use custody::id::ItemId;
+
 use super::failure::Failure;
+use super::item::case_of;
 use crate::api;
+use crate::client::ClientError;
 use crate::qr;
 
 /// Labels on a sheet: three a row, eight rows of 70 × 37 mm on A4.
@@ -16,8 +20,11 @@ const ROOM: usize = 345;
 /// types what it reads can be used wherever a command or a form asks for an item. Titles and names stay off: labels lie
 /// about.
 pub(super) fn svg(item: &api::Item) -> Result<String, Failure> {
-    let id = id(&item.id)?;
-    let code = qr::svg(id, "the item's id as a QR code").ok_or_else(|| unreadable("id"))?;
+    // What the server says is an id is looked at before it is put on paper.
+    let id: ItemId = item.id.parse().map_err(|_| ClientError::Protocol("an item's id is a UUID"))?;
+    let (id, case) = (id.to_string(), case_of(item)?.to_string());
+    let code = qr::svg(&id, "the item's id as a QR code");
+    let code = code.ok_or_else(|| Failure::new("the id is too long for a QR code"))?;
     let mut label = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"label\" width=\"70mm\" height=\"37mm\" viewBox=\"0 0 700 370\">\
          <path fill=\"#fff\" d=\"M0 0h700v370H0z\"/>\n<svg x=\"20\" y=\"30\" width=\"310\" height=\"310\">{}</svg>\n",
@@ -32,7 +39,7 @@ pub(super) fn svg(item: &api::Item) -> Result<String, Failure> {
     line(100, &format!("font-family=\"sans-serif\" font-weight=\"bold\" font-size=\"{largest}\""), &title);
     let small = "font-family=\"sans-serif\" font-size=\"24\"";
     let mono = "font-family=\"monospace\" font-size=\"26\"";
-    for (y, name, value) in [(155, "item", id), (255, "case", self::id(&item.case)?)] {
+    for (y, name, value) in [(155, "item", &id), (255, "case", &case)] {
         line(y, small, name);
         let (first, second) = value.split_at(18);
         line(y + 30, mono, first);
@@ -56,16 +63,6 @@ pub(super) fn page(items: &[api::Item], skip: usize) -> Result<String, Failure> 
     }
     page.push_str("</body>\n</html>\n");
     Ok(page)
-}
-
-/// What the server says is an id is looked at before it is put on paper.
-fn id(text: &str) -> Result<&str, Failure> {
-    let plain = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte) || byte == b'-';
-    if text.len() == 36 && text.bytes().all(plain) { Ok(text) } else { Err(unreadable("id")) }
-}
-
-fn unreadable(what: &str) -> Failure {
-    Failure::new(format!("the server names an item by something that is no {what}"))
 }
 
 const HEAD: &str = r#"<!DOCTYPE html>

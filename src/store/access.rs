@@ -89,18 +89,29 @@ pub enum EnrolmentState {
     Refused,
 }
 
+/// With what somebody does something; it must last until that is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maker {
+    /// An API token, by its `id`.
+    Token(Uuid),
+    /// A session, by its `id`.
+    Session(Uuid),
+}
+
 /// A change beside the log, alone ([`super::Store::apply`]) or together with a record
 /// ([`crate::sequencer::Attachments`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A new token.
     AddToken(ApiToken),
-    /// A new token from another of the same person, which it names; too late if that one has ended.
-    DeriveToken {
-        /// The new one.
-        token: ApiToken,
-        /// The other's `id`.
-        from: Uuid,
+    /// What the changes after this are made with must last until they are made; too late if it has ended.
+    Hold {
+        /// What.
+        maker: Maker,
+        /// Whose.
+        person: PersonId,
+        /// When.
+        now: Timestamp,
     },
     /// A token of this person ends, with the tokens and sessions that were made with it, and with those; too late if it
     /// has ended.
@@ -210,13 +221,13 @@ impl Tx {
             Change::Await(enrolment) => {
                 return self.insert(sql::INSERT_ENROLMENTS, enrolment_values(enrolment)).await.map(yes);
             }
-            Change::DeriveToken { token, from } => {
-                // Writes the other's row, so that whoever ends it at the same time waits, and then finds the new one.
-                let params = vec![Value::text(from), Value::text(token.person), Value::time(token.created)];
-                if self.run(sql::HOLD_TOKEN, params).await? == 0 {
-                    return Ok(false);
-                }
-                return self.insert(sql::INSERT_TOKENS, token_values(token)).await.map(yes);
+            Change::Hold { maker, person, now } => {
+                // Writes the maker's row, so that whoever ends it at the same time waits, and then finds what was made.
+                let (statement, id) = match maker {
+                    Maker::Token(id) => (sql::HOLD_TOKEN, id),
+                    Maker::Session(id) => (sql::signin::HOLD_SESSION, id),
+                };
+                self.run(statement, vec![Value::text(id), Value::text(person), Value::time(*now)]).await?
             }
             Change::RevokeTokens { person, now } => return self.end_access(*person, *now).await.map(yes),
             Change::RevokeToken { id, person, now } => {
@@ -305,7 +316,7 @@ fn rewrapped(wrapped: &[u8], kek: u32, name: Value, old_kek: u32) -> Vec<Value> 
     vec![Value::blob(wrapped), Value::uint(kek.into()), name, Value::uint(old_kek.into())]
 }
 
-pub(super) fn token_values(token: &ApiToken) -> [Value; 8] {
+fn token_values(token: &ApiToken) -> [Value; 8] {
     [
         Value::text(token.id),
         Value::digest(&token.hash),

@@ -4,7 +4,6 @@ use custody::digest::Digest;
 use custody::id::PersonId;
 use custody::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::Store;
 use super::db::Tx;
@@ -12,7 +11,7 @@ use super::error::StoreError;
 use super::objects::SubjectKey;
 use super::passkeys::PasskeyChange;
 use super::row::{Row, Value};
-use super::sql::{self, signin};
+use super::sql::signin;
 
 /// A password with the device that gives codes: neither is there without the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,15 +71,6 @@ pub enum ChallengeKind {
     Passkey,
 }
 
-/// With what somebody does something; it must last until that is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Maker {
-    /// An API token, by its `id`.
-    Token(Uuid),
-    /// A session, by its `id`.
-    Session(Uuid),
-}
-
 /// A second factor that counts once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Factor {
@@ -94,15 +84,6 @@ pub enum Factor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CredentialChange {
-    /// What makes it must last; too late if it has ended.
-    Hold {
-        /// What.
-        maker: Maker,
-        /// Whose.
-        person: PersonId,
-        /// When.
-        now: Timestamp,
-    },
     /// The first password; too late if there is one, or somebody else has the name.
     FirstPassword(PasswordRow),
     /// Another name and password; too late if they were changed since `before`. The device stays, and what it has used up.
@@ -217,7 +198,6 @@ impl Tx {
     /// Makes a change; `false` if it came too late and changed nothing.
     pub(super) async fn change_credential(&mut self, change: &CredentialChange) -> Result<bool, StoreError> {
         let changed = match change {
-            CredentialChange::Hold { maker, person, now } => self.hold(*maker, *person, *now).await?,
             CredentialChange::FirstPassword(row) => {
                 self.run(signin::FIRST_PASSWORD, password_values(row).into()).await?
             }
@@ -269,14 +249,6 @@ impl Tx {
             }
         };
         Ok(changed == 1)
-    }
-
-    async fn hold(&mut self, maker: Maker, person: PersonId, now: Timestamp) -> Result<u64, StoreError> {
-        let (statement, id) = match maker {
-            Maker::Token(id) => (sql::HOLD_TOKEN, id),
-            Maker::Session(id) => (signin::HOLD_SESSION, id),
-        };
-        self.run(statement, vec![Value::text(id), Value::text(person), Value::time(now)]).await
     }
 
     async fn spend(&mut self, person: PersonId, factor: Factor, now: Timestamp) -> Result<u64, StoreError> {

@@ -28,8 +28,8 @@ mod sql;
 mod state;
 mod timestamps;
 
-pub use access::{ApiToken, Change, EnrolmentState, Invitation, PendingEnrolment};
-pub use credentials::{Challenge, ChallengeKind, CredentialChange, Factor, Guesses, Maker, PasswordRow};
+pub use access::{ApiToken, Change, EnrolmentState, Invitation, Maker, PendingEnrolment};
+pub use credentials::{Challenge, ChallengeKind, CredentialChange, Factor, Guesses, PasswordRow};
 pub use db::{Db, Tx};
 pub use error::StoreError;
 pub use kits::KitRow;

@@ -6,11 +6,10 @@ use custody::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::access::{ApiToken, token_values};
 use super::db::Tx;
 use super::error::StoreError;
 use super::row::{Row, Value};
-use super::sql::{self, signin};
+use super::sql::signin;
 
 /// Somebody signed in; of the cookie's secret only the hash is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,14 +55,7 @@ pub enum Method {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionChange {
-    /// A new one with a token; too late if that token has ended.
-    OpenByToken {
-        /// The new one; it names the token.
-        session: Session,
-        /// That token's `id`.
-        from: Uuid,
-    },
-    /// A new one, together with the change that shows who it is for.
+    /// A new one, together with the change that shows who it is for, or holds the token that opens it.
     Open(Session),
     /// It is in use.
     Touch {
@@ -101,13 +93,6 @@ pub enum SessionChange {
         /// When.
         now: Timestamp,
     },
-    /// A new API token; too late if the session has ended.
-    DeriveToken {
-        /// The token.
-        token: ApiToken,
-        /// The session's `id`.
-        from: Uuid,
-    },
     /// Rows of sessions that have long been over are removed.
     Forget {
         /// Those that expired before.
@@ -131,23 +116,8 @@ impl Tx {
     /// Makes a change; `false` if it came too late and changed nothing.
     pub(super) async fn change_session(&mut self, change: &SessionChange) -> Result<bool, StoreError> {
         let changed = match change {
-            SessionChange::OpenByToken { session, from } => {
-                // As for a token made with another one: whoever ends that one at the same time waits, then finds this.
-                let held = [Value::text(from), Value::text(session.person), Value::time(session.created)];
-                if self.run(sql::HOLD_TOKEN, held.into()).await? == 0 {
-                    return Ok(false);
-                }
-                return self.insert(signin::INSERT_SESSIONS, session_values(session)).await.map(|()| true);
-            }
             SessionChange::Open(session) => {
                 return self.insert(signin::INSERT_SESSIONS, session_values(session)).await.map(|()| true);
-            }
-            SessionChange::DeriveToken { token, from } => {
-                let held = [Value::text(from), Value::text(token.person), Value::time(token.created)];
-                if self.run(signin::HOLD_SESSION, held.into()).await? == 0 {
-                    return Ok(false);
-                }
-                return self.insert(sql::INSERT_TOKENS, token_values(token)).await.map(|()| true);
             }
             SessionChange::Touch { id, now } => {
                 // Whoever asks twice at the same time is seen once.

@@ -10,14 +10,13 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use custos::api;
-use custos::config::{Config, Flags};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use crate::api::spine::two_custodians;
-use crate::support::app::{TestApp, named, place_with, refused_start};
+use crate::support::app::{TestApp, place_with, refused_start};
 use crate::support::client::{self, Caller, draft};
 use crate::support::world::Engine;
 
@@ -119,15 +118,7 @@ fn private(folder: &Path, content: &str) -> PathBuf {
 
 /// The same vault, which tells from now on.
 async fn tells(app: &mut TestApp, file: &Path) {
-    let flags = Flags {
-        listen: Some("127.0.0.1:0".to_owned()),
-        data_dir: Some(app.config.data_dir().to_owned()),
-        database_url: Some(app.config.database_url().to_owned()),
-        ..Flags::default()
-    };
-    app.stop().await;
-    app.config = Config::load(&flags, &named(&[("CUSTOS_NOTICES", file)])).unwrap();
-    app.start().await;
+    app.restart_with(&[("CUSTOS_NOTICES", file)]).await;
 }
 
 async fn a_webhook_is_told_that_something_happened_and_not_what(engine: Engine) {

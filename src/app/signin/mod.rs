@@ -145,8 +145,7 @@ impl App {
             By::Token { .. } => Uuid::nil(),
             By::Session(session) => session.id,
         };
-        let maker = maker(&who.by);
-        let hold = Change::Credential(CredentialChange::Hold { maker, person, now });
+        let hold = hold(who, now);
         let end = Change::Session(SessionChange::EndOthers { id, person, now });
         let changes: Vec<_> =
             [hold, end].into_iter().chain(changes.into_iter().map(Change::Credential)).collect();
@@ -159,11 +158,13 @@ impl App {
     }
 }
 
-const fn maker(by: &By) -> Maker {
-    match by {
+/// Sees to it that what somebody asks with lasts until what they ask for is done.
+pub(super) const fn hold(who: &SignedIn, now: Timestamp) -> Change {
+    let maker = match &who.by {
         By::Token { id, .. } => Maker::Token(*id),
         By::Session(session) => Maker::Session(session.id),
-    }
+    };
+    Change::Hold { maker, person: who.person, now }
 }
 
 /// What an unlocked screen is not enough for: what lets somebody in, or evidence out.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::secrets::base64url;
-use super::{By, BySession};
+use super::{By, BySession, hold};
 use crate::api;
 use crate::app::token::check_label;
 use crate::app::{App, AppError, SignedIn};
@@ -76,8 +76,11 @@ impl App {
         session.token = Some(*id);
         session.expires = session.expires.min(*expires);
         let opened = self.opened(&session, secret, None);
-        let change = SessionChange::OpenByToken { session, from: *id };
-        if !self.store.apply(&[Change::Session(change)]).await? {
+        if !self
+            .store
+            .apply(&[hold(who, session.created), Change::Session(SessionChange::Open(session))])
+            .await?
+        {
             return Err(AppError::Unauthenticated);
         }
         tracing::info!(target: "security", person = %who.person, method = "token", "session opened");

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use aws_lc_rs::hmac;
 use custos::api;
-use custos::config::{Config, Flags};
 use futures_util::StreamExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -391,17 +390,7 @@ async fn what_may_not_be_a_password_or_a_name_is_refused(engine: Engine) {
     // SHA-1 of PASSWORD, as lists of stolen passwords have it.
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, PASSWORD.as_bytes());
     fs::write(&list, format!("{}\r\n{}:3\r\n", "0".repeat(40), hex::encode_upper(hash))).unwrap();
-    let path = list.display().to_string();
-    let environment = |name: &str| (name == "CUSTOS_BREACHED_PASSWORDS").then(|| path.clone());
-    let flags = Flags {
-        listen: Some("127.0.0.1:0".to_owned()),
-        data_dir: Some(app.config.data_dir().to_owned()),
-        database_url: Some(app.config.database_url().to_owned()),
-        ..Flags::default()
-    };
-    app.stop().await;
-    app.config = Config::load(&flags, &environment).unwrap();
-    app.start().await;
+    app.restart_with(&[("CUSTOS_BREACHED_PASSWORDS", &list)]).await;
     let (new, secret) = begin(&app.admin).await;
     let device = Device { name: String::new(), secret, recovery_codes: Vec::new() };
     let ask = |name: &str, password: &str| {

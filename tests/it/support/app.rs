@@ -181,6 +181,11 @@ impl TestApp {
 
     /// As [`Self::restart`], configured to ask nobody outside.
     pub(crate) async fn restart_alone(&mut self) {
+        self.restart_with(&[]).await;
+    }
+
+    /// As [`Self::restart`], with these paths in the environment and no others.
+    pub(crate) async fn restart_with(&mut self, paths: &[(&str, &Path)]) {
         let flags = Flags {
             listen: Some("127.0.0.1:0".to_owned()),
             data_dir: Some(self.config.data_dir().to_owned()),
@@ -188,7 +193,7 @@ impl TestApp {
             ..Flags::default()
         };
         self.stop().await;
-        self.config = Config::load(&flags, &|_| None).unwrap();
+        self.config = Config::load(&flags, &named(paths)).unwrap();
         self.start().await;
     }
 
