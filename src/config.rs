@@ -1,11 +1,15 @@
 //! Configuration: flags over environment over file over default, and where each value came from.
 
+mod tls;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use url::Url;
+
+pub use tls::Tls;
 
 use crate::app::Profile;
 
@@ -49,29 +53,6 @@ pub struct Setting<T> {
     source: Source,
 }
 
-/// The server's certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tls {
-    /// Made at the first start; its fingerprint is what people pin.
-    SelfSigned,
-    /// PEM files of the operator's.
-    Files {
-        /// Certificate chain.
-        cert: PathBuf,
-        /// Private key.
-        key: PathBuf,
-    },
-}
-
-impl fmt::Display for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SelfSigned => f.write_str("self-signed"),
-            Self::Files { cert, key } => write!(f, "cert {}, key {}", cert.display(), key.display()),
-        }
-    }
-}
-
 /// Values given as flags.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
@@ -108,6 +89,7 @@ pub struct Config {
     timestamps: Setting<Vec<String>>,
     timestamp_roots: Setting<Option<PathBuf>>,
     timestamp_hours: Setting<u32>,
+    backup_days: Setting<Option<u32>>,
     sign_in: Setting<Profile>,
     breached_passwords: Setting<Option<PathBuf>>,
     notices: Setting<Option<PathBuf>>,
@@ -197,6 +179,11 @@ impl Config {
         let sign_in = layers.pick("CUSTOS_SIGN_IN", None, file.sign_in, || Profile::Standard.to_string());
         let sign_in = sign_in.parse("sign_in", "standard or cjis", |text| text.parse().ok())?;
         let notices = layers.optional("CUSTOS_NOTICES", file.notices);
+        let days = file.backup_days.map(|days| days.to_string());
+        let days = layers.pick("CUSTOS_BACKUP_DAYS", None, days, || "0".to_owned());
+        let backup_days = days.parse("backup_days", "a number of days, or 0 for no end", |text| {
+            text.parse().ok().map(|days| Some(days).filter(|days| *days > 0))
+        })?;
         Ok(Self {
             file: path,
             listen,
@@ -210,6 +197,7 @@ impl Config {
             timestamps,
             timestamp_roots,
             timestamp_hours,
+            backup_days,
             sign_in,
             breached_passwords: layers.optional("CUSTOS_BREACHED_PASSWORDS", file.breached_passwords),
             notices,
@@ -296,8 +284,13 @@ impl Config {
         self.notices.value.as_deref()
     }
 
+    /// For how many days backups are kept; without end where nobody said.
+    pub const fn backup_days(&self) -> Option<u32> {
+        self.backup_days.value
+    }
+
     /// Every key with its value, as it may be shown, and its source.
-    pub fn entries(&self) -> [(&'static str, String, &Source); 14] {
+    pub fn entries(&self) -> [(&'static str, String, &Source); 15] {
         [
             ("listen", self.listen.value.to_string(), &self.listen.source),
             ("data_dir", text(&self.data_dir.value), &self.data_dir.source),
@@ -310,6 +303,7 @@ impl Config {
             ("timestamps", self.timestamps.value.join(" "), &self.timestamps.source),
             ("timestamp_roots", optional_text(self.timestamp_roots()), &self.timestamp_roots.source),
             ("timestamp_hours", self.timestamp_hours.value.to_string(), &self.timestamp_hours.source),
+            ("backup_days", self.backup_days().unwrap_or(0).to_string(), &self.backup_days.source),
             ("sign_in", self.sign_in.value.to_string(), &self.sign_in.source),
             ("breached_passwords", optional_text(self.breached_passwords()), &self.breached_passwords.source),
             ("notices", optional_text(self.notices()), &self.notices.source),
@@ -337,6 +331,7 @@ struct File {
     timestamps: Option<Vec<String>>,
     timestamp_roots: Option<PathBuf>,
     timestamp_hours: Option<u32>,
+    backup_days: Option<u32>,
     sign_in: Option<String>,
     breached_passwords: Option<PathBuf>,
     notices: Option<PathBuf>,

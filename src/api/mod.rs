@@ -16,6 +16,7 @@ macro_rules! wire {
 }
 
 mod cases;
+mod disposals;
 mod items;
 mod keys;
 mod people;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 pub use cases::*;
+pub use disposals::*;
 pub use items::*;
 pub use keys::*;
 pub use people::*;

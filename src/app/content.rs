@@ -213,6 +213,9 @@ impl App {
             self.refused(person, place, "read", Refusal::NotPermitted(Right::ReadContent)).await?;
             return Err(AppError::NoGrant);
         };
+        if item.disposed {
+            return Err(Refusal::Disposed.into());
+        }
         let stored = item.stored.ok_or(Refusal::NoContent)?;
         let watch = self.watch(person).await?;
         let sent = self.sent.counter(access);
@@ -257,6 +260,9 @@ impl App {
     ) -> Result<impl Stream<Item = Result<Bytes, BlobsError>> + Send + use<>, AppError> {
         let row = self.store.read().await?.objects(&[stored.object]).await?.pop();
         let row = row.ok_or(AppError::NotFound("object"))?;
+        if row.state == ObjectState::Shredded {
+            return Err(Refusal::Disposed.into());
+        }
         let facts = self.manifest(&row, stored.manifest)?;
         let context =
             BlobContext { object: stored.object, vault: self.vault_id(), item, version: stored.version };

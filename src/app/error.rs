@@ -95,6 +95,12 @@ pub enum AppError {
     /// The key that signed the log when this export was made is no longer in the keyring.
     #[error("the log's key of that time is no longer kept")]
     LogKeyGone,
+    /// Something of this bundle was destroyed on record since.
+    #[error("something of this bundle was destroyed on record since it was exported")]
+    Destroyed,
+    /// Another process has replaced the key that wraps all keys. Nothing was recorded.
+    #[error("the vault has another key encryption key now, which this process does not use")]
+    KekReplaced,
     /// The disk is full; nothing was lost.
     #[error("the vault's storage is full")]
     DiskFull,
@@ -161,6 +167,8 @@ impl AppError {
             Self::RecoveryUnchecked => "recovery-unchecked",
             Self::LogKeyReplaced => "log-key-replaced",
             Self::LogKeyGone => "log-key-gone",
+            Self::Destroyed => "destroyed",
+            Self::KekReplaced => "kek-replaced",
             Self::DiskFull => "storage-full",
             Self::Busy => "busy",
             Self::TooMany(_) => "too-many-requests",

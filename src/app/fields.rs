@@ -240,6 +240,11 @@ impl App {
         Ok(found)
     }
 
+    /// A key that is destroyed is kept nowhere.
+    pub(super) fn forget_field_key(&self, scope: &str) {
+        self.field_key_cache().remove(scope);
+    }
+
     fn field_key_cache(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<FieldKey>>> {
         self.field_keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -9,11 +9,13 @@ mod case;
 mod compose;
 mod content;
 mod cut_off;
+mod disposal;
 mod enrol;
 mod error;
 mod export;
 mod fields;
 mod item;
+mod kek;
 mod kit;
 mod lapsed;
 mod log_continued;
@@ -51,6 +53,7 @@ pub use compose::{Composed, Say, parse, parse_opt};
 pub use content::Readable;
 pub use error::AppError;
 pub use export::BundleStream;
+pub use kek::{KekRotated, rotate_kek};
 pub use lapsed::{Lapsed, lapsed, lapsed_of};
 pub use log_continued::{Continuation, Continued, continue_log};
 pub use log_key::{Rotated, next_log_key, rotate_log_key};
@@ -96,6 +99,8 @@ pub struct App {
     timestamping: timestamps::Timestamping,
     telling: notices::Telling,
     intake: kit::Intake,
+    /// For how many days backups are kept.
+    backup_days: Option<u32>,
     signin: signin::SignIn,
 }
 

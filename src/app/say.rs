@@ -242,6 +242,7 @@ impl From<SubmitError> for AppError {
             SubmitError::OpIdReused => Self::OpIdReused,
             SubmitError::BadSignature => Self::BadSignature,
             SubmitError::TooLate => Self::TooLate,
+            SubmitError::KekReplaced => Self::KekReplaced,
             // Said by the database before it wrote, or when it took back what it had begun to write.
             SubmitError::Failed(cause) | SubmitError::Unknown(cause)
                 if matches!(*cause, StoreError::Full(_)) =>

@@ -156,6 +156,9 @@ impl App {
     /// for somebody who is about to give or take custody.
     pub async fn check_item(&self, person: PersonId, id: ItemId) -> Result<api::Fixity, AppError> {
         let item = self.item_for(person, id, Right::HoldCustody).await?;
+        if item.disposed {
+            return Err(Refusal::Disposed.into());
+        }
         let stored = item.stored.ok_or(Refusal::NoContent)?;
         // Reading takes what sending takes.
         let _turn = self.turns.take(person, self.blobs.places()).await?;

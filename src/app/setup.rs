@@ -149,6 +149,7 @@ async fn open_signing(
     let (mut app, contradicted) =
         App::start_signing(store, keyring, blobs, clock, outsiders, has_log_key).await?;
     app.signin = super::signin::SignIn::of(config)?;
+    app.backup_days = config.backup_days();
     Ok((app, contradicted))
 }
 
@@ -161,6 +162,26 @@ pub struct Outsiders {
     pub authorities: Option<Authorities>,
     /// Who is told that something happened.
     pub notices: Vec<Channel>,
+}
+
+/// Wraps by the version that the vault's records name; and destroys again what is destroyed by these records, and was put
+/// back with a copy of the keys.
+fn follow_keks(identity: &Vault, keyring: &mut Keyring) -> Result<(), SetupError> {
+    if !keyring.use_kek(identity.kek()) {
+        return Err(SetupError::OtherKeys("key encryption key"));
+    }
+    for (version, kek) in &identity.keks {
+        let held = keyring.kek(*version).map(custody::keys::Kek::canary);
+        match (held, kek.destroyed) {
+            // Another key under the name of a destroyed one is not the one that the records mean.
+            (Some(held), Some(_)) if held == kek.check => keyring.destroy_kek(*version)?,
+            (Some(held), None) if held != kek.check => {
+                return Err(SetupError::OtherKeys("key encryption key"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// What a vault is made of on this machine.
@@ -273,6 +294,8 @@ impl App {
             let first = tx.records(Sequence::Vault, 0, 1).await?.pop().ok_or(StoreError::NoVault)?;
             (identity, (first.record, first.envelope.to_vec()))
         };
+        let mut keyring = keyring;
+        follow_keks(&identity, &mut keyring)?;
         let log = log_of(&identity, &keyring)?;
         let log_key = keyring.log_key(log.present().public_key());
         // One that is not the log's signs nothing: its first checkpoint would be refused.
@@ -298,6 +321,7 @@ impl App {
         let app = Self {
             vault: identity.id,
             intake,
+            backup_days: None,
             store,
             sequencer,
             writer: Mutex::new(Some(writer)),

@@ -111,6 +111,15 @@ impl Blobs {
         }
     }
 
+    /// Whether an object is there.
+    pub async fn exists(&self, object: ObjectId) -> Result<bool, BlobsError> {
+        match self.store.head(&path(object)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(BlobsError::of(object, error)),
+        }
+    }
+
     /// All objects with their sizes in bytes, in no order. Names that are not object ids are passed over.
     pub fn list(&self) -> impl Stream<Item = Result<(ObjectId, u64), BlobsError>> + use<> {
         self.store.list(Some(&Path::from(PREFIX))).map_err(BlobsError::Store).try_filter_map(

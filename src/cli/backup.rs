@@ -48,6 +48,9 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
             made.copied
         )
     });
+    for folder in &made.removed {
+        out.say(&format!("removed {}: it was older than backups are to be kept", folder.display()));
+    }
     if let Some(kit) = made.kit_elsewhere {
         out.say(&format!(
             "warning: the file of recovery kit {kit} is not in {}, and so not in this backup\n\

@@ -61,6 +61,13 @@ pub(super) enum Action {
         #[command(flatten)]
         vault: Box<Vault>,
     },
+    /// Make a new version of the key that wraps all keys of the vault on this machine, wrap them by it, and destroy the
+    /// versions before: what was disposed of cannot be opened with copies of the database any more. Stop the service
+    /// first. What breaks off is gone on with when the command is repeated
+    RotateKek {
+        #[command(flatten)]
+        vault: Box<Vault>,
+    },
     /// Vouch for the key of somebody you invited; without an id: show what waits
     Approve {
         /// The enrolment's id
@@ -107,6 +114,7 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             out.result(&json!({ "revoked": key }), |_| String::new());
         }
         Action::RotateLog { prepare, vault } => rotate_log(global, *prepare, vault, out).await?,
+        Action::RotateKek { vault } => rotate_kek(global, vault, out).await?,
         Action::Approve { enrolment } => approve(global, enrolment.as_deref(), out).await?,
         Action::RecoverySheet(args) => kit::sheet(global, args, out).await?,
         Action::CheckRecovery(args) => kit::check(global, args, out).await?,
@@ -140,6 +148,22 @@ async fn rotate_log(global: &Global, prepare: bool, vault: &Vault, out: Out) -> 
             )
         });
     }
+    kit::remind(&config, keys.as_ref(), out).await;
+    Ok(())
+}
+
+async fn rotate_kek(global: &Global, vault: &Vault, out: Out) -> Result<(), Failure> {
+    let (config, passphrase) = vault.open_unserved(global).await?;
+    let keys = provider(passphrase.clone());
+    let rotated = crate::app::rotate_kek(&config, passphrase).await?;
+    out.result(&rotated, |rotated| format!("kek/{}", rotated.kek));
+    let destroyed: Vec<_> = rotated.destroyed.iter().map(|version| format!("kek/{version}")).collect();
+    out.say(&format!(
+        "{} keys are wrapped by kek/{} now; destroyed: {}. Start the service again, and make a backup",
+        rotated.rewrapped,
+        rotated.kek,
+        if destroyed.is_empty() { "none".to_owned() } else { destroyed.join(", ") },
+    ));
     kit::remind(&config, keys.as_ref(), out).await;
     Ok(())
 }

@@ -7,11 +7,13 @@ mod completions;
 mod config;
 mod custody;
 mod demo;
+mod dispose;
 mod doctor;
 pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod files;
 pub(crate) mod get;
+mod hold;
 mod init;
 mod invite;
 mod item;
@@ -121,6 +123,12 @@ enum Command {
     /// Hand items over, and take them over, each with one's own key
     #[command(subcommand)]
     Transfer(transfer::Action),
+    /// Keep cases and items from being destroyed
+    #[command(subcommand)]
+    Hold(hold::Action),
+    /// Destroy content or personal values for good, once two persons have agreed
+    #[command(subcommand)]
+    Dispose(dispose::Action),
     /// Make a bundle of a case that a court can check without us
     Export(export::Args),
     /// Check a bundle: the same as the court's own `custody-verify`
@@ -213,6 +221,8 @@ async fn dispatch(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Get(args) => get::run(global, args, out).await,
         Command::Custody(action) => custody::run(global, action, out).await,
         Command::Transfer(action) => transfer::run(global, action, out).await,
+        Command::Hold(action) => hold::run(global, action, out).await,
+        Command::Dispose(action) => dispose::run(global, action, out).await,
         Command::Export(args) => export::run(global, args, out).await,
         Command::Verify(args) => verify::run(global, args, out).await,
         Command::Key(action) => key::run(global, action, out).await,

@@ -73,6 +73,12 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
             found.replay.differences.count()
         )
     });
+    if restored.destroyed > 0 {
+        out.say(&format!(
+            "destroyed again: {} thing(s) that the vault had destroyed when the newest backup was made",
+            restored.destroyed
+        ));
+    }
     if args.fingerprint.is_some_and(|expected| expected != restored.vault) {
         return Err(Failure::new("this is another vault than the one whose fingerprint was given")
             .exits(Exit::VerificationFailed));

@@ -6,6 +6,7 @@
 
 pub mod ask;
 mod content;
+mod disposals;
 mod enrol;
 mod error;
 mod http;

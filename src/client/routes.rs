@@ -249,7 +249,7 @@ impl Client {
     }
 }
 
-fn page(path: &str, cursor: Option<&str>) -> Result<String, ClientError> {
+pub(super) fn page(path: &str, cursor: Option<&str>) -> Result<String, ClientError> {
     let mut path = format!("{path}?limit={PAGE}");
     if let Some(cursor) = cursor {
         let _ = write!(path, "&cursor={}", escape(cursor));

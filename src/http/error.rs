@@ -140,6 +140,18 @@ pub const TABLE: &[Row] = &[
          check-recovery)",
     ),
     (
+        "destroyed",
+        410,
+        "Something of it was destroyed",
+        "make a new export: it has everything that is left, and says what was destroyed",
+    ),
+    (
+        "kek-replaced",
+        503,
+        "The vault must be started again",
+        "tell the administrator: the vault has a new key encryption key, and the service must be started again to read it",
+    ),
+    (
         "storage-full",
         507,
         "Storage is full",
@@ -277,6 +289,52 @@ pub const TABLE: &[Row] = &[
         "a log that has had all its keys ends; found another vault",
     ),
     ("log-key-unfit", 422, "No key for this log", "use a new plain Ed25519 key under the log's name"),
+    (
+        "held",
+        409,
+        "A hold is on it",
+        "wait until whoever placed the hold, or a court, has it released: custos hold list",
+    ),
+    (
+        "no-such-hold",
+        409,
+        "Not a hold that is on it",
+        "list the holds of the case, and name one that is not released",
+    ),
+    (
+        "no-such-proposal",
+        409,
+        "Not a proposal that waits",
+        "list the disposals, and name one that waits for this",
+    ),
+    ("proposal-lapsed", 409, "The proposal lapsed", "propose it again: a hold came between"),
+    (
+        "another-person",
+        403,
+        "It takes another person",
+        "let two others approve: neither who proposed it nor who has approved it already",
+    ),
+    (
+        "another-role",
+        409,
+        "It takes another role",
+        "approve in a role of yours that approves disposals and in which nobody has approved it",
+    ),
+    (
+        "exports-changed",
+        409,
+        "Bundles were exported since",
+        "read the disposal again, look at the exports, and approve anew",
+    ),
+    ("not-approved", 409, "Approvals are missing", "wait for two approvals"),
+    (
+        "disposed",
+        410,
+        "The content was destroyed",
+        "its records are all that is left; ask for an older export",
+    ),
+    ("keys-remain", 409, "Keys remain", "custos key rotate-kek destroys the versions before"),
+    ("kek-order", 409, "Not the next version", "repeat: custos key rotate-kek"),
     ("not-an-anchor", 422, "No checkpoint of this log", "name a checkpoint that the log's key has signed"),
 ];
 

@@ -213,6 +213,15 @@ async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits, mut end: onesho
         if let Err(error) = app.expire_offers().await {
             tracing::error!(code = error.code(), "recording offers that ran out failed; it is tried again");
         }
+        if let Err(error) = app.carry_out_disposals().await {
+            tracing::error!(code = error.code(), "destroying what was approved failed; it is tried again");
+        }
+        if let Err(error) = app.complete_disposals().await {
+            tracing::error!(
+                code = error.code(),
+                "looking after what was destroyed failed; it is tried again"
+            );
+        }
         if let Err(error) = app.record_counted_refusals().await {
             tracing::error!(code = error.code(), "recording counted refusals failed; it is tried again");
         }

@@ -128,6 +128,11 @@ routes! {
     api::cases::fixity => OnItem(Right::HoldCustody);
     api::cases::transfers => SignIn;
     api::cases::export => InCase(Right::Export);
+    api::disposals::holds => InCase(Right::ReadRecords);
+    api::disposals::disposals => InCase(Right::ReadRecords);
+    api::disposals::person_disposals => InVault(Right::ApproveErasure);
+    api::disposals::disposal => SignIn;
+    api::disposals::certificate => SignIn;
     api::content::upload => OnItem(Right::RegisterItem);
     api::content::download => OnItem(Right::ReadContent);
     api::content::access => OnItem(Right::ReadContent);

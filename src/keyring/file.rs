@@ -125,6 +125,20 @@ impl KeyFile {
     }
 }
 
+/// Overwrites a key file and removes it, durably. What a medium keeps of overwritten bytes is out of reach here.
+pub(super) fn destroy(path: &Path) -> Result<(), KeyringError> {
+    use std::io::Write as _;
+    let opened = fs::OpenOptions::new().write(true).open(path);
+    let mut file = match opened {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(io(path))?,
+    };
+    let length = usize::try_from(file.metadata().map_err(io(path))?.len().min(MAX_BYTES)).unwrap_or(0);
+    file.write_all(&vec![0; length]).and_then(|()| file.sync_all()).map_err(io(path))?;
+    fs::remove_file(path).map_err(io(path))?;
+    sync_name(path)
+}
+
 /// Refuses a directory that is not there or lets others in.
 pub(super) fn check_dir(dir: &Path) -> Result<(), KeyringError> {
     match fs::metadata(dir) {

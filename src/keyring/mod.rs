@@ -85,6 +85,28 @@ impl Keyring {
         Ok(Self { dir: dir.to_owned(), keks, current, log, vault })
     }
 
+    /// Wraps by this version from here on: the one that the vault's records name. `false`: it is not there.
+    pub fn use_kek(&mut self, version: u32) -> bool {
+        let there = self.keks.contains_key(&version);
+        if there {
+            self.current = version;
+        }
+        there
+    }
+
+    /// The versions of the key encryption key that are there.
+    pub fn keks(&self) -> impl Iterator<Item = u32> + '_ {
+        self.keks.keys().copied()
+    }
+
+    /// Destroys a version: overwrites its file, removes it, and forgets it. One that is not there is destroyed already.
+    pub fn destroy_kek(&mut self, version: u32) -> Result<(), KeyringError> {
+        let path = self.dir.join(KeyName::Kek(version).file());
+        file::destroy(&path)?;
+        self.keks.remove(&version);
+        Ok(())
+    }
+
     /// Adds a new version of the key encryption key and makes it the current one; the others stay, to unwrap
     /// what they wrapped. Returns the new version.
     pub fn add_kek(

@@ -13,7 +13,7 @@ use crate::sequencer::{Replay, Stop};
 use crate::store::{HistoryRow, Store, StoreError, Table, Tx, Value};
 
 /// Tables that follow from statements and records alone.
-const REBUILT: [&str; 17] = [
+const REBUILT: [&str; 20] = [
     "statements",
     "records",
     "positions",
@@ -31,6 +31,9 @@ const REBUILT: [&str; 17] = [
     "members",
     "items",
     "grants",
+    "holds",
+    "disposals",
+    "keks",
 ];
 /// Rows compared at a time.
 const ROWS: usize = 256;

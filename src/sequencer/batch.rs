@@ -251,7 +251,7 @@ impl Sequencer {
                 continue;
             }
             let gone = submission.attachments().object.as_ref().is_some_and(|o| buried.contains(&o.object));
-            let decided = writer.decide(submission, verified);
+            let decided = writer.decide(submission, verified).and_then(|()| writer.wraps(submission));
             verdicts.push(match decided {
                 Err(error) => Verdict::Refused(error),
                 Ok(()) if gone || !tx.changes(&submission.attachments().changes).await? => {

@@ -75,6 +75,10 @@ pub enum SubmitError {
     /// up, a key made by somebody else. Nothing was written.
     #[error("what came with the statement came too late: somebody else was first")]
     TooLate,
+    /// A key that comes with the statement is wrapped by another version of the key encryption key than the vault now has.
+    /// Nothing was written.
+    #[error("the vault has another key encryption key now")]
+    KekReplaced,
     /// The statement could not be drafted under the log's lock. Nothing was written.
     #[error("the statement could not be drafted: {0}")]
     Draft(String),

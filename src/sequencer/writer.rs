@@ -79,6 +79,16 @@ impl Writer {
         Ok(rules::decide(&self.state, self.received, submission.statement(), submission.act())?)
     }
 
+    /// Whether the keys that come with the statement are wrapped by the version that the vault has now: an older one may
+    /// be destroyed at any moment.
+    pub(super) fn wraps(&self, submission: &Submission) -> Result<(), SubmitError> {
+        let attached = submission.attachments();
+        let keks = attached.object.iter().map(|object| object.kek);
+        let mut keks = keks.chain(attached.subject_keys.iter().map(|key| key.kek));
+        let now = self.state.vault.as_ref().map_or(1, custody::rules::Vault::kek);
+        if keks.all(|kek| kek == now) { Ok(()) } else { Err(SubmitError::KekReplaced) }
+    }
+
     /// Whose signatures the statement must carry.
     pub(super) fn signers(&self, submission: &Submission) -> Result<Vec<PublicKey>, Refusal> {
         rules::signers(&self.state, submission.statement(), submission.act())

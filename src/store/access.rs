@@ -159,6 +159,27 @@ pub enum Change {
         /// What.
         state: ObjectState,
     },
+    /// The key of an object is destroyed; too late if it was before.
+    ShredObject {
+        /// Which object's.
+        object: ObjectId,
+        /// When.
+        now: Timestamp,
+    },
+    /// Openings of these statements are destroyed.
+    EraseOpenings {
+        /// By H(envelope).
+        stmts: Vec<Digest>,
+        /// When.
+        now: Timestamp,
+    },
+    /// All openings under the key of a scope are destroyed, and the key.
+    EraseScope {
+        /// `person:<uuid>`.
+        scope: String,
+        /// When.
+        now: Timestamp,
+    },
     /// A data key is wrapped by a newer version; too late if another rewrapped it since.
     RewrapObject {
         /// Which object's.
@@ -250,6 +271,9 @@ impl Tx {
                 let params = vec![Value::code(state), Value::blob(object.as_bytes())];
                 self.run(sql::UPDATE_OBJECT_STATE, params).await?
             }
+            Change::ShredObject { object, now } => self.shred_object(*object, *now).await?,
+            Change::EraseOpenings { stmts, now } => return self.erase_openings(stmts, *now).await.map(yes),
+            Change::EraseScope { scope, now } => return self.erase_scope(scope, *now).await.map(yes),
             Change::RewrapObject { object, wrapped, old_kek, kek } => {
                 let name = Value::blob(object.as_bytes());
                 self.run(sql::REWRAP_OBJECT, rewrapped(wrapped, *kek, name, *old_kek)).await?

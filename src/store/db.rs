@@ -69,7 +69,11 @@ impl Db {
         let pool =
             || SqlitePoolOptions::new().acquire_timeout(PATIENCE).max_lifetime(None).idle_timeout(None);
         // The writer comes first: WAL mode stays with the file. Pages that several batches change are written back once.
-        let writing = options.clone().pragma("cache_size", "-4000").pragma("wal_autocheckpoint", "4000");
+        let writing = options
+            .clone()
+            .pragma("cache_size", "-4000")
+            .pragma("wal_autocheckpoint", "4000")
+            .pragma("secure_delete", "on");
         let writer = pool()
             .max_connections(1)
             // A file does not hang up.

@@ -12,6 +12,7 @@ mod error;
 mod history;
 mod insert;
 mod kits;
+mod life;
 mod lists;
 mod log;
 mod notices;
@@ -33,6 +34,7 @@ pub use credentials::{Challenge, ChallengeKind, CredentialChange, Factor, Guesse
 pub use db::{Db, Tx};
 pub use error::StoreError;
 pub use kits::KitRow;
+pub use life::BackupRow;
 pub use lists::{CaseRow, ItemRow, KeyRow, PersonRow};
 pub use log::{LogHead, Tiles};
 pub use notices::NotableRow;

@@ -130,7 +130,7 @@ fn names(objects: &[ObjectId]) -> Vec<Value> {
     objects.iter().map(|object| Value::blob(object.as_bytes())).collect()
 }
 
-fn object(row: &Row) -> Result<ObjectRow, StoreError> {
+pub(super) fn object(row: &Row) -> Result<ObjectRow, StoreError> {
     Ok(ObjectRow {
         object: ObjectId::new(row.bytes(0)?),
         item: row.parse(1)?,
@@ -142,6 +142,6 @@ fn object(row: &Row) -> Result<ObjectRow, StoreError> {
     })
 }
 
-fn subject_key(row: &Row) -> Result<SubjectKey, StoreError> {
+pub(super) fn subject_key(row: &Row) -> Result<SubjectKey, StoreError> {
     Ok(SubjectKey { scope: row.text(0)?, wrapped: row.blob(1)?, kek: row.uint32(2)? })
 }

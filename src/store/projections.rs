@@ -35,7 +35,7 @@ pub(crate) fn changes(
         let stmt = orgs.get(org).ok_or(StoreError::Inconsistent("an organisation nobody entered"))?;
         new.push([Value::text(org), Value::digest(stmt)]);
     }
-    Ok(vec![
+    let mut rows = vec![
         vault,
         former,
         new,
@@ -47,12 +47,14 @@ pub(crate) fn changes(
         }),
         changed(&before.items, &after.items, sql::UPSERT_ITEMS, item),
         changed(&before.grants, &after.grants, sql::UPSERT_GRANTS, grant),
-    ])
+    ];
+    rows.extend(super::life::changes(before, after));
+    Ok(rows)
 }
 
 /// The rows of all entities that are new or different, in the order of their keys: two processes that write the
 /// same rows then never wait for each other in a circle.
-fn changed<K: Ord + Hash, V: PartialEq, const N: usize>(
+pub(super) fn changed<K: Ord + Hash, V: PartialEq, const N: usize>(
     before: &HashMap<K, V>,
     after: &HashMap<K, V>,
     insert: Insert<'static>,
@@ -105,12 +107,18 @@ fn key(hash: &Digest, key: &Key) -> [Value; 9] {
     ]
 }
 
-fn case(id: &CaseId, case: &Case) -> [Value; 4] {
+fn case(id: &CaseId, case: &Case) -> [Value; 5] {
     let updates: Vec<_> = case.updates.iter().flat_map(Digest::as_bytes).copied().collect();
-    [Value::text(id), Value::uint(case.items.into()), Value::Bool(case.closed), Value::blob(updates)]
+    [
+        Value::text(id),
+        Value::uint(case.items.into()),
+        Value::Bool(case.closed),
+        Value::blob(updates),
+        Value::uint(case.exports),
+    ]
 }
 
-fn item(id: &ItemId, item: &Item) -> [Value; 22] {
+fn item(id: &ItemId, item: &Item) -> [Value; 23] {
     let [claimed_digest, claimed_size, claimed_by] = content(item.claimed.as_ref());
     let stored = item.stored.as_ref();
     let [stored_digest, stored_size, stored_by] = content(stored.map(|stored| &stored.content));
@@ -138,6 +146,7 @@ fn item(id: &ItemId, item: &Item) -> [Value; 22] {
         Value::Int(offer.and_then(|offer| offer.expires).map(Timestamp::millis)),
         Value::opt_digest(item.seal.as_ref().map(|seal| &seal.record)),
         Value::opt_digest(item.seal.as_ref().map(|seal| &seal.stmt)),
+        Value::Bool(item.disposed),
     ]
 }
 

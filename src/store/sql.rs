@@ -155,7 +155,7 @@ macro_rules! item_columns {
     () => {
         "id, case_id, exhibit, class, claimed_digest, claimed_size, claimed_checked_by, stored_digest, \
          stored_size, stored_checked_by, object, manifest, version, custodian, head_record, head_stmt, \
-         offer_record, offer_stmt, offer_to, offer_expires, seal_record, seal_stmt"
+         offer_record, offer_stmt, offer_to, offer_expires, seal_record, seal_stmt, disposed"
     };
 }
 
@@ -191,12 +191,12 @@ macro_rules! statements {
     };
 }
 
+pub(super) mod life;
 pub(super) mod signin;
-
 /// Every statement as the engine named sees it, for one and for several keys or rows.
 #[doc(hidden)]
 pub fn texts(postgres: bool) -> Vec<(&'static str, String)> {
-    [texts_here(postgres), signin::texts_here(postgres)].concat()
+    [texts_here(postgres), life::texts_here(postgres), signin::texts_here(postgres)].concat()
 }
 
 statements! {
@@ -280,14 +280,14 @@ fixed {
     // The roles that carry the right to vouch, as the rules have them.
     VOUCHERS "persons" "SELECT id, org, roles, memberships, keys, suspended FROM persons WHERE ' ' || roles || ' ' LIKE \
         '% registrar%'";
-    CASES_PAGE "cases" "SELECT id, items, closed, updates FROM cases WHERE id > $1 ORDER BY id LIMIT $2";
+    CASES_PAGE "cases" "SELECT id, items, closed, updates, exports FROM cases WHERE id > $1 ORDER BY id LIMIT $2";
     MEMBERS_PAGE "members" "SELECT case_id, person, roles FROM members WHERE case_id > $1 OR (case_id = $1 \
         AND person > $2) ORDER BY case_id, person LIMIT $3";
     ITEMS_PAGE "items" concat!("SELECT ", item_columns!(), " FROM items WHERE id > $1 ORDER BY id LIMIT $2");
     GRANTS_PAGE "grants" "SELECT record, item, person, expires, completed FROM grants WHERE record > $1 \
         ORDER BY record LIMIT $2";
 
-    CASES_OF_PERSON "members" "SELECT m.case_id, c.items, c.closed, c.updates, m.roles FROM members m JOIN cases c ON c.id = \
+    CASES_OF_PERSON "members" "SELECT m.case_id, c.items, c.closed, c.updates, c.exports, m.roles FROM members m JOIN cases c ON c.id = \
         m.case_id WHERE m.person = $1 AND m.case_id > $2 AND m.roles <> '' ORDER BY \
         m.case_id LIMIT $3";
     MEMBERS_OF_CASE "members" "SELECT case_id, person, roles FROM members WHERE case_id = $1 AND roles <> '' \
@@ -298,7 +298,7 @@ fixed {
     ITEMS_OFFERED "items" concat!("SELECT ", item_columns!(), " FROM items WHERE offer_to = $1 AND id > $2 ORDER BY id LIMIT $3");
     OFFERS_EXPIRED "items" concat!("SELECT ", item_columns!(), " FROM items WHERE offer_expires <= $1 ORDER BY \
         offer_expires, id LIMIT $2");
-    CUSTODY_HELD "items" "SELECT case_id, custodian, COUNT(*) FROM items GROUP BY case_id, custodian";
+    CUSTODY_HELD "items" "SELECT case_id, custodian, COUNT(*) FROM items WHERE NOT disposed GROUP BY case_id, custodian";
     CUSTODY_OFFERED "items" "SELECT case_id, offer_to, COUNT(*) FROM items WHERE offer_to IS NOT NULL GROUP BY \
         case_id, offer_to";
     GRANTS_EXPIRED "grants" "SELECT record, item, person, expires, completed FROM grants WHERE NOT completed \
@@ -377,11 +377,11 @@ keyed {
         unproven FROM keys WHERE hash IN ({list})";
     KEYS_OF_OWNERS "keys" 1 "SELECT hash, owner, public, enrolled, revoked, suspect_from, voucher, checked, \
         unproven FROM keys WHERE owner IN ({list}) ORDER BY enrolled";
-    CASES "cases" 1 "SELECT id, items, closed, updates FROM cases WHERE id IN ({list})";
+    CASES "cases" 1 "SELECT id, items, closed, updates, exports FROM cases WHERE id IN ({list})";
     MEMBERS "members" 2 "SELECT case_id, person, roles FROM members WHERE (case_id, person) IN (VALUES \
         {rows})";
     CUSTODY_HELD_BY "items" 2 "SELECT case_id, custodian, COUNT(*) FROM items WHERE (case_id, custodian) IN (VALUES \
-        {rows}) GROUP BY case_id, custodian";
+        {rows}) AND NOT disposed GROUP BY case_id, custodian";
     CUSTODY_OFFERED_TO "items" 2 "SELECT case_id, offer_to, COUNT(*) FROM items WHERE (case_id, offer_to) IN (VALUES \
         {rows}) GROUP BY case_id, offer_to";
     ITEMS "items" 1 concat!("SELECT ", item_columns!(), " FROM items WHERE id IN ({list})");
@@ -431,8 +431,7 @@ inserts {
         "voucher TEXT" "checked TEXT" "unproven BOOLEAN"
     ] "ON CONFLICT (hash) DO UPDATE SET revoked = excluded.revoked, suspect_from = \
         excluded.suspect_from";
-    UPSERT_CASES "cases" ["id TEXT" "items BIGINT" "closed BOOLEAN" "updates BYTEA"] "ON CONFLICT (id) DO UPDATE SET items = \
-        excluded.items, closed = excluded.closed, updates = excluded.updates";
+    UPSERT_CASES "cases" ["id TEXT" "items BIGINT" "closed BOOLEAN" "updates BYTEA" "exports BIGINT"] "ON CONFLICT (id) DO UPDATE SET items = excluded.items, closed = excluded.closed, updates = excluded.updates, exports = excluded.exports";
     UPSERT_MEMBERS "members" [
         "case_id TEXT" "person TEXT" "roles TEXT"
     ] "ON CONFLICT (case_id, person) DO UPDATE SET roles = excluded.roles";
@@ -441,14 +440,14 @@ inserts {
         "claimed_checked_by TEXT" "stored_digest BYTEA" "stored_size BIGINT" "stored_checked_by TEXT"
         "object BYTEA" "manifest BYTEA" "version BIGINT" "custodian TEXT" "head_record BYTEA"
         "head_stmt BYTEA" "offer_record BYTEA" "offer_stmt BYTEA" "offer_to TEXT"
-        "offer_expires BIGINT" "seal_record BYTEA" "seal_stmt BYTEA"
+        "offer_expires BIGINT" "seal_record BYTEA" "seal_stmt BYTEA" "disposed BOOLEAN"
     ] "ON CONFLICT (id) DO UPDATE SET class = excluded.class, stored_digest = excluded.stored_digest, \
         stored_size = excluded.stored_size, stored_checked_by = excluded.stored_checked_by, object = \
         excluded.object, manifest = excluded.manifest, version = excluded.version, custodian = \
         excluded.custodian, head_record = excluded.head_record, head_stmt = excluded.head_stmt, \
         offer_record = excluded.offer_record, offer_stmt = excluded.offer_stmt, offer_to = \
         excluded.offer_to, offer_expires = excluded.offer_expires, seal_record = excluded.seal_record, \
-        seal_stmt = excluded.seal_stmt";
+        seal_stmt = excluded.seal_stmt, disposed = excluded.disposed";
     UPSERT_GRANTS "grants" [
         "record BYTEA" "item TEXT" "person TEXT" "expires BIGINT" "completed BOOLEAN"
     ] "ON CONFLICT (record) DO UPDATE SET completed = excluded.completed";

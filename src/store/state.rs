@@ -77,6 +77,7 @@ impl Tx {
         for row in self.all_in(sql::GRANTS, keys).await? {
             state.grants.extend([grant(&row)?]);
         }
+        self.life(footprint, &mut state).await?;
         if footprint.vouchers {
             self.vouchers(footprint, &mut state).await?;
         }
@@ -126,6 +127,7 @@ impl Tx {
                 FormerLogKey { until: row.uint(0)?, vkey: row.text(1)?, lost_from: row.opt_uint(2)? };
             vault.former_log_keys.push(former);
         }
+        self.keks(&mut vault).await?;
         Ok(Some(vault))
     }
 
@@ -152,6 +154,7 @@ impl Tx {
         }
         state.grants =
             self.pages(sql::GRANTS_PAGE, vec![blob()], grant, |(id, _)| vec![Value::digest(id)]).await?;
+        self.whole_life(&mut state).await?;
         Ok(state)
     }
 
@@ -197,6 +200,7 @@ fn vault(row: &Row) -> Result<Vault, StoreError> {
         orgs: row.uint(5)?,
         persons: row.uint(6)?,
         vouched: row.bool(7)?,
+        keks: std::collections::BTreeMap::new(),
     })
 }
 
@@ -232,7 +236,8 @@ pub(super) fn key(row: &Row) -> Result<(Digest, Key), StoreError> {
 pub(super) fn case(row: &Row) -> Result<(CaseId, Case), StoreError> {
     let updates = row.blob(3)?.chunks(32).map(Digest::from_slice).collect::<Result<_, _>>();
     let updates = updates.map_err(|error| row.undecodable(3, error))?;
-    Ok((row.parse(0)?, Case { items: row.uint32(1)?, closed: row.bool(2)?, updates }))
+    let (items, closed, exports) = (row.uint32(1)?, row.bool(2)?, row.uint(4)?);
+    Ok((row.parse(0)?, Case { items, closed, updates, exports }))
 }
 
 type Member = ((CaseId, PersonId), CaseRoles);
@@ -252,6 +257,7 @@ pub(super) fn item(row: &Row) -> Result<(ItemId, Item), StoreError> {
         head: StateHead { record: row.digest(14)?, stmt: row.digest(15)? },
         offer: offer(row)?,
         seal: seal(row)?,
+        disposed: row.bool(22)?,
     };
     Ok((row.parse(0)?, item))
 }

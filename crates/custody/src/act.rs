@@ -4,7 +4,9 @@
 //! again. Whether the act is allowed is for [`crate::rules`].
 
 mod case;
+#[macro_use]
 mod types;
+mod life;
 
 use crate::envelope::{Envelope, PayloadType};
 use crate::id::{CaseId, ItemId, PersonId};
@@ -17,6 +19,10 @@ use crate::statement::{
 use crate::time::Timestamp;
 
 pub use case::{CaseType, CaseTypeError, REFERENCES, ReferenceError, reference_field, reference_in};
+pub use life::{
+    Disclosure, DisposalApproved, DisposalCompleted, DisposalDeclined, DisposalExecuted, DisposalProposed,
+    DisposalStep, HoldReleased, HoldStep, KekChanged, KekStep, MAX_ERASED_RECORDS,
+};
 pub use types::{
     AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AnchorKind, AnchorNoted, BundleCompleted,
     BundleExported, CaseOpened, CaseRole, CaseUpdated, Class, ClockFault, ContentReceived, CorrectionNoted,
@@ -85,6 +91,12 @@ pub enum Act {
     SealBroken(CaseId, ItemId, SealBroken),
     /// An item's stored bytes were read back and matched, or did not.
     Fixity(CaseId, ItemId, FixityChecked, Content),
+    /// What may not be destroyed: an item, or everything in a case.
+    Hold(CaseId, Option<ItemId>, HoldStep),
+    /// Something is destroyed for good: the content of an item, or openings of personal fields.
+    Disposal(Subject, DisposalStep),
+    /// The key that wraps all other keys is replaced, or a version of it destroyed.
+    Kek(KekStep, KekChanged),
     /// Something said earlier is corrected; what was said stays.
     CorrectionNoted(Subject, CorrectionNoted),
     /// The vault's clocks disagree.
@@ -252,7 +264,7 @@ impl Act {
                 Self::Fixity(case(s)?, item(s)?, data(s)?, content(s)?)
             }
             Kind::CorrectionNoted => Self::CorrectionNoted(subject(s), data(s)?),
-            _ => return Err(shape(s, "is not supported by this version of the rules")),
+            _ => return life::parse(s),
         };
         Ok(act)
     }
@@ -299,6 +311,7 @@ fn check_scope(s: &Statement, scope: Scope) -> Result<(), StatementError> {
         Scope::Person => !case && !item && person,
         Scope::Case => case && !item && !person,
         Scope::Item => case && (item || list) && !person,
+        Scope::CaseOrItem => case && !person,
         Scope::Any => !(case && person) && (case || !item),
         Scope::Refusal => !person && (case || !item),
     };

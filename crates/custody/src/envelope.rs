@@ -26,6 +26,10 @@ pub enum PayloadType {
     Bundle,
     /// What a backup holds.
     Backup,
+    /// A [certificate of destruction](crate::certificate).
+    Destruction,
+    /// What was destroyed, for backups made before.
+    Destroyed,
 }
 
 impl PayloadType {
@@ -36,6 +40,8 @@ impl PayloadType {
             Self::Manifest => "application/vnd.custos.manifest.v1+json",
             Self::Bundle => "application/vnd.custos.bundle.v1+json",
             Self::Backup => "application/vnd.custos.backup.v1+json",
+            Self::Destruction => "application/vnd.custos.destruction.v1+json",
+            Self::Destroyed => "application/vnd.custos.destroyed.v1+json",
         }
     }
 
@@ -43,8 +49,8 @@ impl PayloadType {
     /// a part.
     pub const fn max_envelope_bytes(self) -> usize {
         match self {
-            Self::Statement | Self::Backup => 1 << 20,
-            Self::Manifest | Self::Bundle => 16 << 20,
+            Self::Statement | Self::Backup | Self::Destruction => 1 << 20,
+            Self::Manifest | Self::Bundle | Self::Destroyed => 16 << 20,
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Scope {
     Case,
     /// An item's stream and its case's sequence.
     Item,
+    /// An item, or a case as a whole.
+    CaseOrItem,
     /// Whichever the members name: an item, a case, a person, or the vault.
     Any,
     /// An item or a case for a member who was refused; the refusals stream for anybody else.
@@ -105,7 +107,8 @@ kinds! {
     PolicyChanged      "policy.changed"      Vault   Person         Never    Optional plain later;
     LogKeyRotated      "log-key.rotated"     Vault   System         Never    Never    plain yes;
     LogContinued       "log.continued"       Vault   System         Never    Never    plain yes;
-    KekRotated         "kek.rotated"         Vault   System         Never    Never    plain later;
+    KekRotated         "kek.rotated"         Vault   System         Never    Never    plain yes;
+    KekDestroyed       "kek.destroyed"       Vault   System         Never    Never    plain yes;
     ClockFault         "clock.fault"         Vault   System         Never    Never    plain yes;
     RecoveryNoted      "recovery.noted"      Vault   System         Never    Never    plain yes;
     AnchorNoted        "anchor.noted"        Vault   System         Never    Never    plain yes;
@@ -150,14 +153,16 @@ kinds! {
     FixityFailed       "fixity.failed"       Item    System         Required Never    plain yes;
     ObjectReplicated   "object.replicated"   Item    System         Never    Never    plain later;
     ObjectRestored     "object.restored"     Item    System         Never    Never    plain later;
-    HoldPlaced         "hold.placed"         Item    Person         Never    Required state later;
-    HoldReleased       "hold.released"       Item    Person         Never    Required state later;
+    HoldPlaced         "hold.placed"         CaseOrItem Person      Never    Required plain yes;
+    HoldReleased       "hold.released"       CaseOrItem OwnKey      Never    Required plain yes;
     RetentionSet       "retention.set"       Item    Person         Never    Optional plain later;
-    DisposalProposed   "disposal.proposed"   Item    PersonOrSystem Never    Required state later;
-    DisposalApproved   "disposal.approved"   Item    OwnKey         Never    Optional state later;
-    DisposalExecuted   "disposal.executed"   Item    System         Never    Never    state later;
+    DisposalProposed   "disposal.proposed"   Any     PersonOrSystem Never    Required plain yes;
+    DisposalApproved   "disposal.approved"   Any     OwnKey         Never    Optional plain yes;
+    DisposalDeclined   "disposal.declined"   Any     Person         Never    Optional plain yes;
+    DisposalExecuted   "disposal.executed"   Item    System         Never    Never    plain yes;
+    DisposalCompleted  "disposal.completed"  Any     System         Never    Never    plain yes;
     CorrectionNoted    "correction.noted"    Any     Person         Never    Never    plain yes;
-    OpeningErased      "opening.erased"      Any     Person         Never    Required plain later;
+    OpeningErased      "opening.erased"      Any     System         Never    Never    plain yes;
 }
 
 /// A name outside the closed set of kinds.

@@ -205,6 +205,7 @@ pub mod act;
 pub mod aead;
 pub mod blob;
 pub mod bundle;
+pub mod certificate;
 pub mod checkpoint;
 pub mod commitment;
 pub mod digest;

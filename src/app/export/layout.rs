@@ -21,6 +21,7 @@ use super::scope::Scope;
 use super::sweep::{Exhibit, Part, Sweep};
 use super::zip::{ZipEntry, ZipLayout};
 use super::{App, AppError};
+use crate::store::ObjectState;
 
 /// Objects whose manifests are read at a time.
 const PAGE: usize = 200;
@@ -66,9 +67,10 @@ impl Laid {
         files.bytes(POLICY, policy.to_bytes());
         files.bytes(CHECKPOINT, scope.checkpoint.to_string().into_bytes());
         files.timestamps(app, &scope).await?;
-        let exhibits = files.lines(app, &scope).await?;
-        files.exhibits(app, &exhibits).await?;
-        let stored = exhibits.values().filter(|exhibit| exhibit.stored.is_some()).count() as u64;
+        let mut exhibits = files.lines(app, &scope).await?;
+        files.exhibits(app, &mut exhibits).await?;
+        let stored =
+            exhibits.values().filter(|exhibit| exhibit.stored.is_some() && !exhibit.disposed).count() as u64;
         let mut report: Vec<_> = exhibits.into_values().map(hash_line).collect();
         report.sort_by_key(|line| line.exhibit);
         files.bytes(HASH_REPORT, hash_report(&report).into_bytes());
@@ -146,19 +148,30 @@ impl Files {
         Ok(sweep.exhibits)
     }
 
-    async fn exhibits(&mut self, app: &App, exhibits: &BTreeMap<ItemId, Exhibit>) -> Result<(), AppError> {
-        let mut stored: Vec<_> =
-            exhibits.iter().filter_map(|(item, exhibit)| Some((item, exhibit, exhibit.stored?))).collect();
+    async fn exhibits(
+        &mut self,
+        app: &App,
+        exhibits: &mut BTreeMap<ItemId, Exhibit>,
+    ) -> Result<(), AppError> {
+        let with_content = exhibits.iter_mut().filter_map(|(item, exhibit)| {
+            let stored = exhibit.stored?;
+            Some((item, exhibit, stored))
+        });
+        let mut stored: Vec<_> = with_content.collect();
         stored.sort_by_key(|(_, exhibit, _)| exhibit.number);
-        for page in stored.chunks(PAGE) {
+        for page in stored.chunks_mut(PAGE) {
             let ids: Vec<_> = page.iter().map(|(_, _, stored)| stored.object).collect();
             let rows = app.store.read().await?.objects(&ids).await?;
             let rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.object, row)).collect();
             for (item, exhibit, stored) in page {
                 let row = rows.get(&stored.object).ok_or(AppError::NotFound("object"))?;
                 let facts = app.manifest(row, stored.manifest)?;
-                let (size, digest) = (stored.content.size, stored.content.digest);
-                self.add(&exhibit.path, size, facts.crc32, digest, Source::Exhibit(**item, *stored));
+                // Also what was destroyed after the bundle was cut, or in a database that was restored from before.
+                exhibit.disposed |= row.state == ObjectState::Shredded;
+                if !exhibit.disposed {
+                    let (size, digest) = (stored.content.size, stored.content.digest);
+                    self.add(&exhibit.path, size, facts.crc32, digest, Source::Exhibit(**item, *stored));
+                }
                 let (size, crc32) = (row.manifest.len() as u64, crc32fast::hash(&row.manifest));
                 let path = manifest_path(&stored.object);
                 self.add(&path, size, crc32, Digest::of(&row.manifest), Source::Manifest(stored.object));
@@ -222,6 +235,6 @@ fn hash_line(exhibit: Exhibit) -> HashLine {
         exhibit: exhibit.number,
         digest: content.map(|content| content.digest),
         size: content.map_or(0, |content| content.size),
-        path: exhibit.stored.is_some().then_some(exhibit.path),
+        path: (exhibit.stored.is_some() && !exhibit.disposed).then_some(exhibit.path),
     }
 }

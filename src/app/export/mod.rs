@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use custody::act::{BundleCompleted, BundleExported};
+use custody::act::{Act, BundleCompleted, BundleExported};
 use custody::digest::Digest;
 use custody::id::{CaseId, OpId, PersonId};
 use custody::kind::Kind;
@@ -53,6 +53,11 @@ impl Recent {
         let mut kept = self.kept();
         kept.truncate(KEPT - 1);
         kept.push_front(Arc::clone(laid));
+    }
+
+    /// Whatever was laid out may hold what is destroyed now.
+    pub(super) fn forget(&self) {
+        self.kept().clear();
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<Laid>>> {
@@ -145,12 +150,25 @@ impl App {
             Some(laid) => laid,
             None => self.lay_out(export).await?,
         };
+        // What was destroyed since is in no bundle that is laid out now: it would not be the one that was recorded.
+        if !self.is_as_completed(&laid).await? {
+            return Err(AppError::Destroyed);
+        }
         Ok(BundleStream::start(self, laid, watch))
     }
 
     async fn is_completed(&self, export: &Digest) -> Result<bool, AppError> {
         let completed = (Actor::System, completion_of(export));
         Ok(!self.store.read().await?.known_acts([completed].into_iter()).await?.is_empty())
+    }
+
+    async fn is_as_completed(&self, laid: &Laid) -> Result<bool, AppError> {
+        let act = (Actor::System, completion_of(&laid.scope.exported));
+        let mut tx = self.store.read().await?;
+        let Some(stmt) = tx.known_acts([act].into_iter()).await?.remove(&act) else { return Ok(false) };
+        let envelope = tx.envelopes(&[stmt]).await?.remove(&stmt).ok_or(AppError::NotFound("statement"))?;
+        let said = Act::of_envelope(&envelope);
+        Ok(matches!(said, Some(Act::BundleCompleted(completed)) if completed.bundle == laid.bundle_digest))
     }
 
     /// Decides, once, under which checkpoint and with which time stamps the bundle is laid out: where witnesses are asked, under one that they

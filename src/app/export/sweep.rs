@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use custody::act::Act;
+use custody::act::{Act, DisposalStep, Subject};
 use custody::bundle::layout::{FIELD_FILE_NAME, exhibit_path};
 use custody::bundle::lines::{EnvelopeMember, OpeningLine, ProofLine, RecordLine};
 use custody::bundle::timeline::{HEADER, Row, Timeline};
@@ -38,6 +38,8 @@ pub(super) struct Exhibit {
     pub(super) path: String,
     pub(super) claimed: Option<Content>,
     pub(super) stored: Option<Stored>,
+    /// Whether a record of the bundle says that its content was destroyed.
+    pub(super) disposed: bool,
 }
 
 /// What one page adds to each file.
@@ -181,12 +183,18 @@ impl<'a> Sweep<'a> {
                     openings.iter().find(|o| o.name.as_str() == FIELD_FILE_NAME).map(|o| o.value.as_str());
                 let number = u32::try_from(self.exhibits.len() + 1).unwrap_or(u32::MAX);
                 let path = exhibit_path(number, name);
-                self.exhibits.insert(*item, Exhibit { number, path, claimed: *claimed, stored: None });
+                let exhibit = Exhibit { number, path, claimed: *claimed, stored: None, disposed: false };
+                self.exhibits.insert(*item, exhibit);
             }
             Act::ContentReceived(_, item, d, content) => {
                 if let Some(exhibit) = self.exhibits.get_mut(item) {
                     let (object, manifest, version) = (d.object, d.manifest, d.version);
                     exhibit.stored = Some(Stored { content: *content, object, manifest, version });
+                }
+            }
+            Act::Disposal(Subject::Item(_, item), DisposalStep::Executed(_)) => {
+                if let Some(exhibit) = self.exhibits.get_mut(item) {
+                    exhibit.disposed = true;
                 }
             }
             _ => {}

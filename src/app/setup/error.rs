@@ -72,6 +72,9 @@ pub enum SetupError {
     /// The log's next key is not recorded.
     #[error("cannot record the log's next key")]
     LogKey(#[source] AppError),
+    /// The vault's keys are not wrapped anew.
+    #[error("cannot replace the key encryption key")]
+    Kek(#[source] AppError),
     /// A first statement failed.
     #[error("cannot record the first organisation and person")]
     First(#[source] AppError),
@@ -114,6 +117,9 @@ impl SetupError {
             Self::LogKey(_) => {
                 "nothing was recorded, and the vault keeps its key: repeat the command; the key that was made is taken"
                     .to_owned()
+            }
+            Self::Kek(_) => {
+                "nothing is lost, and every key opens as before: repeat the command, it goes on where it broke off".to_owned()
             }
             Self::OtherKeys(_) => {
                 "restore the keyring that belongs to this database, or the other way round".to_owned()

@@ -2,6 +2,7 @@
 
 pub mod cases;
 pub mod content;
+pub mod disposals;
 pub mod log;
 pub mod people;
 pub mod scrub;

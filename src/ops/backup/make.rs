@@ -21,6 +21,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::super::{Differences, Progress};
+use super::horizon;
 use super::rows::{self, RowsError};
 use super::seal::{self, Sealing};
 use super::{
@@ -32,7 +33,7 @@ use crate::config::Config;
 use crate::engine::OsEntropy;
 use crate::keyring::{KeyFile, KeyProvider, Keyring, PassphraseProvider};
 use crate::kit;
-use crate::store::{ObjectRow, ObjectState, Store, StoreError};
+use crate::store::{BackupRow, ObjectRow, ObjectState, Store, StoreError};
 
 /// Objects looked up at a time.
 const PAGE: u32 = 100;
@@ -60,6 +61,8 @@ pub struct Made {
     pub kits: Vec<u64>,
     /// The newest kit that was checked, if its file is not in the data directory and so not in the backup.
     pub kit_elsewhere: Option<u64>,
+    /// Backups in the repository that were older than they are to be kept, and were removed.
+    pub removed: Vec<PathBuf>,
 }
 
 /// Backs up the vault that `config` names, also while it is served, into the repository `to`. `keys` opens the vault's
@@ -102,7 +105,6 @@ pub async fn backup(
     let mut damaged = Differences::default();
     let vault_key = keyring.vault_key().verifying_key();
     let copied = copy(&store, &named, (&blobs, &repository), &vault_key, &mut damaged, progress).await?;
-    store.close().await;
 
     let objects = Objects { bytes, count: named.len() as u64 };
     let (log_size, log_root) = (head.size(), head.frontier.root());
@@ -113,8 +115,29 @@ pub async fn backup(
     let manifest = Manifest { log_root, log_size, made: now, objects, parts, schema, v: 1, vault: vault.id };
     let signed = envelope::sign(PayloadType::Backup, &json::emit(&manifest), &[keyring.vault_key()]);
     write_new(&folder.at(MANIFEST), &signed)?;
+    // Noted before it has its name: what is destroyed later waits for the end of every backup that holds it.
+    let named = std::path::absolute(&folder.finished).map_err(io(&folder.finished))?;
+    let row = BackupRow { folder: named.display().to_string(), made: now, log_size, removed: None };
+    store.note_backup(&row).await?;
     let folder = folder.end()?;
-    Ok(Made { folder, vault: vault.id, log_size, log_root, objects, copied, damaged, kits, kit_elsewhere })
+    horizon::destroy(&store, (to, &repository), vault.id, keyring.vault_key()).await?;
+    let removed = match config.backup_days() {
+        Some(days) => horizon::expire(&store, to, (vault.id, &named), (days, now)).await?,
+        None => Vec::new(),
+    };
+    store.close().await;
+    Ok(Made {
+        folder,
+        vault: vault.id,
+        log_size,
+        log_root,
+        objects,
+        copied,
+        damaged,
+        kits,
+        kit_elsewhere,
+        removed,
+    })
 }
 
 /// Copies the rows of a database whose schema is older than this program's, before it is brought up to date: there is

@@ -11,9 +11,11 @@
 //!     recovery-1.custos         recovery kits' files, sealed under their sheets already
 //! ```
 //!
+//! What the vault has destroyed on record is named in `destroyed`, signed by the vault ([`horizon`]).
 //! The second backup into a repository copies only the objects that are not there yet. Rows travel as one stream that
 //! is the same for both engines ([`rows`]).
 
+mod horizon;
 mod make;
 mod restore;
 mod rows;

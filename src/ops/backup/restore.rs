@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::super::replay::{self, replay};
 use super::super::{Differences, Progress};
+use super::horizon::{self, DESTROYED};
 use super::make::copy_one;
 use super::rows::{self, RowsError};
 use super::seal::{self, Opening};
@@ -55,6 +56,8 @@ pub struct Restored {
     pub replay: replay::Report,
     /// Objects, and files of recovery kits, that are missing or damaged.
     pub damaged: Differences,
+    /// What the vault had destroyed by the time of the repository's newest backup, and is destroyed here too.
+    pub destroyed: u64,
 }
 
 impl Restored {
@@ -104,6 +107,17 @@ pub async fn restore(
     {
         return Err(BackupError::Other("it holds another vault or another log than it says"));
     }
+    let list = match horizon::List::read(&source.repository, vault.id, &vault_key) {
+        Ok(list) => list,
+        Err(error) => {
+            damaged.add("backup", DESTROYED, error.to_string());
+            None
+        }
+    };
+    let destroyed = match &list {
+        Some(list) => horizon::destroy_again(&store, list).await?,
+        None => 0,
+    };
     let report = replay(&store, scratch, progress).await?;
     let objects = source.objects(config, &store, &vault_key, &mut damaged, progress).await?;
     store.close().await;
@@ -116,6 +130,7 @@ pub async fn restore(
         objects,
         replay: report,
         damaged,
+        destroyed,
     })
 }
 

@@ -2,6 +2,7 @@ mod addresses;
 mod bytes;
 mod cases;
 mod crash;
+mod destruction;
 mod disk;
 mod durable;
 mod ends;

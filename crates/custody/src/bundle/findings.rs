@@ -134,6 +134,12 @@ findings! {
     FieldWithheld "field-withheld" Notice
         "Personal values were kept back; only commitments to them are here."
         "Ask for the opening of a particular field, if it matters.";
+    Disposed "disposed" Notice
+        "An exhibit's content was destroyed, on record, after two persons had approved it; its digest and records stay."
+        "Read in the timeline who asked for it, why and who agreed. Ask for a copy that was exported before, if it matters.";
+    Erased "erased" Notice
+        "Personal values were destroyed, on record, after two persons had approved it; commitments to them stay."
+        "Read in the timeline who asked for it, why and who agreed. An older copy of the bundle may hold them.";
     Continued "continued" Notice
         "The history went on after this bundle was made."
         "Ask for a newer bundle, if later events matter.";

@@ -1,5 +1,7 @@
 //! What the verifier says: a verdict, its reasons, what was checked and what was not.
 
+mod destroyed;
+
 use core::fmt;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,6 +18,10 @@ use crate::id::{CaseId, Code as Name, KeyHash, PersonId};
 use crate::json;
 use crate::statement::Version;
 use crate::time::Timestamp;
+
+pub use destroyed::{Disposed, Held};
+
+use destroyed::is_zero;
 
 /// What no verification of any bundle proves.
 pub const LIMITS: &[&str] = &[
@@ -68,8 +74,14 @@ pub struct Facts {
     pub custodians: Vec<Custodian>,
     /// Every record in scope below this log index is here.
     pub cut: Option<u64>,
+    /// What was destroyed on record, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disposals: Vec<Disposed>,
     /// Public entries read.
     pub entries: Option<u64>,
+    /// Personal values that were destroyed on record.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub erased: u64,
     /// Items in the case.
     pub exhibits: u64,
     /// Items whose content is here and matches its record.
@@ -80,6 +92,9 @@ pub struct Facts {
     pub files: u64,
     /// Times that the vault itself found stored bytes damaged.
     pub fixity_failures: u64,
+    /// Holds, released ones included, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Held>,
     /// When the log's key was replaced, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub log_changes: Vec<LogChange>,
@@ -371,6 +386,11 @@ impl Report {
         for custodian in &facts.custodians {
             let name = or_id(&custodian.name, custodian.person);
             row("Holds now", format!("{name}: {} exhibit(s)", custodian.exhibits));
+        }
+        facts.holds.iter().for_each(|held| row("Hold", held.to_string()));
+        facts.disposals.iter().for_each(|disposed| row("Destroyed", disposed.to_string()));
+        if facts.erased > 0 {
+            row("Erased fields", facts.erased.to_string());
         }
         row("Payload", format!("{} files, {} bytes", facts.files, facts.bytes));
         row("Opened fields", facts.openings.to_string());

@@ -2,7 +2,7 @@
 
 use super::rights::VaultRoles;
 use super::state::{Case, Grant, Item, Key, Person, State, StateHead, Stored, Vault, Voucher};
-use super::{Term, holding, places};
+use super::{Term, disposal, holding, places};
 use crate::act::{Act, CaseRole, KeyCheck};
 use crate::digest::Digest;
 use crate::statement::{Actor, Seen, Statement};
@@ -38,6 +38,7 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
                 orgs: 0,
                 persons: 0,
                 vouched: false,
+                keks: std::collections::BTreeMap::new(),
             });
         }
         Act::OrgRegistered(d) => {
@@ -74,8 +75,16 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
                 }
             }
         }
-        Act::BundleExported(..)
-        | Act::BundleCompleted(_)
+        Act::BundleExported(case, _) => {
+            if let Some(case) = state.cases.get_mut(case) {
+                case.exports += 1;
+            }
+        }
+        Act::Hold(..) | Act::Disposal(..) | Act::Kek(..) => {
+            let head = StateHead { record: first, stmt: admitted.stmt };
+            disposal::apply(state, statement, act, (admitted.log_index, head));
+        }
+        Act::BundleCompleted(_)
         | Act::AccessDenied(..)
         | Act::Fixity(..)
         | Act::CorrectionNoted(..)
@@ -202,6 +211,7 @@ fn apply_to_item(
                 head: head(first),
                 offer: None,
                 seal: None,
+                disposed: false,
             };
             state.items.insert(*id, item);
             state.comes_to(*case, custodian);

@@ -2,7 +2,8 @@
 
 use super::rights::Holders;
 use super::{
-    Item, Key, MAX_GRANT_MS, Refusal, Right, State, Term, Vault, holding, log_key, places, takes_bytes,
+    Item, Key, MAX_GRANT_MS, Refusal, Right, State, Term, Vault, disposal, holding, log_key, places,
+    takes_bytes,
 };
 use crate::act::{
     AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberAdded, MemberChange,
@@ -10,7 +11,7 @@ use crate::act::{
 };
 use crate::id::{CaseId, ItemId, KeyHash, PersonId};
 use crate::kind::Kind;
-use crate::statement::{Actor, Assurance, CheckedBy, Content, Seen, Statement};
+use crate::statement::{Actor, Assurance, CheckedBy, Content, ItemRef, Seen, Statement};
 use crate::time::Timestamp;
 
 pub(super) type Decision = Result<(), Refusal>;
@@ -110,7 +111,7 @@ impl<'a> Speaker<'a> {
         self.state.in_vault(self.person()?, right, self.at)
     }
 
-    fn is_vault(&self) -> bool {
+    pub(super) fn is_vault(&self) -> bool {
         self.actor == Actor::System
     }
 }
@@ -186,7 +187,18 @@ fn decide_act(
             }
             named_here(state, statement, act, Seen::Record(d.record))
         }
-        _ => decide_item(state, speaker, statement, act),
+        Act::Hold(case, item, step) => disposal::hold(state, *case, *item, *step),
+        Act::Disposal(subject, step) => {
+            disposal::disposal(state, vault, speaker, statement, (act, *subject, step))
+        }
+        Act::Kek(step, d) => disposal::kek(vault, *step, d),
+        _ => {
+            let disposed = |r: &ItemRef| state.items.get(&r.item).is_some_and(|item| item.disposed);
+            let gone = statement.item_refs().iter().any(disposed) && !disposal::outlives(statement.kind);
+            decide_item(state, speaker, statement, act)?;
+            // Whoever may not know of the item is told so first.
+            if gone { Err(Refusal::Disposed) } else { Ok(()) }
+        }
     }
 }
 
@@ -459,7 +471,7 @@ fn check_seen(state: &State, statement: &Statement, act: &Act) -> Decision {
     }
 }
 
-fn named_here(state: &State, statement: &Statement, act: &Act, seen: Seen) -> Decision {
+pub(super) fn named_here(state: &State, statement: &Statement, act: &Act, seen: Seen) -> Decision {
     let known = places(statement, act)
         .into_iter()
         .flat_map(|(own, case)| own.into_iter().chain(case))

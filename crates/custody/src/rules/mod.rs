@@ -6,6 +6,7 @@
 
 mod apply;
 mod decide;
+mod disposal;
 mod holding;
 mod log_key;
 mod rights;
@@ -14,17 +15,19 @@ mod term;
 
 pub use apply::{Admitted, apply};
 pub use decide::{decide, signers};
+pub use disposal::{APPROVERS, RETENTION_ELAPSED};
 pub use rights::{
     CaseRoles, Holders, Right, RoleError, Row, VaultRoles, is_member, permitted_in_case, permitted_in_vault,
 };
 pub use state::{
-    Case, FormerLogKey, Grant, Item, Key, Offer, Person, State, StateHead, Stored, Vault, Voucher,
+    Case, Disposal, FormerLogKey, Grant, Hold, Item, Kek, Key, Offer, Person, Stage, State, StateHead,
+    Stored, Vault, Voucher,
 };
 pub use term::Term;
 
 use std::collections::BTreeSet;
 
-use crate::act::{Act, Class, TransferStep};
+use crate::act::{Act, Class, DisposalStep, Subject, TransferStep};
 use crate::digest::Digest;
 use crate::id::{CaseId, ItemId, KeyHash, OrgId, PersonId};
 use crate::record::Sequence;
@@ -179,6 +182,41 @@ pub enum Refusal {
     /// The checkpoint from which a log goes on is not one of its own.
     #[error("the checkpoint from which the log goes on is none that its key has signed")]
     NotAnAnchor,
+    /// A hold keeps it from being destroyed.
+    #[error("a hold is on it, or on its case: nothing of it is destroyed before the hold is released")]
+    Held,
+    /// The hold named is not there, or was released.
+    #[error("the hold named is not one that is on this case or item")]
+    NoSuchHold,
+    /// The proposal named is not one that waits for this.
+    #[error(
+        "the proposal named does not wait for this: it was declined, carried out, or is about something else"
+    )]
+    NoSuchProposal,
+    /// A hold was released after the proposal.
+    #[error("the proposal lapsed when a hold was placed: propose it again")]
+    ProposalLapsed,
+    /// The approver is the proposer, or has approved already.
+    #[error("whoever proposed or approved it already does not approve it: that takes two others")]
+    AnotherPerson,
+    /// The approver has not the role named, it does not approve, or the other approver has approved in it.
+    #[error("approve in a role that you have, that approves disposals, and in which nobody approved it yet")]
+    AnotherRole,
+    /// The number of exported bundles is not what the approver was shown.
+    #[error("bundles of the case were exported since: look at them, and approve anew")]
+    ExportsChanged,
+    /// Approvals are missing.
+    #[error("nothing is destroyed before two persons have approved it")]
+    NotApproved,
+    /// The content was destroyed on record.
+    #[error("the item's content was destroyed on record: its records are all that is left")]
+    Disposed,
+    /// Key encryption keys that wrapped it are not destroyed yet.
+    #[error("a key that wrapped it is not destroyed yet")]
+    KeysRemain,
+    /// A version of the key encryption key out of order.
+    #[error("versions of the key encryption key follow each other, and an earlier one is destroyed once")]
+    KekOrder,
 }
 
 impl Refusal {
@@ -228,6 +266,17 @@ impl Refusal {
             Self::LogKeyUnfit => "log-key-unfit",
             Self::TooManyLogKeys => "too-many-log-keys",
             Self::NotAnAnchor => "not-an-anchor",
+            Self::Held => "held",
+            Self::NoSuchHold => "no-such-hold",
+            Self::NoSuchProposal => "no-such-proposal",
+            Self::ProposalLapsed => "proposal-lapsed",
+            Self::AnotherPerson => "another-person",
+            Self::AnotherRole => "another-role",
+            Self::ExportsChanged => "exports-changed",
+            Self::NotApproved => "not-approved",
+            Self::Disposed => "disposed",
+            Self::KeysRemain => "keys-remain",
+            Self::KekOrder => "kek-order",
         }
     }
 
@@ -245,6 +294,7 @@ impl Refusal {
                 | Self::AdministratorApart
                 | Self::CaseClosed
                 | Self::SetUpOnly
+                | Self::AnotherPerson
         )
     }
 }
@@ -261,7 +311,8 @@ pub fn places(statement: &Statement, act: &Act) -> Vec<(Option<Sequence>, Option
         | Act::AnchorNoted(_)
         | Act::RecoveryNoted(_)
         | Act::LogKeyRotated(_)
-        | Act::LogContinued(_) => vec![(Some(Sequence::Vault), None)],
+        | Act::LogContinued(_)
+        | Act::Kek(..) => vec![(Some(Sequence::Vault), None)],
         Act::PersonRegistered(person, _)
         | Act::PersonSuspended(person, _)
         | Act::PersonRestored(person)
@@ -290,12 +341,14 @@ pub fn places(statement: &Statement, act: &Act) -> Vec<(Option<Sequence>, Option
         Act::Transfer(case, _, items) | Act::ItemMoved(case, items) => {
             items.iter().map(|r| item(case, &r.item)).collect()
         }
-        Act::CorrectionNoted(..) => vec![match (statement.case, statement.item, statement.person) {
-            (Some(case), Some(id), _) => item(&case, &id),
-            (Some(case), None, _) => (None, Some(Sequence::Case(case))),
-            (None, _, Some(person)) => (Some(Sequence::Person(person)), None),
-            (None, _, None) => (Some(Sequence::Vault), None),
-        }],
+        Act::Hold(..) | Act::Disposal(..) | Act::CorrectionNoted(..) => {
+            vec![match (statement.case, statement.item, statement.person) {
+                (Some(case), Some(id), _) => item(&case, &id),
+                (Some(case), None, _) => (None, Some(Sequence::Case(case))),
+                (None, _, Some(person)) => (Some(Sequence::Person(person)), None),
+                (None, _, None) => (Some(Sequence::Vault), None),
+            }]
+        }
     }
 }
 
@@ -320,6 +373,12 @@ pub struct Footprint {
     pub vouchers: bool,
     /// Grants, by record hash.
     pub grants: BTreeSet<Digest>,
+    /// Cases whose holds are looked at.
+    pub holds: BTreeSet<CaseId>,
+    /// Persons for whom the holds of all cases that they were ever part of are looked at.
+    pub held_persons: BTreeSet<PersonId>,
+    /// Disposals, by the hash of their proposal's record.
+    pub disposals: BTreeSet<Digest>,
     /// Records or envelopes that are named as seen and may stand anywhere in the sequences concerned.
     pub seen: BTreeSet<Seen>,
     /// Sequences that get a record.
@@ -362,10 +421,24 @@ impl Footprint {
             Act::AccessCompleted(_, _, d) => drop(self.grants.insert(d.grant)),
             Act::Transfer(case, TransferStep::Offered(to, _), _) => self.add_person(*to, Some(*case)),
             Act::CorrectionNoted(_, d) => drop(self.seen.insert(Seen::Record(d.record))),
+            Act::Hold(case, ..) => drop(self.holds.insert(*case)),
+            Act::Disposal(subject, step) => self.add_disposal(subject, step),
             Act::LogKeyRotated(_) | Act::LogContinued(_) | Act::RecoveryNoted(_) => {
                 self.keys.extend(act.next_log_key().and_then(|next| log_key::hash_of(next.log_vkey)));
             }
             _ => {}
+        }
+    }
+
+    fn add_disposal(&mut self, subject: &Subject, step: &DisposalStep) {
+        match subject {
+            Subject::Person(person) => drop(self.held_persons.insert(*person)),
+            Subject::Item(case, _) | Subject::Case(case) => drop(self.holds.insert(*case)),
+            Subject::Vault => {}
+        }
+        self.disposals.extend(step.proposal());
+        if let DisposalStep::Proposed(d) = step {
+            self.seen.extend(d.records.iter().flatten().map(|record| Seen::Record(*record)));
         }
     }
 

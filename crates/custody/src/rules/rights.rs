@@ -88,6 +88,10 @@ rights! {
     RevokeKeys "revoke-keys" vault [Administrator Registrar] always [PersonRestored] [KeyRevoked PersonSuspended];
     /// Read the vault's own records, persons' records and refusals
     ReadAudit "read-audit" vault [Auditor] always [];
+    /// Ask that personal values about a person be destroyed
+    ProposeErasure "propose-erasure" vault [Administrator Registrar] always [DisposalProposed];
+    /// Agree that they be destroyed, as one of two who did not ask for it
+    ApproveErasure "approve-erasure" vault [Administrator Registrar Auditor] always [DisposalApproved DisposalDeclined];
     /// Open cases
     OpenCase "open-case" vault [Custodian Investigator] always [CaseOpened];
 
@@ -113,6 +117,14 @@ rights! {
     Export "export" case [Lead Custodian Prosecutor Court] always [BundleExported];
     /// Note corrections
     Correct "correct" case [Lead Investigator Custodian Prosecutor Court] always [CorrectionNoted];
+    /// Keep a case, or an item, from being destroyed
+    PlaceHold "place-hold" case [Lead Custodian Prosecutor Court] always [HoldPlaced];
+    /// End a hold
+    ReleaseHold "release-hold" case [Lead Prosecutor Court] always [HoldReleased];
+    /// Ask that content, or personal values in records, be destroyed
+    ProposeDisposal "propose-disposal" case [Lead Custodian] always [DisposalProposed];
+    /// Agree that they be destroyed, as one of two who did not ask for it
+    ApproveDisposal "approve-disposal" case [Lead Custodian Prosecutor Court] always [DisposalApproved DisposalDeclined];
 }
 
 impl Right {

@@ -1,13 +1,13 @@
 //! What the rules look at: the consequences of all records so far, or of those that one decision needs.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::rights::{CaseRoles, VaultRoles, is_member, permitted_in_case, permitted_in_vault};
 use super::{Refusal, Right};
-use crate::act::{Class, KeyCheck, NextLogKey, ObjectId, PublicKey};
+use crate::act::{Class, KeyCheck, NextLogKey, ObjectId, PublicKey, Subject};
 use crate::digest::Digest;
-use crate::id::{CaseId, ItemId, KeyHash, OrgId, PersonId};
+use crate::id::{CaseId, Code, ItemId, KeyHash, OrgId, PersonId};
 use crate::log_keys::{LogKeys, LogKeysError, MAX_LOG_KEYS};
 use crate::note::VerifierKey;
 use crate::record::Sequence;
@@ -35,6 +35,10 @@ pub struct State {
     pub custody: HashMap<(CaseId, PersonId), u64>,
     /// Access grants, by the hash of their record.
     pub grants: HashMap<Digest, Grant>,
+    /// Holds, released ones included, by the hash of the record that placed them.
+    pub holds: HashMap<Digest, Hold>,
+    /// What was proposed to be destroyed, and what became of it, by the hash of the proposal's record.
+    pub disposals: HashMap<Digest, Disposal>,
     /// What can be named as seen, in which sequences.
     pub seen: HashSet<(Seen, Sequence)>,
     /// Whether persons may be missing who are not concerned, as in a bundle: then nothing is refused for being the
@@ -61,6 +65,17 @@ pub struct Vault {
     pub persons: u64,
     /// Whether the vault key has vouched for the first registrar: it does so once.
     pub vouched: bool,
+    /// Versions of the key encryption key that records name. The first is not among them before it is destroyed.
+    pub keks: BTreeMap<u32, Kek>,
+}
+
+/// A version of the key encryption key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kek {
+    /// A value that only this key gives and that says nothing about it.
+    pub check: Digest,
+    /// Log index of the record that says that it was destroyed.
+    pub destroyed: Option<u64>,
 }
 
 /// A key that the log had before.
@@ -83,6 +98,17 @@ impl Vault {
         let mut replaced = self.former_log_keys.iter().zip(keys);
         replaced
             .try_fold(first, |log, (former, key)| log.replaced_after(former.until, former.lost_from, key?))
+    }
+
+    /// The version of the key encryption key that wraps new keys.
+    pub fn kek(&self) -> u32 {
+        self.keks.last_key_value().map_or(1, |(version, _)| *version)
+    }
+
+    /// Whether this version of the key encryption key and all before it are destroyed; where there was none, they are.
+    pub fn keks_destroyed_to(&self, version: Option<u32>) -> bool {
+        let destroyed = |version| self.keks.get(&version).is_some_and(|kek| kek.destroyed.is_some());
+        version.is_none_or(|version| (1..=version).all(destroyed))
     }
 
     /// The verifier keys that the log has had, oldest first.
@@ -158,6 +184,60 @@ pub struct Case {
     pub closed: bool,
     /// What changed it since it was opened: H(envelope), in order.
     pub updates: Vec<Digest>,
+    /// Bundles exported so far.
+    pub exports: u64,
+}
+
+/// A hold: what it is on must not be destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// The case.
+    pub case: CaseId,
+    /// The item; everything in the case without one.
+    pub item: Option<ItemId>,
+    /// H(envelope) of the statement that placed it.
+    pub stmt: Digest,
+    /// Log index of its record.
+    pub placed: u64,
+    /// Log index of the record that released it.
+    pub released: Option<u64>,
+}
+
+/// Something that is to be destroyed, or was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disposal {
+    /// An item: its content. A case: openings of records. A person: all openings about the person.
+    pub subject: Subject,
+    /// The records whose openings are meant, where it is a case.
+    pub records: Vec<Digest>,
+    /// Who proposed it; nobody where the vault did.
+    pub proposer: Option<PersonId>,
+    /// Log index of the proposal.
+    pub index: u64,
+    /// Who agreed, in which role.
+    pub approvals: Vec<(PersonId, Code)>,
+    /// What became of it.
+    pub stage: Stage,
+    /// The newest version of the key encryption key that wrapped what was destroyed.
+    pub kek: Option<u32>,
+    /// Log index of the record that says that it is destroyed.
+    pub executed: Option<u64>,
+    /// Until when backups made before are kept.
+    pub horizon: Option<Timestamp>,
+}
+
+/// What became of a proposal to destroy something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// It waits for its approvers, or for the vault.
+    Proposed,
+    /// Somebody declined, or took it back.
+    Declined,
+    /// The vault has destroyed what it holds.
+    Executed,
+    /// Nothing that the vault knows of opens it any more.
+    Completed,
 }
 
 /// An item.
@@ -181,6 +261,8 @@ pub struct Item {
     pub offer: Option<Offer>,
     /// What put on the seal that is on it.
     pub seal: Option<StateHead>,
+    /// Whether its content was destroyed on record.
+    pub disposed: bool,
 }
 
 /// Content in the vault.

@@ -321,6 +321,13 @@ fn part(state: &State, footprint: &Footprint) -> State {
         items: pick(&footprint.items, &state.items),
         custody: pick(&footprint.custody, &state.custody),
         grants: pick(&footprint.grants, &state.grants),
+        holds: state
+            .holds
+            .clone()
+            .into_iter()
+            .filter(|(_, hold)| footprint.holds.contains(&hold.case))
+            .collect(),
+        disposals: pick(&footprint.disposals, &state.disposals),
         seen: state.seen.iter().filter(|(seen, _)| footprint.seen.contains(seen)).copied().collect(),
         partial: state.partial,
     };

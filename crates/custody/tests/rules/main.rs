@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says by failing")]
 
 mod decisions;
+mod disposal;
 mod holding;
 mod roles;
 mod stays;

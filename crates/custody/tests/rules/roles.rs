@@ -1,7 +1,8 @@
 //! The table of rights, and roles that begin and end.
 
 use custody::act::{
-    BundleExported, CaseType, CaseUpdated, ItemClassified, MemberAdded, RoleGranted, SealBroken,
+    BundleExported, CaseType, CaseUpdated, Disclosure, DisposalApproved, DisposalDeclined, DisposalProposed,
+    HoldReleased, ItemClassified, MemberAdded, RoleGranted, SealBroken,
 };
 use custody::rules::{Holders, Term};
 use custody::time::Timestamp;
@@ -40,6 +41,8 @@ fn the_rights_are_these() {
             ("vouch", "registrar"),
             ("revoke-keys", "administrator registrar"),
             ("read-audit", "auditor"),
+            ("propose-erasure", "administrator registrar"),
+            ("approve-erasure", "administrator registrar auditor"),
             ("open-case", "custodian investigator"),
             ("read-records", "lead investigator custodian prosecutor court defence reader observer"),
             ("read-content", "lead investigator custodian prosecutor court defence reader"),
@@ -51,6 +54,10 @@ fn the_rights_are_these() {
             ("hold-custody", "lead investigator custodian prosecutor court"),
             ("export", "lead custodian prosecutor court"),
             ("correct", "lead investigator custodian prosecutor court"),
+            ("place-hold", "lead custodian prosecutor court"),
+            ("release-hold", "lead prosecutor court"),
+            ("propose-disposal", "lead custodian"),
+            ("approve-disposal", "lead custodian prosecutor court"),
         ]
     );
 }
@@ -88,18 +95,31 @@ fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
         Kind::CaseUpdated => {
             CaseUpdated { case_type: Some(CaseType::Trafficking), jurisdiction: None }.to_data()
         }
-        Kind::ItemMoved | Kind::SealApplied | Kind::CaseClosed | Kind::CaseReopened => Object::new(),
+        Kind::ItemMoved | Kind::SealApplied | Kind::CaseClosed | Kind::CaseReopened | Kind::HoldPlaced => {
+            Object::new()
+        }
         Kind::SealBroken => SealBroken { seal: Seen::Record(Digest::ZERO) }.to_data(),
         Kind::CorrectionNoted => CorrectionNoted { record: Digest::ZERO }.to_data(),
         Kind::BundleExported => BundleExported { heads: Digest::ZERO, sequences: 1 }.to_data(),
         Kind::MemberAdded | Kind::MemberRemoved => {
             MemberChange { member: person(CUSTODIAN), role: CaseRole::Prosecutor }.to_data()
         }
+        Kind::HoldReleased => HoldReleased { hold: Seen::Record(Digest::ZERO) }.to_data(),
+        Kind::DisposalProposed => DisposalProposed { records: None }.to_data(),
+        Kind::DisposalApproved => DisposalApproved {
+            disclosure: Disclosure::NonePending,
+            exports: 0,
+            proposal: Digest::ZERO,
+            role: "lead".parse().unwrap(),
+        }
+        .to_data(),
+        Kind::DisposalDeclined => DisposalDeclined { proposal: Digest::ZERO }.to_data(),
         _ => panic!("say how {kind} is said"),
     };
     let purpose = matches!(kind.spec().purpose, custody::kind::Need::Required);
-    let committed = ["place", "seal"].map(|name| (name.parse().unwrap(), Digest::ZERO));
-    let of_item = matches!(kind.spec().scope, custody::kind::Scope::Item);
+    let committed = ["authority", "place", "seal"].map(|name| (name.parse().unwrap(), Digest::ZERO));
+    let disposes = matches!(kind, Kind::DisposalProposed | Kind::DisposalApproved | Kind::DisposalDeclined);
+    let of_item = matches!(kind.spec().scope, custody::kind::Scope::Item) || disposes;
     Statement {
         purpose: purpose.then(|| "review".parse().unwrap()),
         fields: committed.into(),

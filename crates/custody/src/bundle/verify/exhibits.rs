@@ -6,7 +6,7 @@ use ed25519_dalek::VerifyingKey;
 
 use super::records::Replay;
 use super::{Bag, Identity, Notes};
-use crate::act::{Act, Class, ObjectId};
+use crate::act::{Act, Class, DisposalStep, ObjectId, Subject};
 use crate::blob::VaultId;
 use crate::bundle::documents::{self, About, HashLine};
 use crate::bundle::findings::Code;
@@ -39,6 +39,8 @@ struct Exhibit {
     class: Class,
     claimed: Option<Content>,
     stored: Option<Stored>,
+    /// Whether a record says that its content was destroyed.
+    disposed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +92,7 @@ impl Exhibits {
                     class: d.class,
                     claimed: *claimed,
                     stored: None,
+                    disposed: false,
                 };
                 number(item).map(|number| self.all.entry(number).or_insert(exhibit));
             }
@@ -100,6 +103,11 @@ impl Exhibits {
                 if let Some(exhibit) = number(item).and_then(|number| self.all.get_mut(&number)) {
                     let (content, item) = (*content, *item);
                     exhibit.stored = Some(Stored { content, item, object: d.object, manifest: d.manifest });
+                }
+            }
+            Act::Disposal(Subject::Item(_, item), DisposalStep::Executed(_)) => {
+                if let Some(exhibit) = number(item).and_then(|number| self.all.get_mut(&number)) {
+                    exhibit.disposed = true;
                 }
             }
             Act::Transfer(_, step, items) => notes.facts.transfers.count(*step, items.len() as u64),
@@ -119,6 +127,8 @@ impl Exhibits {
     ) -> Result<(), ReadError> {
         notes.facts.signers = replay.rules.signers(&identity.vault_key, &self);
         notes.facts.custodians = replay.rules.custodians(&self);
+        notes.facts.holds = replay.rules.holds();
+        notes.facts.disposals = replay.rules.disposals(&self);
         notes.facts.exhibits = self.all.len() as u64;
         let mut accounted = BTreeSet::new();
         let mut report = Vec::new();
@@ -162,6 +172,10 @@ impl Exhibit {
             return None;
         };
         let path = exhibit_path(number, self.name.as_deref());
+        if self.disposed {
+            notes.find(Code::Disposed, &path, None, format!("{label}: its content was destroyed"));
+            return None;
+        }
         // Where records are missing, numbers and names may be wrong: absence says nothing.
         if bag.lacks(&path) || (broken && bag.size(&path).is_none()) {
             return Some(path);

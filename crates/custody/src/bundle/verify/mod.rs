@@ -8,6 +8,7 @@
 
 mod bag;
 mod entries;
+mod erased;
 mod exhibits;
 mod identity;
 mod log_keys;

@@ -34,7 +34,7 @@ impl Rules {
     /// Everybody who holds items now, with the names that were disclosed.
     pub(super) fn custodians(&self, exhibits: &Exhibits) -> Vec<Custodian> {
         let mut held = BTreeMap::<_, u64>::new();
-        for item in self.state.items.values() {
+        for item in self.state.items.values().filter(|item| !item.disposed) {
             *held.entry(item.custodian).or_default() += 1;
         }
         let custodian = |(person, exhibits_held)| Custodian {

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::Notes;
+use super::erased::Absent;
 use super::exhibits::Exhibits;
 use super::log_keys::Continuation;
 use super::next::next_line;
-use crate::act::{Act, BundleExported};
+use crate::act::{Act, BundleExported, DisposalStep};
 use crate::bundle::checks::Check;
 use crate::bundle::closure;
 use crate::bundle::findings::Code;
@@ -73,6 +74,7 @@ pub(super) struct Rules {
     needed: BTreeSet<PersonId>,
     pub(super) signers: BTreeMap<KeyHash, Used>,
     withheld_grants: HashSet<Digest>,
+    absent: Absent,
     /// Log index of the last thing that each person said.
     last_said: BTreeMap<PersonId, u64>,
     exported: Option<Exported>,
@@ -295,6 +297,11 @@ impl Rules {
         if let Act::AnchorNoted(data) = act {
             self.anchor = Some(data.anchor);
         }
+        if let Act::Disposal(_, DisposalStep::Executed(d)) = act
+            && let Some(disposal) = self.state.disposals.get(&d.proposal)
+        {
+            self.absent.erased(disposal);
+        }
         let continued = act.next_log_key().and_then(|next| next.continued);
         if let (Some(data), Some(first)) = (continued, group.members.first()) {
             self.continuations.push(Continuation { index: first.record.log_index, data: data.clone() });
@@ -377,8 +384,8 @@ impl Rules {
             }
         }
         if found.len() < statement.fields.len() {
-            let count = statement.fields.len() - found.len();
-            notes.find(Code::FieldWithheld, OPENINGS, at, format!("{count} field(s) of {}", statement.kind));
+            let values = (statement.fields.len() - found.len(), statement.kind, statement.person);
+            self.absent.note(at.unwrap_or(0), group.members.iter().map(|member| member.hash), values);
         }
         Ok(found)
     }
@@ -418,6 +425,7 @@ impl Rules {
                 format!("it opens field {} of a statement that is not here, or not in its order", line.name);
             notes.find(Code::Extra, OPENINGS, None, detail);
         }
+        self.absent.say(notes);
         for (hash, used) in &self.signers {
             let Some(key) = self.state.keys.get(hash) else { continue };
             if key.suspect_from.is_some_and(|from| used.last >= from) {

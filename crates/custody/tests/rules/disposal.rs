@@ -1,0 +1,242 @@
+//! Holds, and destroying what two persons have agreed to.
+
+use custody::act::{
+    Disclosure, DisposalApproved, DisposalCompleted, DisposalDeclined, DisposalExecuted, DisposalProposed,
+    HoldReleased, KekChanged, MemberAdded, Subject,
+};
+use custody::rules::{Hold, Stage};
+
+use super::*;
+
+/// A further member: a prosecutor.
+const PROSECUTOR: u128 = STRANGER;
+
+fn world() -> Vault {
+    let mut vault = Vault::new();
+    let added =
+        MemberAdded { member: person(PROSECUTOR), role: CaseRole::Prosecutor, from: None, until: None };
+    let s = vault.signed(LEAD, Kind::MemberAdded, added.to_data());
+    vault.say(&Statement { case: Some(case()), ..s });
+    vault.register(1, Class::HashOnly, Some(content(7, CheckedBy::Oneself))).unwrap();
+    vault
+}
+
+fn why(s: Statement, field: &str) -> Statement {
+    let fields = [(field.parse().unwrap(), Digest::new([8; 32]))].into();
+    Statement { fields, purpose: Some("pending-trial".parse().unwrap()), ..s }
+}
+
+fn hold(vault: &Vault, by: u128, on: Option<u128>) -> Statement {
+    let s = vault.signed(by, Kind::HoldPlaced, Object::new());
+    why(Statement { case: Some(case()), item: on.map(item), ..s }, "authority")
+}
+
+fn release(vault: &Vault, by: u128, on: Option<u128>, hold: Digest) -> Statement {
+    let s = vault.signed(by, Kind::HoldReleased, HoldReleased { hold: Seen::Record(hold) }.to_data());
+    why(Statement { case: Some(case()), item: on.map(item), ..s }, "authority")
+}
+
+fn propose(vault: &Vault, by: u128) -> Statement {
+    let s = vault.signed(by, Kind::DisposalProposed, DisposalProposed { records: None }.to_data());
+    Statement { purpose: Some("court-order".parse().unwrap()), ..of_item(s, 1) }
+}
+
+fn approve(vault: &Vault, by: u128, role: &str, proposal: Digest) -> Statement {
+    let data = DisposalApproved {
+        disclosure: Disclosure::NonePending,
+        exports: 0,
+        proposal,
+        role: role.parse().unwrap(),
+    };
+    of_item(vault.signed(by, Kind::DisposalApproved, data.to_data()), 1)
+}
+
+fn execute(vault: &Vault, proposal: Digest) -> Statement {
+    let data =
+        DisposalExecuted { backups: 0, horizon: None, kek: Some(1), key: None, object: None, proposal };
+    of_item(vault.system(Kind::DisposalExecuted, data.to_data()), 1)
+}
+
+fn complete(vault: &Vault, proposal: Digest) -> Statement {
+    of_item(vault.system(Kind::DisposalCompleted, DisposalCompleted { proposal }.to_data()), 1)
+}
+
+fn kek(vault: &Vault, kind: Kind, kek: u32) -> Statement {
+    vault.system(kind, KekChanged { check: Digest::new([kek.to_be_bytes()[3]; 32]), kek }.to_data())
+}
+
+#[test]
+fn a_hold_says_on_whose_authority_and_only_who_may_place_it_places_it() {
+    let mut vault = world();
+    let without = Statement { fields: BTreeMap::new(), ..hold(&vault, LEAD, None) };
+    assert!(Act::parse(&without).is_err());
+    assert!(matches!(
+        vault.try_say(&hold(&vault, READER, None)),
+        Err(Refusal::NotPermitted(Right::PlaceHold))
+    ));
+    let placed = vault.say(&hold(&vault, CUSTODIAN, Some(1)));
+    assert!(matches!(
+        vault.try_say(&release(&vault, CUSTODIAN, Some(1), placed)),
+        Err(Refusal::NotPermitted(Right::ReleaseHold))
+    ));
+    assert_eq!(
+        vault.try_say(&release(&vault, LEAD, None, placed)),
+        Err(Refusal::NoSuchHold),
+        "another thing"
+    );
+    vault.say(&release(&vault, PROSECUTOR, Some(1), placed));
+    assert_eq!(vault.try_say(&release(&vault, LEAD, Some(1), placed)), Err(Refusal::NoSuchHold), "twice");
+    let Hold { released, .. } = vault.state.holds[&placed];
+    assert!(released.is_some());
+}
+
+#[test]
+fn a_hold_stops_a_disposal_at_each_step_and_what_was_agreed_lapses() {
+    for on in [None, Some(1)] {
+        for steps in 0..=3 {
+            let mut vault = world();
+            let mut proposal = Digest::ZERO;
+            for step in 0..steps {
+                match step {
+                    0 => proposal = vault.say(&propose(&vault, CUSTODIAN)),
+                    1 => drop(vault.say(&approve(&vault, LEAD, "lead", proposal))),
+                    _ => drop(vault.say(&approve(&vault, PROSECUTOR, "prosecutor", proposal))),
+                }
+            }
+            let next = |vault: &Vault| match steps {
+                0 => propose(vault, CUSTODIAN),
+                1 => approve(vault, LEAD, "lead", proposal),
+                2 => approve(vault, PROSECUTOR, "prosecutor", proposal),
+                _ => execute(vault, proposal),
+            };
+            let placed = vault.say(&hold(&vault, LEAD, on));
+            assert_eq!(vault.try_say(&next(&vault)), Err(Refusal::Held), "step {steps}");
+            vault.say(&release(&vault, LEAD, on, placed));
+            let lapsed = if steps == 0 { Ok(()) } else { Err(Refusal::ProposalLapsed) };
+            assert_eq!(vault.try_say(&next(&vault)).map(drop), lapsed, "step {steps}");
+            assert!(!vault.state.items[&item(1)].disposed);
+        }
+    }
+}
+
+#[test]
+fn two_others_in_two_roles_agree_and_nobody_else_destroys() {
+    let mut vault = world();
+    assert!(matches!(vault.try_say(&propose(&vault, READER)), Err(Refusal::NotPermitted(_))));
+    let proposal = vault.say(&propose(&vault, LEAD));
+    assert_eq!(vault.try_say(&execute(&vault, proposal)), Err(Refusal::NotApproved));
+    let by_session = vault.session(
+        CUSTODIAN,
+        Kind::DisposalApproved,
+        approve(&vault, CUSTODIAN, "custodian", proposal).data,
+    );
+    assert!(Act::parse(&of_item(by_session, 1)).is_err(), "an approval takes a key of one's own");
+    assert_eq!(
+        vault.try_say(&approve(&vault, LEAD, "lead", proposal)),
+        Err(Refusal::AnotherPerson),
+        "the proposer"
+    );
+    assert_eq!(
+        vault.try_say(&approve(&vault, CUSTODIAN, "lead", proposal)),
+        Err(Refusal::AnotherRole),
+        "not theirs"
+    );
+    assert!(matches!(
+        vault.try_say(&approve(&vault, READER, "reader", proposal)),
+        Err(Refusal::NotPermitted(_))
+    ));
+    vault.say(&approve(&vault, CUSTODIAN, "custodian", proposal));
+    assert_eq!(vault.try_say(&execute(&vault, proposal)), Err(Refusal::NotApproved));
+    assert_eq!(
+        vault.try_say(&approve(&vault, CUSTODIAN, "custodian", proposal)),
+        Err(Refusal::AnotherPerson),
+        "twice"
+    );
+    let also = MemberAdded { member: person(PROSECUTOR), role: CaseRole::Custodian, from: None, until: None };
+    let s = vault.signed(LEAD, Kind::MemberAdded, also.to_data());
+    vault.say(&Statement { case: Some(case()), ..s });
+    assert_eq!(
+        vault.try_say(&approve(&vault, PROSECUTOR, "custodian", proposal)),
+        Err(Refusal::AnotherRole),
+        "the same role"
+    );
+    let mut shown = DisposalApproved {
+        disclosure: Disclosure::NonePending,
+        exports: 1,
+        proposal,
+        role: "prosecutor".parse().unwrap(),
+    };
+    let s = of_item(vault.signed(PROSECUTOR, Kind::DisposalApproved, shown.to_data()), 1);
+    assert_eq!(vault.try_say(&s), Err(Refusal::ExportsChanged));
+    shown.exports = 0;
+    vault.say(&approve(&vault, PROSECUTOR, "prosecutor", proposal));
+    vault.say(&execute(&vault, proposal));
+    let found = &vault.state.disposals[&proposal];
+    assert_eq!((found.stage, found.approvals.len()), (Stage::Executed, 2));
+    assert_eq!(vault.try_say(&execute(&vault, proposal)), Err(Refusal::NoSuchProposal), "once");
+}
+
+#[test]
+fn what_is_destroyed_changes_hands_no_more_and_is_final_only_without_keys() {
+    let mut vault = world();
+    let proposal = vault.say(&propose(&vault, CUSTODIAN));
+    vault.say(&approve(&vault, LEAD, "lead", proposal));
+    vault.say(&approve(&vault, PROSECUTOR, "prosecutor", proposal));
+    assert_eq!(vault.try_say(&complete(&vault, proposal)), Err(Refusal::NoSuchProposal), "not before");
+    let head = vault.say(&execute(&vault, proposal));
+    assert!(!vault.state.custody.contains_key(&(case(), person(LEAD))), "in nobody's hands");
+    assert_eq!(vault.try_say(&vault.offer(LEAD, CUSTODIAN, 1, head)), Err(Refusal::Disposed));
+    assert_eq!(vault.try_say(&propose(&vault, CUSTODIAN)), Err(Refusal::Disposed));
+
+    assert_eq!(vault.try_say(&complete(&vault, proposal)), Err(Refusal::KeysRemain));
+    assert_eq!(vault.try_say(&kek(&vault, Kind::KekDestroyed, 1)), Err(Refusal::KekOrder), "in use");
+    assert_eq!(vault.try_say(&kek(&vault, Kind::KekRotated, 3)), Err(Refusal::KekOrder), "a gap");
+    vault.say(&kek(&vault, Kind::KekRotated, 2));
+    assert_eq!(vault.try_say(&complete(&vault, proposal)), Err(Refusal::KeysRemain));
+    vault.say(&kek(&vault, Kind::KekDestroyed, 1));
+    assert_eq!(vault.try_say(&kek(&vault, Kind::KekDestroyed, 1)), Err(Refusal::KekOrder), "twice");
+    vault.say(&complete(&vault, proposal));
+    assert_eq!(vault.state.disposals[&proposal].stage, Stage::Completed);
+    assert_eq!(vault.state.vault.as_ref().unwrap().kek(), 2);
+}
+
+#[test]
+fn a_proposal_is_declined_once_and_goes_no_further() {
+    let mut vault = world();
+    let proposal = vault.say(&propose(&vault, CUSTODIAN));
+    let decline = |vault: &Vault, by| {
+        of_item(vault.signed(by, Kind::DisposalDeclined, DisposalDeclined { proposal }.to_data()), 1)
+    };
+    assert!(matches!(vault.try_say(&decline(&vault, READER)), Err(Refusal::NotPermitted(_))));
+    vault.say(&decline(&vault, PROSECUTOR));
+    assert_eq!(vault.try_say(&approve(&vault, LEAD, "lead", proposal)), Err(Refusal::NoSuchProposal));
+    assert_eq!(vault.try_say(&decline(&vault, CUSTODIAN)), Err(Refusal::NoSuchProposal));
+}
+
+#[test]
+fn the_vault_proposes_only_what_was_kept_long_enough() {
+    let mut vault = world();
+    let by_vault = |vault: &Vault, purpose: &str| {
+        let s = vault.system(Kind::DisposalProposed, DisposalProposed { records: None }.to_data());
+        Statement { purpose: Some(purpose.parse().unwrap()), ..of_item(s, 1) }
+    };
+    assert_eq!(vault.try_say(&by_vault(&vault, "court-order")), Err(Refusal::WrongAssurance));
+    let elapsed = by_vault(&vault, custody::rules::RETENTION_ELAPSED);
+    vault.say(&elapsed);
+}
+
+#[test]
+fn values_about_a_person_stay_while_a_case_of_theirs_is_under_a_hold() {
+    let mut vault = world();
+    let placed = vault.say(&hold(&vault, LEAD, Some(1)));
+    let about = |vault: &Vault, whom| {
+        let s = vault.signed(ADMIN, Kind::DisposalProposed, DisposalProposed { records: None }.to_data());
+        Statement { person: Some(person(whom)), purpose: Some("court-order".parse().unwrap()), ..s }
+    };
+    assert_eq!(vault.try_say(&about(&vault, READER)), Err(Refusal::Held));
+    vault.say(&release(&vault, LEAD, Some(1), placed));
+    let proposal = vault.say(&about(&vault, READER));
+    assert_eq!(vault.state.disposals[&proposal].subject, Subject::Person(person(READER)));
+    let mixed = Statement { case: Some(case()), ..about(&vault, READER) };
+    assert!(Act::parse(&mixed).is_err(), "of one thing at a time");
+}

@@ -1,0 +1,327 @@
+//! Holds, disposals, versions of the key encryption key, and backups that were made.
+
+use custody::act::{ObjectId, Subject};
+use custody::digest::Digest;
+use custody::id::{CaseId, ItemId};
+use custody::rules::{Disposal, Footprint, Grant, Hold, Kek, Stage, State, Vault};
+use custody::time::Timestamp;
+
+use super::Store;
+use super::db::Tx;
+use super::error::StoreError;
+use super::insert::Rows;
+use super::objects::{ObjectRow, SubjectKey, object, subject_key};
+use super::projections::changed;
+use super::row::{Row, Value};
+use super::sql::life as sql;
+use super::state::{grant, member};
+
+/// A backup that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupRow {
+    /// Its folder.
+    pub folder: String,
+    /// When.
+    pub made: Timestamp,
+    /// Entries of the log then.
+    pub log_size: u64,
+    /// When the vault removed it.
+    pub removed: Option<Timestamp>,
+}
+
+impl Tx {
+    /// Adds holds and disposals that a decision looks at.
+    pub(super) async fn life(&mut self, footprint: &Footprint, state: &mut State) -> Result<(), StoreError> {
+        let cases = footprint.holds.iter().map(Value::text).collect();
+        let persons: Vec<_> = footprint.held_persons.iter().map(Value::text).collect();
+        let mut rows = self.all_in(sql::HOLDS_OF_CASES, cases).await?;
+        rows.extend(self.all_in(sql::HOLDS_AROUND, persons.clone()).await?);
+        for row in rows {
+            state.holds.extend([hold(&row)?]);
+        }
+        for row in self.all_in(sql::MEMBERS_UNDER_HOLD, persons).await? {
+            state.members.extend([member(&row)?]);
+        }
+        let proposals: Vec<_> = footprint.disposals.iter().copied().collect();
+        state.disposals.extend(self.disposals(&proposals).await?);
+        Ok(())
+    }
+
+    /// Adds every hold and every disposal.
+    pub(super) async fn whole_life(&mut self, state: &mut State) -> Result<(), StoreError> {
+        for row in self.all(sql::ALL_HOLDS, Vec::new()).await? {
+            state.holds.extend([hold(&row)?]);
+        }
+        for row in self.all(sql::ALL_DISPOSALS, Vec::new()).await? {
+            state.disposals.extend([disposal(&row)?]);
+        }
+        Ok(())
+    }
+
+    /// Adds the versions of the key encryption key that records name.
+    pub(super) async fn keks(&mut self, vault: &mut Vault) -> Result<(), StoreError> {
+        for row in self.all(sql::KEKS, Vec::new()).await? {
+            vault.keks.insert(row.uint32(0)?, Kek { check: row.digest(1)?, destroyed: row.opt_uint(2)? });
+        }
+        Ok(())
+    }
+
+    /// The holds of a case, released ones included.
+    pub async fn holds_of(&mut self, case: CaseId) -> Result<Vec<(Digest, Hold)>, StoreError> {
+        let mut holds: Vec<(Digest, Hold)> = Vec::new();
+        for row in self.all_in(sql::HOLDS_OF_CASES, vec![Value::text(case)]).await? {
+            holds.push(hold(&row)?);
+        }
+        holds.sort_by_key(|(_, hold)| hold.placed);
+        Ok(holds)
+    }
+
+    /// Disposals by the hash of their proposal's record; unknown ones are left out.
+    pub async fn disposals(&mut self, proposals: &[Digest]) -> Result<Vec<(Digest, Disposal)>, StoreError> {
+        let keys = proposals.iter().map(Value::digest).collect();
+        self.all_in(sql::DISPOSALS, keys).await?.iter().map(disposal).collect()
+    }
+
+    /// Disposals in a stage, after a log index, at most `limit`.
+    pub async fn disposals_in(
+        &mut self,
+        stage: Stage,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(Digest, Disposal)>, StoreError> {
+        let params = vec![Value::code(&stage), Value::uint(after), Value::uint(limit.into())];
+        self.all(sql::DISPOSALS_IN, params).await?.iter().map(disposal).collect()
+    }
+
+    /// Disposals of a case and of its items, after a log index, at most `limit`.
+    pub async fn disposals_of(
+        &mut self,
+        case: CaseId,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(Digest, Disposal)>, StoreError> {
+        let params = vec![Value::text(case), Value::uint(after), Value::uint(limit.into())];
+        self.all(sql::DISPOSALS_OF, params).await?.iter().map(disposal).collect()
+    }
+
+    /// Disposals about an item, a case's openings, or a person.
+    pub async fn disposals_about(&mut self, subject: Subject) -> Result<Vec<(Digest, Disposal)>, StoreError> {
+        let params = vec![Value::Text(Some(write_subject(&subject).0))];
+        self.all(sql::DISPOSALS_ABOUT, params).await?.iter().map(disposal).collect()
+    }
+
+    /// Readings of an item that are not over.
+    pub async fn open_grants_of(&mut self, item: ItemId) -> Result<Vec<(Digest, Grant)>, StoreError> {
+        self.all(sql::OPEN_GRANTS_OF, vec![Value::text(item)]).await?.iter().map(grant).collect()
+    }
+
+    /// Objects whose key was destroyed, after one, at most `limit`.
+    pub async fn shredded(
+        &mut self,
+        after: Option<ObjectId>,
+        limit: u32,
+    ) -> Result<Vec<ObjectRow>, StoreError> {
+        let after = after.map(|object| object.as_bytes().to_vec()).unwrap_or_default();
+        let params = vec![Value::Blob(Some(after)), Value::uint(limit.into())];
+        self.all(sql::SHREDDED_OBJECTS, params).await?.iter().map(object).collect()
+    }
+
+    /// Objects whose data key is wrapped by a version before this one, at most `limit`.
+    pub async fn objects_before_kek(&mut self, kek: u32, limit: u32) -> Result<Vec<ObjectRow>, StoreError> {
+        let params = vec![Value::uint(kek.into()), Value::uint(limit.into())];
+        self.all(sql::OBJECTS_BEFORE_KEK, params).await?.iter().map(object).collect()
+    }
+
+    /// Keys of cases, persons and organisations that are wrapped by a version before this one, at most `limit`.
+    pub async fn subjects_before_kek(&mut self, kek: u32, limit: u32) -> Result<Vec<SubjectKey>, StoreError> {
+        let params = vec![Value::uint(kek.into()), Value::uint(limit.into())];
+        self.all(sql::SUBJECTS_BEFORE_KEK, params).await?.iter().map(subject_key).collect()
+    }
+
+    /// Names of what was destroyed, after one, at most `limit`.
+    pub async fn destroyed(
+        &mut self,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let params = vec![Value::text(after), Value::uint(limit.into())];
+        let rows = self.all(sql::ALL_DESTROYED, params).await?;
+        rows.iter().map(|row| Ok((row.text(0)?, row.time(1)?))).collect()
+    }
+
+    /// Backups that were made, oldest first.
+    pub async fn backups(&mut self) -> Result<Vec<BackupRow>, StoreError> {
+        let backup = |row: &Row| {
+            let (made, log_size, removed) = (row.time(1)?, row.uint(2)?, row.opt_time(3)?);
+            Ok(BackupRow { folder: row.text(0)?, made, log_size, removed })
+        };
+        self.all(sql::BACKUPS, Vec::new()).await?.iter().map(backup).collect()
+    }
+
+    /// Destroys the wrapped key of an object; whether it was there.
+    pub(super) async fn shred_object(&mut self, object: ObjectId, now: Timestamp) -> Result<u64, StoreError> {
+        self.note_destroyed(&format!("object:{object}"), now).await?;
+        let params = vec![Value::Blob(Some(Vec::new())), Value::blob(object.as_bytes())];
+        self.run(sql::SHRED_OBJECT, params).await
+    }
+
+    /// Destroys openings of these statements.
+    pub(super) async fn erase_openings(
+        &mut self,
+        stmts: &[Digest],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for stmt in stmts {
+            self.note_destroyed(&format!("stmt:{stmt}"), now).await?;
+            self.run(sql::ERASE_OPENINGS, vec![Value::digest(stmt)]).await?;
+        }
+        Ok(())
+    }
+
+    /// Destroys all openings under the key of a scope, and the key.
+    pub(super) async fn erase_scope(&mut self, scope: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.note_destroyed(&format!("scope:{scope}"), now).await?;
+        self.run(sql::ERASE_SCOPE, vec![Value::text(scope)]).await?;
+        self.run(sql::DESTROY_SUBJECT_KEY, vec![Value::text(scope)]).await?;
+        Ok(())
+    }
+
+    async fn note_destroyed(&mut self, what: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.run(sql::NOTE_DESTROYED, vec![Value::text(what), Value::time(now)]).await.map(drop)
+    }
+
+    /// Destroys once more what was destroyed before, in a copy of the database that is older; whether the name is one.
+    pub(crate) async fn destroy_again(&mut self, what: &str, made: Timestamp) -> Result<bool, StoreError> {
+        let Some((kind, name)) = what.split_once(':') else { return Ok(false) };
+        match kind {
+            "object" => match name.parse() {
+                Ok(object) => self.shred_object(object, made).await.map(drop)?,
+                Err(_) => return Ok(false),
+            },
+            "stmt" => match name.parse() {
+                Ok(stmt) => self.erase_openings(&[stmt], made).await?,
+                Err(_) => return Ok(false),
+            },
+            "scope" => self.erase_scope(name, made).await?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+impl Store {
+    /// Notes a backup that is about to have its name.
+    pub async fn note_backup(&self, row: &BackupRow) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let params = vec![Value::text(&row.folder), Value::time(row.made), Value::uint(row.log_size)];
+        tx.run(sql::NOTE_BACKUP, params).await?;
+        tx.commit().await
+    }
+
+    /// Notes that a backup is no more.
+    pub async fn note_backup_removed(&self, folder: &str, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        tx.run(sql::NOTE_BACKUP_REMOVED, vec![Value::time(now), Value::text(folder)]).await?;
+        tx.commit().await
+    }
+}
+
+/// Rows of what changed.
+pub(super) fn changes(before: &State, after: &State) -> [Rows<'static>; 3] {
+    let keks = |state: &State| {
+        let keks = state.vault.as_ref().map(|vault| vault.keks.clone()).unwrap_or_default();
+        keks.into_iter().collect()
+    };
+    [
+        changed(&before.holds, &after.holds, sql::UPSERT_HOLDS, hold_row),
+        changed(&before.disposals, &after.disposals, sql::UPSERT_DISPOSALS, disposal_row),
+        changed(&keks(before), &keks(after), sql::UPSERT_KEKS, |version: &u32, kek: &Kek| {
+            [Value::uint((*version).into()), Value::digest(&kek.check), Value::opt_uint(kek.destroyed)]
+        }),
+    ]
+}
+
+fn hold(row: &Row) -> Result<(Digest, Hold), StoreError> {
+    let hold = Hold {
+        stmt: row.digest(1)?,
+        case: row.parse(2)?,
+        item: row.opt_parse(3)?,
+        placed: row.uint(4)?,
+        released: row.opt_uint(5)?,
+    };
+    Ok((row.digest(0)?, hold))
+}
+
+fn hold_row(record: &Digest, hold: &Hold) -> [Value; 6] {
+    [
+        Value::digest(record),
+        Value::digest(&hold.stmt),
+        Value::text(hold.case),
+        Value::opt_text(hold.item),
+        Value::uint(hold.placed),
+        Value::opt_uint(hold.released),
+    ]
+}
+
+fn disposal(row: &Row) -> Result<(Digest, Disposal), StoreError> {
+    let case: Option<CaseId> = row.opt_parse(2)?;
+    let subject = read_subject(&row.text(1)?, case).ok_or_else(|| row.undecodable(1, "not a subject"))?;
+    let records = row.text(3)?;
+    let records = records.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>();
+    let approvals = row.text(6)?;
+    let approval = |text: &str| {
+        let (person, role) = text.split_once('=')?;
+        Some((person.parse().ok()?, role.parse().ok()?))
+    };
+    let approvals = approvals.split_ascii_whitespace().map(approval).collect::<Option<_>>();
+    let disposal = Disposal {
+        subject,
+        records: records.map_err(|error| row.undecodable(3, error))?,
+        proposer: row.opt_parse(4)?,
+        index: row.uint(5)?,
+        approvals: approvals.ok_or_else(|| row.undecodable(6, "not approvals"))?,
+        stage: row.code(7)?,
+        kek: row.opt_uint(8)?.and_then(|kek| u32::try_from(kek).ok()),
+        executed: row.opt_uint(9)?,
+        horizon: row.opt_time(10)?,
+    };
+    Ok((row.digest(0)?, disposal))
+}
+
+fn disposal_row(record: &Digest, disposal: &Disposal) -> [Value; 11] {
+    let (subject, case) = write_subject(&disposal.subject);
+    let joined = |words: Vec<String>| Value::Text(Some(words.join(" ")));
+    let approvals = disposal.approvals.iter().map(|(person, role)| format!("{person}={role}"));
+    [
+        Value::digest(record),
+        Value::Text(Some(subject)),
+        Value::opt_text(case),
+        joined(disposal.records.iter().map(Digest::to_string).collect()),
+        Value::opt_text(disposal.proposer),
+        Value::uint(disposal.index),
+        joined(approvals.collect()),
+        Value::code(&disposal.stage),
+        Value::opt_uint(disposal.kek.map(u64::from)),
+        Value::opt_uint(disposal.executed),
+        Value::Int(disposal.horizon.map(Timestamp::millis)),
+    ]
+}
+
+fn write_subject(subject: &Subject) -> (String, Option<CaseId>) {
+    match subject {
+        Subject::Item(case, item) => (format!("item:{item}"), Some(*case)),
+        Subject::Case(case) => (format!("case:{case}"), Some(*case)),
+        Subject::Person(person) => (format!("person:{person}"), None),
+        Subject::Vault => ("vault".to_owned(), None),
+    }
+}
+
+fn read_subject(text: &str, case: Option<CaseId>) -> Option<Subject> {
+    let (kind, id) = text.split_once(':')?;
+    match (kind, case) {
+        ("item", Some(case)) => Some(Subject::Item(case, id.parse().ok()?)),
+        ("case", Some(case)) => Some(Subject::Case(case)),
+        ("person", None) => Some(Subject::Person(id.parse().ok()?)),
+        _ => None,
+    }
+}
