@@ -172,7 +172,7 @@ impl App {
     }
 
     /// Whether `person` holds a role in the vault that carries `right`.
-    async fn in_vault(&self, person: PersonId, right: Right) -> Result<bool, AppError> {
+    pub(super) async fn in_vault(&self, person: PersonId, right: Right) -> Result<bool, AppError> {
         let rows = self.store.read().await?.persons_by_id(&[person]).await?;
         let now = self.clock.now();
         Ok(rows.iter().any(|(_, person)| permitted_in_vault(&person.roles, right, now).is_ok()))

@@ -244,7 +244,8 @@ fixed {
     NOTABLE "records" "SELECT r.log_index, r.kind, r.received, s.envelope FROM records r JOIN statements s ON s.stmt = \
         r.stmt AND s.log_index = r.log_index WHERE r.log_index >= $1 AND r.kind IN ('transfer.offered', \
         'transfer.accepted', 'transfer.declined', 'transfer.recalled', 'transfer.expired', 'fixity.failed', \
-        'person.suspended', 'recovery.noted', 'log-key.rotated', 'log.continued', 'clock.fault') ORDER BY r.log_index \
+        'person.suspended', 'hold.placed', 'hold.released', 'disposal.proposed', 'disposal.approved', \
+        'disposal.declined', 'disposal.executed', 'opening.erased', 'disposal.completed', 'recovery.noted', 'log-key.rotated', 'log.continued', 'clock.fault') ORDER BY r.log_index \
         LIMIT $2";
     TOLD "notice_channels" "SELECT channel, position FROM notice_channels WHERE channel = $1";
     TELL "notice_channels" "INSERT INTO notice_channels (channel, position) VALUES ($1, $2) ON CONFLICT (channel) DO \

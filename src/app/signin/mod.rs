@@ -167,8 +167,10 @@ pub(super) const fn hold(who: &SignedIn, now: Timestamp) -> Change {
     Change::Hold { maker, person: who.person, now }
 }
 
-/// What an unlocked screen is not enough for: what lets somebody in, or evidence out.
+/// What an unlocked screen is not enough for: what lets somebody in, evidence out, or anything be destroyed.
 const fn is_sensitive(kind: Kind) -> bool {
     use Kind::{BundleExported, KeyEnrolled, MemberAdded, PersonRestored, RoleGranted};
+    use Kind::{DisposalApproved, DisposalProposed, HoldReleased};
     matches!(kind, RoleGranted | MemberAdded | KeyEnrolled | BundleExported | PersonRestored)
+        || matches!(kind, DisposalApproved | DisposalProposed | HoldReleased)
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use custody::bundle::findings::Code;
 use custody::bundle::report::Report;
+use custody::digest::Digest;
 use custody::keys::WrappedKey;
 use custos::api;
 use custos::app::{rotate_kek, setup};
@@ -12,9 +13,9 @@ use custos::config::{Config, Flags};
 use custos::store::{ObjectState, Store};
 use serde_json::{Value, json};
 
-use super::log_of;
 use super::spine::two_custodians;
 use super::stays::audited;
+use super::{log_of, refusals};
 use crate::ops::backup::{backed_up, elsewhere, restored};
 use crate::support::app::TestApp;
 use crate::support::bundle::{assert_as_good_as_it_gets, judged};
@@ -339,7 +340,23 @@ async fn values_that_two_have_agreed_to_destroy_are_gone_and_every_bundle_verifi
         serde_json::from_slice(&rita.get(&path).await.ok::<api::DestructionCertificate>().body.0).unwrap()
     };
     assert_eq!((&body["subject"]["person"], &body["destroyed"]["kek"]), (&json!(ben.id), &json!(1)));
-    asha.get(&format!("/api/v1/disposals/{of_ben}/certificate")).await.problem("not-permitted");
+    // Who may not know of a disposal learns as much as of one that there is not.
+    let zoe = app.enrol("Zoe Stranger", &["investigator"]).await;
+    let missing = Digest::of(b"nothing");
+    for path in ["", "/certificate"] {
+        let told = async |who: &Caller, id: &str| {
+            let answer = who.get(&format!("/api/v1/disposals/{id}{path}")).await;
+            let problem = answer.problem("not-found");
+            (answer.status, problem.title, problem.detail)
+        };
+        let nothing = told(&zoe, &missing.to_hex()).await;
+        for (who, id) in [(&zoe, &proposal), (&zoe, &of_ben), (&asha, &of_ben), (&rita, &proposal)] {
+            assert_eq!(told(who, id).await, nothing);
+        }
+    }
+    app.restart().await;
+    let tried: u64 = refusals(&app).await.iter().map(|(_, denied)| denied.count).sum();
+    assert!(tried >= 10, "each of them is on record: {tried}");
 
     // A backup of before brings none of it back, and its records replay.
     app.stop().await;

@@ -403,7 +403,7 @@ fn write_exhibits(
         let mut path = None;
         if let Some(stored) = item.stored {
             files.insert(layout::manifest_path(&stored.object), vault.manifests[&stored.object].clone());
-            if !options.hide_contents.contains(id) {
+            if !options.hide_contents.contains(id) && !item.disposed {
                 let place = layout::exhibit_path(item.exhibit, names.get(id).map(String::as_str));
                 files.insert(place.clone(), vault.contents[&stored.object].clone());
                 path = Some(place);
