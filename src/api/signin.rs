@@ -124,7 +124,7 @@ wire! {
     }
     /// `POST /api/v1/session/confirm/passkey`.
     PasskeyProof {
-        /// From `POST /api/v1/sign-in/passkey/prepare`.
+        /// From `POST /api/v1/session/confirm/passkey/prepare`.
         id: String,
         /// What the browser answered (`toJSON()`).
         #[schema(value_type = Object)]

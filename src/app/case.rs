@@ -42,11 +42,13 @@ impl App {
         limit: u32,
     ) -> Result<api::Cases, AppError> {
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let at_once = limit.max(super::PASSED_OVER_AT_ONCE);
+        let all = usize::try_from(at_once).unwrap_or(usize::MAX);
         let (mut visible, mut after, now) = (Vec::new(), after, self.clock.now());
         // Where the next page starts is told by what is on this one: cases that a role no longer shows are passed over.
         let next = loop {
-            let rows = self.store.read().await?.cases_of(person, after, limit).await?;
-            let (full, last) = (rows.len() == most, rows.last().map(|row| row.id));
+            let rows = self.store.read().await?.cases_of(person, after, at_once).await?;
+            let (full, last) = (rows.len() == all, rows.last().map(|row| row.id));
             visible.extend(rows.into_iter().filter(|row| is_member(&row.roles, now)));
             if visible.len() >= most {
                 visible.truncate(most);

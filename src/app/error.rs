@@ -32,6 +32,12 @@ pub enum AppError {
     /// What an authenticator answered does not count.
     #[error("the authenticator's answer does not verify, or is not to what was asked")]
     Passkey,
+    /// An authenticator counts backwards: somebody has a copy of it.
+    #[error("the passkey was used elsewhere since: somebody has a copy of it")]
+    PasskeyCopied,
+    /// An authenticator made a passkey that it does not keep, so that it would need a name first.
+    #[error("the authenticator does not keep the passkey")]
+    PasskeyNotKept,
     /// Somebody else signs in with this name.
     #[error("somebody signs in with this name already")]
     NameTaken,
@@ -144,6 +150,8 @@ impl AppError {
             Self::WrongCode => "wrong-code",
             Self::Password(_) => "password-unfit",
             Self::Passkey => "passkey-refused",
+            Self::PasskeyCopied => "passkey-copied",
+            Self::PasskeyNotKept => "passkey-not-kept",
             Self::NameTaken => "name-taken",
             Self::CrossSite => "cross-site",
             Self::Unconfirmed => "confirmation-needed",

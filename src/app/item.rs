@@ -178,12 +178,14 @@ impl App {
         limit: u32,
     ) -> Result<api::Transfers, AppError> {
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let at_once = limit.max(super::PASSED_OVER_AT_ONCE);
+        let all = usize::try_from(at_once).unwrap_or(usize::MAX);
         let (mut visible, mut after, now) = (Vec::new(), after, self.clock.now());
         // As with cases: where the next page starts is told by what is on this one.
         let next = loop {
             let mut tx = self.store.read().await?;
-            let rows = tx.items_offered_to(person, after, limit).await?;
-            let (full, last) = (rows.len() == most, rows.last().map(|(id, _)| *id));
+            let rows = tx.items_offered_to(person, after, at_once).await?;
+            let (full, last) = (rows.len() == all, rows.last().map(|(id, _)| *id));
             let cases = rows.iter().map(|(_, item)| item.case).collect();
             let members = rows.iter().map(|(_, item)| (item.case, person)).collect();
             let state = tx.state(&Footprint { cases, members, ..Footprint::default() }).await?;

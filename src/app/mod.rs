@@ -70,6 +70,9 @@ use crate::keyring::Keyring;
 use crate::sequencer::Handle;
 use crate::store::Store;
 
+/// Rows that a page reads at once where some of them may not be shown: one of few rows would read many times.
+const PASSED_OVER_AT_ONCE: u32 = 200;
+
 /// The service behind its interfaces. Shared by all requests.
 #[derive(Debug)]
 pub struct App {

@@ -9,6 +9,7 @@
 //! most.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use custody::act::AccessDenied;
@@ -31,7 +32,11 @@ type Alike = (PersonId, Option<CaseId>, Option<ItemId>, Code, Code);
 
 /// Refusals lately, of each sort.
 #[derive(Debug, Default)]
-pub(super) struct Throttle(Mutex<HashMap<Alike, Lately>>);
+pub(super) struct Throttle {
+    all: Mutex<HashMap<Alike, Lately>>,
+    /// Taken, and neither recorded nor given back.
+    under_way: AtomicU64,
+}
 
 /// Refusals of one sort.
 #[derive(Debug, Default)]
@@ -87,8 +92,14 @@ impl Throttle {
         lately.recorded = None;
     }
 
+    /// Refusals that have no record.
+    fn unrecorded(&self) -> u64 {
+        let waiting: u64 = self.all().values().map(|lately| lately.waiting).sum();
+        waiting + self.under_way.load(Ordering::Relaxed)
+    }
+
     fn all(&self) -> std::sync::MutexGuard<'_, HashMap<Alike, Lately>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -100,8 +111,14 @@ struct Taken {
 }
 
 impl Taken {
+    fn new(throttle: &Arc<Throttle>, key: Alike, count: u64) -> Self {
+        throttle.under_way.fetch_add(count, Ordering::Relaxed);
+        Self { throttle: Arc::clone(throttle), key, count }
+    }
+
     /// Its record is there.
     fn recorded(mut self) {
+        self.throttle.under_way.fetch_sub(self.count, Ordering::Relaxed);
         self.count = 0;
     }
 }
@@ -109,6 +126,7 @@ impl Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         if self.count > 0 {
+            self.throttle.under_way.fetch_sub(self.count, Ordering::Relaxed);
             self.throttle.give_back(self.key.clone(), self.count);
         }
     }
@@ -215,8 +233,13 @@ impl App {
         outcome
     }
 
+    /// How many refusals were counted and have no record yet.
+    pub fn unrecorded_refusals(&self) -> u64 {
+        self.refusals.unrecorded()
+    }
+
     async fn record_count(&self, key: Alike, count: u64) -> Result<(), AppError> {
-        let taken = Taken { throttle: Arc::clone(&self.refusals), key, count };
+        let taken = Taken::new(&self.refusals, key, count);
         let denied = self.compose(self.denied(&taken).await?, Signer::System).await?;
         let submission = self.signed_submission(denied).await?;
         let log = self.sequencer.clone();

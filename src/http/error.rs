@@ -41,6 +41,19 @@ pub const TABLE: &[Row] = &[
         "The passkey does not count",
         "begin again, with the authenticator on this device",
     ),
+    (
+        "passkey-copied",
+        403,
+        "The passkey was copied",
+        "the passkey was removed and all sessions of its person ended: tell the administrator, who ends all other access \
+         if anybody else may have signed in with it; sign in by password, or ask a registrar for a new invitation",
+    ),
+    (
+        "passkey-not-kept",
+        422,
+        "The authenticator keeps no passkeys",
+        "take an authenticator that keeps passkeys (this device, a phone, a newer security key)",
+    ),
     ("name-taken", 409, "The name is taken", "sign in with another name"),
     (
         "cross-site",

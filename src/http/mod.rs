@@ -37,6 +37,8 @@ use custody::digest::Digest;
 const MAX_JSON_BYTES: usize = 4 << 20;
 /// How long requests may take to finish once the service is asked to end.
 const DRAIN: Duration = Duration::from_secs(30);
+/// How long it may take after that to record what was counted and to close the database, which may be gone.
+const ENDING: Duration = Duration::from_secs(15);
 /// How long connections may take to close once no request is under way.
 const CLOSE_SECONDS: u64 = 1;
 /// Grants that ran out are closed, counted refusals recorded and idle clients forgotten, this often.
@@ -151,28 +153,36 @@ pub async fn serve(
     if tokio::time::timeout(DRAIN, idle.all_answered()).await.is_err() {
         tracing::warn!("some requests were not finished in time");
     }
-    // Before the threads end that answer: with each goes what it has opened of the pool of connections to PostgreSQL.
-    record_refusals(&app).await;
-    handle.stop(true).await;
-    // What it has begun it finishes: broken off, it would leave refusals taken and not recorded.
-    drop((end, quit));
-    let _ = sweeper.await;
-    while telling.join_next().await.is_some() {}
-    record_refusals(&app).await;
+    let orderly = async {
+        // Before the threads end that answer: with each goes what it has opened of the pool of connections to PostgreSQL.
+        record_refusals(&app).await;
+        handle.stop(true).await;
+        // What it has begun it finishes: broken off, it would leave refusals taken and not recorded.
+        drop((end, quit));
+        let _ = sweeper.await;
+        while telling.join_next().await.is_some() {}
+        record_refusals(&app).await;
+        app.close().await;
+    };
+    if tokio::time::timeout(ENDING, orderly).await.is_err() {
+        tracing::error!("the database does not answer: the service ends without it");
+        handle.stop(false).await;
+    }
+    let lost = app.unrecorded_refusals();
+    if lost > 0 {
+        tracing::error!(refusals = lost, "refusals that were counted could not be recorded and are lost");
+    }
     let ended = serving.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
-    app.close().await;
     ended.map_err(ServeError::Run)
 }
 
 /// Records what is counted, and again what a connection failed under that had ended unseen.
 async fn record_refusals(app: &App) {
-    for _ in 1..ENDED_CONNECTIONS {
-        if app.record_counted_refusals().await.is_ok() {
-            return;
+    for _ in 0..ENDED_CONNECTIONS {
+        match app.record_counted_refusals().await {
+            Ok(_) => return,
+            Err(error) => tracing::warn!(code = error.code(), "recording counted refusals failed"),
         }
-    }
-    if let Err(error) = app.record_counted_refusals().await {
-        tracing::error!(code = error.code(), "refusals that were counted could not be recorded and are lost");
     }
 }
 

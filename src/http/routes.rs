@@ -107,6 +107,7 @@ routes! {
     signin::passkey::remove_passkey => SignIn;
     signin::passkey::ask_for_passkey => Nothing;
     signin::passkey::sign_in_by_passkey => Nothing;
+    signin::passkey::ask_to_confirm => SignIn;
     signin::passkey::confirm_by_passkey => SignIn;
     api::cases::open_case => InVault(Right::OpenCase);
     api::cases::cases => SignIn;

@@ -67,8 +67,10 @@ pub enum ChallengeKind {
     Codes,
     /// A passkey that is to be made.
     NewPasskey,
-    /// A passkey that is to be shown.
+    /// A passkey that is to be shown, to sign in.
     Passkey,
+    /// A passkey that somebody who is signed in is to show.
+    Confirm,
 }
 
 /// A second factor that counts once.
@@ -113,12 +115,24 @@ pub enum CredentialChange {
     },
     /// Password and codes go; too late if there are none.
     RemovePassword(PersonId),
-    /// A second factor counts, and does not again; too late if it did.
+    /// Whoever sets something up waits for others who do so for the same person; too late if the person is suspended or
+    /// already has what must not be there.
+    Turn {
+        /// Whose.
+        person: PersonId,
+        /// Nothing to sign in with may be there: neither a password, nor a passkey that answers to this host.
+        first: bool,
+        /// The vault's, where passkeys can have one.
+        host: Option<String>,
+    },
+    /// A second factor counts, and does not again; too late if it did, or the password is no longer what it was.
     Spend {
         /// Whose.
         person: PersonId,
         /// Which.
         factor: Factor,
+        /// When the password that came with it was last changed.
+        changed: Timestamp,
         /// When.
         now: Timestamp,
     },
@@ -133,7 +147,7 @@ pub enum CredentialChange {
     },
     /// A passkey.
     Passkey(PasskeyChange),
-    /// Something begins.
+    /// Something begins; of ten of a sort that one person has begun the one that ends first is forgotten.
     Begin(Challenge),
     /// It is finished; too late if it was.
     Finish(Digest),
@@ -227,7 +241,13 @@ impl Tx {
                 1
             }
             CredentialChange::RemovePassword(person) => self.remove_password(*person).await?,
-            CredentialChange::Spend { person, factor, now } => self.spend(*person, *factor, *now).await?,
+            CredentialChange::Turn { person, first, host } => {
+                let alone = self.run(signin::HOLD_PERSON, vec![Value::text(person)]).await?;
+                if *first && self.has_credentials(*person, host.as_deref()).await? { 0 } else { alone }
+            }
+            CredentialChange::Spend { person, factor, changed, now } => {
+                self.spend(*person, *factor, *changed, *now).await?
+            }
             CredentialChange::SeeDevice { hash, person, now } => {
                 let params = vec![Value::digest(hash), Value::text(person), Value::time(*now)];
                 self.run(signin::SEE_DEVICE, params).await?;
@@ -236,6 +256,10 @@ impl Tx {
             }
             CredentialChange::Passkey(change) => self.change_passkey(change).await?,
             CredentialChange::Begin(challenge) => {
+                if let Some(person) = challenge.person {
+                    let sort = vec![Value::text(person), Value::code(&challenge.kind)];
+                    self.run(signin::PRUNE_CHALLENGES, sort).await?;
+                }
                 self.run(signin::ADD_CHALLENGE, challenge_values(challenge).into()).await?
             }
             CredentialChange::Finish(hash) => {
@@ -251,14 +275,35 @@ impl Tx {
         Ok(changed == 1)
     }
 
-    async fn spend(&mut self, person: PersonId, factor: Factor, now: Timestamp) -> Result<u64, StoreError> {
+    /// Whether there is anything that `person` can sign in with.
+    pub async fn has_credentials(
+        &mut self,
+        person: PersonId,
+        host: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let passkeys = match host {
+            Some(host) => self.passkeys_of(person, host).await?,
+            None => Vec::new(),
+        };
+        Ok(!passkeys.is_empty() || self.password_of(person).await?.is_some())
+    }
+
+    async fn spend(
+        &mut self,
+        person: PersonId,
+        factor: Factor,
+        changed: Timestamp,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
         match factor {
             Factor::Code(step) => {
-                self.run(signin::SPEND_STEP, vec![Value::uint(step), Value::text(person)]).await
+                let params = vec![Value::uint(step), Value::text(person), Value::time(changed)];
+                self.run(signin::SPEND_STEP, params).await
             }
             Factor::Recovery(hash) => {
-                // The password's row, so that whoever removes it at the same time waits.
-                if self.run(signin::HOLD_PASSWORD, vec![Value::text(person)]).await? == 0 {
+                // The password's row, so that whoever changes or removes it at the same time waits.
+                let same = vec![Value::text(person), Value::time(changed)];
+                if self.run(signin::HOLD_SAME_PASSWORD, same).await? == 0 {
                     return Ok(0);
                 }
                 let params = vec![Value::time(now), Value::digest(&hash), Value::text(person)];

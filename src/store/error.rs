@@ -65,6 +65,15 @@ pub enum StoreError {
     Database(#[source] sqlx::Error),
 }
 
+impl StoreError {
+    /// Whether the engine gave this transaction up, at once, so that another one could go on: it left nothing, and finds
+    /// its way free when tried again. Whoever waited too long has waited already.
+    pub(super) fn is_deadlock(&self) -> bool {
+        let Self::Retriable(sqlx::Error::Database(answer)) = self else { return false };
+        matches!(answer.code().as_deref(), Some("40001" | "40P01"))
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {

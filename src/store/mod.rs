@@ -39,7 +39,7 @@ pub use lists::{CaseRow, ItemRow, KeyRow, PersonRow};
 pub use log::{LogHead, Tiles};
 pub use notices::NotableRow;
 pub use objects::{ObjectRow, ObjectState, SubjectKey};
-pub use passkeys::{PasskeyChange, PasskeyRow};
+pub use passkeys::{MAX_PASSKEYS, PasskeyChange, PasskeyRow};
 pub use publication::CheckpointRow;
 pub use records::{HeadRow, RecordPlace, RecordRow, SealedOpening, StoredOpening};
 pub use sessions::{Method, Session, SessionChange};
@@ -58,6 +58,9 @@ pub(crate) use schema::{Table, Type};
 
 use custody::act::ObjectId;
 use custody::time::Timestamp;
+
+/// How often changes are tried that waited for others while those waited for them.
+const TRIES: usize = 4;
 
 /// A database with the schema of this program. Cheap to clone: clones share their connections.
 #[derive(Debug, Clone)]
@@ -129,6 +132,16 @@ impl Store {
     /// Makes changes beside the log, all or none. `false`: one of them came too late (an invitation redeemed, a
     /// token revoked already), and nothing was changed.
     pub async fn apply(&self, changes: &[Change]) -> Result<bool, StoreError> {
+        for _ in 1..TRIES {
+            match self.apply_once(changes).await {
+                Err(error) if error.is_deadlock() => {}
+                outcome => return outcome,
+            }
+        }
+        self.apply_once(changes).await
+    }
+
+    async fn apply_once(&self, changes: &[Change]) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
         for change in changes {
             if !tx.change(change).await? {

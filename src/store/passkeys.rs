@@ -9,6 +9,9 @@ use super::error::StoreError;
 use super::row::{Row, Value};
 use super::sql::signin;
 
+/// Most passkeys of one person for one host.
+pub const MAX_PASSKEYS: usize = 20;
+
 /// A passkey.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasskeyRow {
@@ -22,6 +25,8 @@ pub struct PasskeyRow {
     pub label: String,
     /// Public key and counter, in JSON.
     pub key: Vec<u8>,
+    /// The host that it answers to; unknown where it was made before this was kept and not used since.
+    pub host: Option<String>,
     /// Since when.
     pub created: Timestamp,
     /// Last used when.
@@ -32,7 +37,7 @@ pub struct PasskeyRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PasskeyChange {
-    /// A new one; too late if the authenticator's name for it is known.
+    /// A new one; too late if the authenticator's name for it is known, or its person has [`MAX_PASSKEYS`] for its host.
     Add(PasskeyRow),
     /// It was used; too late if it was at the same moment, or is gone.
     Use {
@@ -42,6 +47,8 @@ pub enum PasskeyChange {
         old: Vec<u8>,
         /// Key and counter from now on.
         new: Vec<u8>,
+        /// The host that it answered to.
+        host: String,
         /// When.
         now: Timestamp,
     },
@@ -60,28 +67,33 @@ impl Tx {
         self.one(signin::PASSKEY, vec![Value::blob(credential)]).await?.as_ref().map(passkey).transpose()
     }
 
-    /// A person's passkeys.
-    pub async fn passkeys_of(&mut self, person: PersonId) -> Result<Vec<PasskeyRow>, StoreError> {
-        let rows = self.all(signin::PASSKEYS_OF_PERSON, vec![Value::text(person)]).await?;
+    /// A person's passkeys that answer to this host.
+    pub async fn passkeys_of(&mut self, person: PersonId, host: &str) -> Result<Vec<PasskeyRow>, StoreError> {
+        let rows = self.all(signin::PASSKEYS_OF_PERSON, vec![Value::text(person), Value::text(host)]).await?;
         rows.iter().map(passkey).collect()
     }
 
     pub(super) async fn change_passkey(&mut self, change: &PasskeyChange) -> Result<u64, StoreError> {
         match change {
             PasskeyChange::Add(row) => {
+                let host = row.host.as_deref().unwrap_or_default();
+                if self.passkeys_of(row.person, host).await?.len() >= MAX_PASSKEYS {
+                    return Ok(0);
+                }
                 let params = vec![
                     Value::text(row.id),
                     Value::blob(&row.credential),
                     Value::text(row.person),
                     Value::text(&row.label),
                     Value::blob(&row.key),
+                    Value::opt_text(row.host.as_ref()),
                     Value::time(row.created),
                 ];
                 self.run(signin::ADD_PASSKEY, params).await
             }
-            PasskeyChange::Use { id, old, new, now } => {
-                let params = vec![Value::blob(new), Value::time(*now), Value::text(id), Value::blob(old)];
-                self.run(signin::USE_PASSKEY, params).await
+            PasskeyChange::Use { id, old, new, host, now } => {
+                let (new, now, old) = (Value::blob(new), Value::time(*now), Value::blob(old));
+                self.run(signin::USE_PASSKEY, vec![new, now, Value::text(id), old, Value::text(host)]).await
             }
             PasskeyChange::Remove { id, person } => {
                 self.run(signin::REMOVE_PASSKEY, vec![Value::text(id), Value::text(person)]).await
@@ -102,7 +114,8 @@ fn passkey(row: &Row) -> Result<PasskeyRow, StoreError> {
         person: row.parse(2)?,
         label: row.text(3)?,
         key: row.blob(4)?,
-        created: row.time(5)?,
-        used: row.opt_time(6)?,
+        host: row.opt_parse(5)?,
+        created: row.time(6)?,
+        used: row.opt_time(7)?,
     })
 }

@@ -21,22 +21,19 @@ use crate::app::refuse::Place;
 use crate::app::token::check_label;
 use crate::app::{App, AppError, SignedIn};
 use crate::store::{
-    Challenge, ChallengeKind, Change, CredentialChange, Method, PasskeyChange, PasskeyRow, SessionChange,
+    Challenge, ChallengeKind, Change, CredentialChange, MAX_PASSKEYS, Method, PasskeyChange, PasskeyRow,
+    SessionChange,
 };
 
 /// What an authenticator is asked for is answered within this time.
 const ANSWER_MS: i64 = 5 * 60 * 1_000;
-/// Most passkeys of one person.
-const MAX_PASSKEYS: usize = 20;
 
 impl App {
     /// Begins to make a passkey: what the browser is to ask the authenticator for.
     pub async fn begin_passkey(&self, who: &SignedIn) -> Result<api::PasskeyRequest, AppError> {
         self.may_set_up(who, "passkey-added").await?;
-        let known = self.store.read().await?.passkeys_of(who.person).await?;
-        if known.len() >= MAX_PASSKEYS {
-            return Err(AppError::Invalid("one has at most 20 passkeys: remove one first".to_owned()));
-        }
+        let known = self.passkey_rows(who.person).await?;
+        at_most(known.len())?;
         let exclude = known.into_iter().map(|row| row.credential).collect();
         let name = self.names([who.person]).await?.remove(&who.person).unwrap_or_default();
         let user = who.person.uuid();
@@ -66,6 +63,11 @@ impl App {
             .await?
             .ok_or(AppError::NotFound("passkey that is being made"))?;
         let answer: RegisterPublicKeyCredential = parsed(&new.credential)?;
+        // What the browser says of it nobody has signed; but one that says so itself signs nobody in.
+        if answer.extensions.cred_props.as_ref().is_some_and(|said| said.rk == Some(false)) {
+            return Err(AppError::PasskeyNotKept);
+        }
+        at_most(self.passkey_rows(who.person).await?.len())?;
         let passkey = self.webauthn()?.finish_passkey_registration(&answer, &state).map_err(refused)?;
         let now = self.clock.now();
         let row = PasskeyRow {
@@ -74,6 +76,7 @@ impl App {
             person: who.person,
             label: new.label.clone(),
             key: bytes(&passkey)?,
+            host: self.passkey_host(),
             created: now,
             used: None,
         };
@@ -86,7 +89,7 @@ impl App {
     /// Removes one of one's own passkeys.
     pub async fn remove_passkey(&self, who: &SignedIn, id: Uuid) -> Result<(), AppError> {
         self.may_set_up(who, "passkey-removed").await?;
-        if !self.store.read().await?.passkeys_of(who.person).await?.iter().any(|row| row.id == id) {
+        if !self.passkey_rows(who.person).await?.iter().any(|row| row.id == id) {
             return Err(AppError::NotFound("passkey"));
         }
         let remove = CredentialChange::Passkey(PasskeyChange::Remove { id, person: who.person });
@@ -97,24 +100,44 @@ impl App {
 
     /// A person's passkeys.
     pub(super) async fn passkeys(&self, person: PersonId) -> Result<Vec<api::PasskeyInfo>, AppError> {
-        Ok(self.store.read().await?.passkeys_of(person).await?.iter().map(view).collect())
+        Ok(self.passkey_rows(person).await?.iter().map(view).collect())
     }
 
-    /// What a browser is to ask an authenticator for, whoever holds it.
+    /// Those that answer to this vault under its present name.
+    async fn passkey_rows(&self, person: PersonId) -> Result<Vec<PasskeyRow>, AppError> {
+        let Some(host) = self.passkey_host() else { return Ok(Vec::new()) };
+        Ok(self.store.read().await?.passkeys_of(person, &host).await?)
+    }
+
+    /// What a browser is to ask an authenticator for, whoever holds it, to sign in.
     pub async fn ask_for_passkey(&self) -> Result<api::PasskeyRequest, AppError> {
+        self.ask(ChallengeKind::Passkey, None).await
+    }
+
+    /// What a browser is to ask an authenticator for, to confirm a session of this person.
+    pub async fn ask_to_confirm(&self, who: &SignedIn) -> Result<api::PasskeyRequest, AppError> {
+        let By::Session(_) = &who.by else { return Err(AppError::NotFound("session")) };
+        self.ask(ChallengeKind::Confirm, Some(who.person)).await
+    }
+
+    async fn ask(
+        &self,
+        kind: ChallengeKind,
+        person: Option<PersonId>,
+    ) -> Result<api::PasskeyRequest, AppError> {
         let (mut options, state) = self
             .webauthn()?
             .start_discoverable_authentication()
             .map_err(AppError::internal("asking for a passkey"))?;
         // Whether it waits until somebody clicks into a field is the page's business.
         options.mediation = None;
-        self.begin(ChallengeKind::Passkey, None, &state, json(&options)?).await
+        self.begin(kind, person, &state, json(&options)?).await
     }
 
     /// Signs in with a passkey.
     pub async fn sign_in_by_passkey(&self, ask: &api::PasskeySignIn) -> Result<Opened, AppError> {
         check_label(&ask.label)?;
-        let shown = self.shown(&ask.id, &ask.credential).await?;
+        let shown = self.shown(None, &ask.id, &ask.credential).await?;
         let new = NewSession { person: shown.person, label: &ask.label, method: Method::Passkey };
         let (secret, mut session) = self.make_session(&new)?;
         session.confirmed = Some(session.created);
@@ -137,51 +160,73 @@ impl App {
         proof: &api::PasskeyProof,
     ) -> Result<Opened, AppError> {
         let By::Session(session) = &who.by else { return Err(AppError::NotFound("session")) };
-        let shown = match self.shown(&proof.id, &proof.credential).await {
-            Err(AppError::SignInFailed) => None,
-            shown => Some(shown?),
-        };
-        let Some(shown) = shown.filter(|shown| shown.person == who.person) else {
-            self.deny(who.person, Place::VAULT, "session-confirm", AppError::Passkey.code()).await?;
-            return Err(AppError::Passkey);
+        let shown = match self.shown(Some(who.person), &proof.id, &proof.credential).await {
+            Err(AppError::SignInFailed) => {
+                self.deny(who.person, Place::VAULT, "session-confirm", AppError::Passkey.code()).await?;
+                return Err(AppError::Passkey);
+            }
+            shown => shown?,
         };
         self.confirm(who, session, CredentialChange::Passkey(shown.used)).await
     }
 
-    /// Whose passkey was shown, if it counts. What was asked is used up either way.
-    async fn shown(&self, id: &str, credential: &serde_json::Value) -> Result<Shown, AppError> {
+    /// Whose passkey was shown, if it counts: anybody's to sign in, or that of the person who is to confirm a session. What
+    /// was asked is used up either way.
+    async fn shown(
+        &self,
+        confirms: Option<PersonId>,
+        id: &str,
+        credential: &serde_json::Value,
+    ) -> Result<Shown, AppError> {
         let failed = || {
             tracing::warn!(target: "security", "sign-in by passkey failed");
             AppError::SignInFailed
         };
-        let state: Option<DiscoverableAuthentication> = self.finish(ChallengeKind::Passkey, None, id).await?;
+        let kind = confirms.map_or(ChallengeKind::Passkey, |_| ChallengeKind::Confirm);
+        let state: Option<DiscoverableAuthentication> = self.finish(kind, confirms, id).await?;
         let state = state.ok_or_else(failed)?;
         let answer: PublicKeyCredential = parsed(credential)?;
         let webauthn = self.webauthn()?;
         let (whose, name) = webauthn.identify_discoverable_authentication(&answer).map_err(|_| failed())?;
         let found = self.store.read().await?.passkey(name).await?;
-        let row = found.filter(|row| row.person.uuid() == whose).ok_or_else(failed)?;
+        let theirs = |row: &PasskeyRow| {
+            row.person.uuid() == whose && confirms.is_none_or(|person| row.person == person)
+        };
+        let row = found.filter(theirs).ok_or_else(failed)?;
         let mut passkey: Passkey =
             serde_json::from_slice(&row.key).map_err(AppError::internal("reading a passkey"))?;
         let key = DiscoverableKey::from(&passkey);
         match webauthn.finish_discoverable_authentication_v2(&answer, state, key) {
             Ok(result) => {
                 passkey.update_credential(&result);
-                let now = self.clock.now();
-                let used = PasskeyChange::Use { id: row.id, new: bytes(&passkey)?, old: row.key, now };
+                let (new, now) = (bytes(&passkey)?, self.clock.now());
+                let host = self.passkey_host().unwrap_or_default();
+                let used = PasskeyChange::Use { id: row.id, new, host, old: row.key, now };
                 Ok(Shown { person: row.person, used })
             }
-            // Its signature holds: somebody has the key, and somebody else has used it since.
             Err(WebauthnError::CredentialPossibleCompromise) => {
-                tracing::error!(
-                    target: "security", person = %row.person, passkey = %row.id,
-                    "a passkey counts backwards: it may have been copied; remove it"
-                );
-                self.deny(row.person, Place::VAULT, "sign-in", "passkey-copied").await?;
-                Err(AppError::SignInFailed)
+                let act = confirms.map_or("sign-in", |_| "session-confirm");
+                self.end_copied(&row, act).await?;
+                Err(AppError::PasskeyCopied)
             }
             Err(_) => Err(failed()),
         }
+    }
+
+    /// The answer's signature holds, and what it counts was counted before: two have the key, and which of them is its
+    /// owner nobody can say. Neither goes on with it, nor with what was opened before.
+    async fn end_copied(&self, row: &PasskeyRow, act: &str) -> Result<(), AppError> {
+        let (id, person, now) = (row.id, row.person, self.clock.now());
+        let end = Change::Session(SessionChange::EndOthers { id: Uuid::nil(), person, now });
+        let remove = Change::Credential(CredentialChange::Passkey(PasskeyChange::Remove { id, person }));
+        // Once more, for what the other one opened while this waited for the passkey. Who was first to remove it has ended
+        // the rest as well.
+        let ended = self.store.apply(&[end.clone(), remove, end]).await?;
+        tracing::error!(
+            target: "security", %person, passkey = %id, ended,
+            "a passkey counts backwards, so that somebody has a copy: it was removed, and all sessions of its person ended"
+        );
+        self.deny(person, Place::VAULT, act, AppError::PasskeyCopied.code()).await
     }
 
     /// Keeps what is needed to judge the answer.
@@ -208,11 +253,8 @@ impl App {
         person: Option<PersonId>,
         id: &str,
     ) -> Result<Option<T>, AppError> {
-        let hash = Digest::of(id.as_bytes());
-        let found = self.store.read().await?.challenge(&hash).await?;
-        let now = self.clock.now();
-        let asked = found.filter(|row| row.kind == kind && row.person == person && row.expires > now);
-        let Some(challenge) = asked else { return Ok(None) };
+        let Some(challenge) = self.begun(kind, person, id).await? else { return Ok(None) };
+        let hash = challenge.hash;
         let finish = Change::Credential(CredentialChange::Finish(hash));
         if !self.store.apply(&[finish]).await? {
             return Ok(None);
@@ -228,9 +270,14 @@ impl App {
         let unfit =
             || AppError::Invalid("passkeys need an `origin` with a name, not with an address".to_owned());
         let origin = Url::parse(self.web_origin()).map_err(|_| unfit())?;
-        let host = origin.domain().ok_or_else(unfit)?.to_owned();
+        let host = self.passkey_host().ok_or_else(unfit)?;
         let builder = WebauthnBuilder::new(&host, &origin).map_err(|_| unfit())?;
         builder.rp_name("Custos").build().map_err(|_| unfit())
+    }
+
+    /// The name that passkeys answer to; none where the origin is an address.
+    pub(super) fn passkey_host(&self) -> Option<String> {
+        Url::parse(self.web_origin()).ok()?.domain().map(ToOwned::to_owned)
     }
 }
 
@@ -239,6 +286,13 @@ struct Shown {
     person: PersonId,
     /// That it was.
     used: PasskeyChange,
+}
+
+fn at_most(passkeys: usize) -> Result<(), AppError> {
+    if passkeys < MAX_PASSKEYS {
+        return Ok(());
+    }
+    Err(AppError::Invalid(format!("one has at most {MAX_PASSKEYS} passkeys: remove one first")))
 }
 
 fn asked_by(person: Option<PersonId>, hash: &Digest) -> Vec<u8> {

@@ -106,7 +106,9 @@ impl App {
         };
         let (mut changes, mut recovery_codes) = (Vec::new(), Vec::new());
         if let Some(confirm) = &new.codes {
-            let (challenge, secret) = self.begun_codes(who.person, &confirm.id).await?;
+            let begun = self.begun(ChallengeKind::Codes, Some(who.person), &confirm.id).await?;
+            let challenge = begun.ok_or(AppError::NotFound("device that is being set up"))?;
+            let secret = key.open("codes", owner(&who.person), &challenge.state)?;
             row.step = codes::step_of(&secret, confirm.code.expose(), now).ok_or(AppError::WrongCode)?;
             row.codes = challenge.state;
             recovery_codes = codes::new_recovery_codes();
@@ -231,7 +233,7 @@ impl App {
             return Err(AppError::WrongCode);
         };
         let now = self.clock.now();
-        let spend = CredentialChange::Spend { person: who.person, factor, now };
+        let spend = CredentialChange::Spend { person: who.person, factor, changed: row.changed, now };
         let opened = self.confirm(who, session, spend).await?;
         self.forgive(&subject).await?;
         Ok(opened)
@@ -244,20 +246,6 @@ impl App {
         let checked = move || password.check(&name, profile, &breached).map(|()| password);
         let password = self.signin.hashing.run(checked).await?;
         self.signin.hashing.hash(password).await
-    }
-
-    async fn begun_codes(
-        &self,
-        person: PersonId,
-        id: &str,
-    ) -> Result<(Challenge, Zeroizing<Vec<u8>>), AppError> {
-        let found = self.store.read().await?.challenge(&Digest::of(id.as_bytes())).await?;
-        let now = self.clock.now();
-        let challenge = found
-            .filter(|row| row.kind == ChallengeKind::Codes && row.person == Some(person) && row.expires > now)
-            .ok_or(AppError::NotFound("device that is being set up"))?;
-        let secret = self.signin_key().await?.open("codes", owner(&person), &challenge.state)?;
-        Ok((challenge, secret))
     }
 
     /// What an attempt is counted under: the name and the address; or, from a browser that this person has signed in with,
@@ -366,11 +354,16 @@ impl App {
         let hash = Digest::of(device.as_bytes());
         let opened = self.opened(&session, secret, Some(device));
         let changes = [
-            Change::Credential(CredentialChange::Spend { person: row.person, factor, now }),
+            Change::Credential(CredentialChange::Spend {
+                person: row.person,
+                factor,
+                changed: row.changed,
+                now,
+            }),
             Change::Session(SessionChange::Open(session)),
             Change::Credential(CredentialChange::SeeDevice { hash, person: row.person, now }),
         ];
-        // Somebody else was let in with the same code at the same moment, or the password was removed.
+        // Somebody else was let in with the same code at the same moment, or the password is no longer what was looked at.
         if !self.store.apply(&changes).await? {
             return Err(AppError::SignInFailed);
         }

@@ -15,6 +15,7 @@ mod secrets;
 mod session;
 
 use custody::digest::Digest;
+use custody::id::PersonId;
 use custody::kind::Kind;
 use custody::time::Timestamp;
 use tokio::sync::OnceCell;
@@ -30,7 +31,7 @@ pub use session::Opened;
 use super::{App, AppError, SignedIn};
 use crate::app::refuse::Place;
 use crate::config::Config;
-use crate::store::{Change, CredentialChange, Maker, SessionChange};
+use crate::store::{Challenge, ChallengeKind, Change, CredentialChange, Maker, SessionChange};
 
 /// What was configured.
 #[derive(Debug, Default)]
@@ -120,11 +121,8 @@ impl App {
         if let By::Session(_) = &who.by {
             return self.confirmed(who, act).await;
         }
-        let has_any = {
-            let mut tx = self.store.read().await?;
-            tx.password_of(who.person).await?.is_some() || !tx.passkeys_of(who.person).await?.is_empty()
-        };
-        if !has_any {
+        let host = self.passkey_host();
+        if !self.store.read().await?.has_credentials(who.person, host.as_deref()).await? {
             return Ok(());
         }
         // Whoever stole a token must not take the person's place for longer than it lasts.
@@ -137,18 +135,36 @@ impl App {
         if self.store.apply(&changes).await? { Ok(()) } else { Err(AppError::TooLate) }
     }
 
+    /// What was begun under this id, if it was this, by this person, and there is time left.
+    async fn begun(
+        &self,
+        kind: ChallengeKind,
+        person: Option<PersonId>,
+        id: &str,
+    ) -> Result<Option<Challenge>, AppError> {
+        let found = self.store.read().await?.challenge(&Digest::of(id.as_bytes())).await?;
+        let now = self.clock.now();
+        Ok(found.filter(|row| row.kind == kind && row.person == person && row.expires > now))
+    }
+
     /// Changes what somebody signs in with, while what they ask with lasts, and ends all other sessions of theirs: whoever
-    /// was let in by what was before is not let in any longer.
+    /// was let in by what was before is not let in any longer. With a token only where nothing is there yet, also of two
+    /// who set something up at the same moment.
     async fn set_up(&self, who: &SignedIn, changes: Vec<CredentialChange>) -> Result<(), AppError> {
         let (person, now) = (who.person, self.clock.now());
-        let id = match &who.by {
-            By::Token { .. } => Uuid::nil(),
-            By::Session(session) => session.id,
+        let (id, first) = match &who.by {
+            By::Token { .. } => (Uuid::nil(), true),
+            By::Session(session) => (session.id, false),
         };
-        let hold = hold(who, now);
         let end = Change::Session(SessionChange::EndOthers { id, person, now });
-        let changes: Vec<_> =
-            [hold, end].into_iter().chain(changes.into_iter().map(Change::Credential)).collect();
+        let turn = CredentialChange::Turn { person, first, host: self.passkey_host() };
+        // Sessions come before credentials, as everywhere, so that few wait for each other; and once more, since an attempt
+        // may have opened one while this waited for what it changes.
+        let changes: Vec<_> = [hold(who, now), end.clone()]
+            .into_iter()
+            .chain([turn].into_iter().chain(changes).map(Change::Credential))
+            .chain([end])
+            .collect();
         if self.store.apply(&changes).await? { Ok(()) } else { Err(AppError::TooLate) }
     }
 

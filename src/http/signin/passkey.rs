@@ -33,14 +33,15 @@ pub(crate) async fn remove_passkey(app: Data<App>, who: Person, id: Path<String>
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// What to ask an authenticator for, to sign in or to confirm a session.
+/// What to ask an authenticator for, to sign in.
 #[utoipa::path(responses((status = 200, body = api::PasskeyRequest)), security(()))]
 #[post("/api/v1/sign-in/passkey/prepare")]
 pub(crate) async fn ask_for_passkey(app: Data<App>) -> Answer {
     Ok(ok(app.ask_for_passkey().await?))
 }
 
-/// Signs in with a passkey. Whatever is wrong, the answer is the same.
+/// Signs in with a passkey. Whatever is wrong, the answer is the same, but for whoever shows the key itself and counts
+/// backwards.
 #[utoipa::path(request_body = api::PasskeySignIn, responses((status = 201, body = api::Session)), security(()))]
 #[post("/api/v1/sign-in/passkey")]
 pub(crate) async fn sign_in_by_passkey(
@@ -50,6 +51,13 @@ pub(crate) async fn sign_in_by_passkey(
 ) -> Answer {
     cookie::not_from_elsewhere(&request, app.web_origin())?;
     Ok(opened(StatusCode::CREATED, app.sign_in_by_passkey(&body).await?))
+}
+
+/// What to ask an authenticator for, to confirm the session that this is asked with.
+#[utoipa::path(responses((status = 200, body = api::PasskeyRequest)))]
+#[post("/api/v1/session/confirm/passkey/prepare")]
+pub(crate) async fn ask_to_confirm(app: Data<App>, who: Person) -> Answer {
+    Ok(ok(app.ask_to_confirm(&who.0).await?))
 }
 
 /// Shows a passkey: the session goes on under a new secret and may do sensitive acts for some minutes.

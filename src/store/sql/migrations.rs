@@ -18,6 +18,7 @@ pub(in crate::store) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (16, "notices", include_str!("../../../migrations/sqlite/0016_notices.sql")),
     (17, "token_parents", include_str!("../../../migrations/sqlite/0017_token_parents.sql")),
     (19, "passkeys", include_str!("../../../migrations/sqlite/0019_passkeys.sql")),
+    (21, "signin_bounds", include_str!("../../../migrations/sqlite/0021_signin_bounds.sql")),
 ];
 pub(in crate::store) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../../migrations/postgres/0001_spine.sql")),
@@ -37,4 +38,5 @@ pub(in crate::store) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (16, "notices", include_str!("../../../migrations/postgres/0016_notices.sql")),
     (17, "token_parents", include_str!("../../../migrations/postgres/0017_token_parents.sql")),
     (19, "passkeys", include_str!("../../../migrations/postgres/0019_passkeys.sql")),
+    (21, "signin_bounds", include_str!("../../../migrations/postgres/0021_signin_bounds.sql")),
 ];

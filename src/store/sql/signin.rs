@@ -35,7 +35,8 @@ fixed {
     CHANGE_PASSWORD "passwords" "UPDATE passwords SET name = $2, hash = $3, changed = $4 WHERE person = $1 AND changed = $5";
     CHANGE_DEVICE "passwords" "UPDATE passwords SET codes = $2, step = $3 WHERE person = $1";
     HOLD_PASSWORD "passwords" "UPDATE passwords SET step = step WHERE person = $1";
-    SPEND_STEP "passwords" "UPDATE passwords SET step = $1 WHERE person = $2 AND step < $1";
+    HOLD_SAME_PASSWORD "passwords" "UPDATE passwords SET step = step WHERE person = $1 AND changed = $2";
+    SPEND_STEP "passwords" "UPDATE passwords SET step = $1 WHERE person = $2 AND step < $1 AND changed = $3";
     REMOVE_PASSWORD "passwords" "DELETE FROM passwords WHERE person = $1";
     RECOVERY_CODE "recovery_codes" "SELECT hash, person FROM recovery_codes WHERE hash = $1 AND person = $2 AND used IS NULL";
     RECOVERY_CODES_LEFT "recovery_codes" "SELECT COUNT(*) FROM recovery_codes WHERE person = $1 AND used IS NULL";
@@ -56,15 +57,18 @@ fixed {
     FORGET_GUESSES "guesses" "DELETE FROM guesses WHERE last < $1 AND until < $1";
     CHALLENGE "challenges" "SELECT hash, kind, person, state, expires FROM challenges WHERE hash = $1";
     ADD_CHALLENGE "challenges" "INSERT INTO challenges (hash, kind, person, state, expires) VALUES ($1, $2, $3, $4, $5)";
+    PRUNE_CHALLENGES "challenges" "DELETE FROM challenges WHERE person = $1 AND kind = $2 AND hash NOT IN (SELECT hash FROM \
+        challenges WHERE person = $1 AND kind = $2 ORDER BY expires DESC, hash LIMIT 9)";
     TAKE_CHALLENGE "challenges" "DELETE FROM challenges WHERE hash = $1";
+    HOLD_PERSON "persons" "UPDATE persons SET suspended = suspended WHERE id = $1 AND suspended IS NULL";
     REMOVE_CHALLENGES "challenges" "DELETE FROM challenges WHERE person = $1";
     FORGET_CHALLENGES "challenges" "DELETE FROM challenges WHERE expires < $1";
-    PASSKEY "passkeys" "SELECT id, credential, person, label, key, created, used FROM passkeys WHERE credential = $1";
-    PASSKEYS_OF_PERSON "passkeys" "SELECT id, credential, person, label, key, created, used FROM passkeys WHERE person = $1 \
-        ORDER BY id";
-    ADD_PASSKEY "passkeys" "INSERT INTO passkeys (id, credential, person, label, key, created, used) VALUES ($1, $2, $3, $4, $5, \
-        $6, NULL) ON CONFLICT (credential) DO NOTHING";
-    USE_PASSKEY "passkeys" "UPDATE passkeys SET key = $1, used = $2 WHERE id = $3 AND key = $4";
+    PASSKEY "passkeys" "SELECT id, credential, person, label, key, host, created, used FROM passkeys WHERE credential = $1";
+    PASSKEYS_OF_PERSON "passkeys" "SELECT id, credential, person, label, key, host, created, used FROM passkeys WHERE person = $1 \
+        AND (host IS NULL OR host = $2) ORDER BY id";
+    ADD_PASSKEY "passkeys" "INSERT INTO passkeys (id, credential, person, label, key, host, created, used) VALUES ($1, $2, $3, \
+        $4, $5, $6, $7, NULL) ON CONFLICT (credential) DO NOTHING";
+    USE_PASSKEY "passkeys" "UPDATE passkeys SET key = $1, used = $2, host = $5 WHERE id = $3 AND key = $4";
     REMOVE_PASSKEY "passkeys" "DELETE FROM passkeys WHERE id = $1 AND person = $2";
     REMOVE_PASSKEYS "passkeys" "DELETE FROM passkeys WHERE person = $1";
     ADD_SIGNIN_KEY "subject_keys" "INSERT INTO subject_keys (scope, wrapped, kek) VALUES ($1, $2, $3) ON CONFLICT (scope) DO \

@@ -9,7 +9,9 @@ use super::spine::two_custodians;
 use super::{alter, log_of, refusals, refused};
 use crate::on_both_engines;
 use crate::support::app::TestApp;
+use crate::support::child::Child;
 use crate::support::client::{Answer, Caller, draft, item, op_id};
+use crate::support::raw;
 use crate::support::world::Engine;
 
 on_both_engines! {
@@ -21,6 +23,7 @@ on_both_engines! {
     what_exists_already_is_shown_to_its_members_only
     the_same_key_of_two_callers_names_two_things
     counted_refusals_are_recorded_when_the_service_ends
+    a_service_whose_database_answers_no_more_ends_and_says_what_is_lost
 }
 
 async fn nobody_gets_in_without_a_valid_token(engine: Engine) {
@@ -246,4 +249,25 @@ async fn counted_refusals_are_recorded_when_the_service_ends(engine: Engine) {
     assert_eq!(refused(&app, &cara.id, "read-records").await, (3, 2));
     app.restart().await;
     assert_eq!(refused(&app, &cara.id, "read-records").await, (3, 2), "once");
+}
+
+async fn a_service_whose_database_answers_no_more_ends_and_says_what_is_lost(engine: Engine) {
+    let mut app = TestApp::new(engine).await;
+    let (_, _, case) = two_custodians(&app).await;
+    let cara = app.enrol("Cara", &[]).await;
+    app.stop().await;
+    let log = app.root().join("log");
+    let child = Child::start(&app.config, &[], Some(std::fs::File::create(&log).unwrap()));
+    app.serve_at(&child.base);
+    for _ in 0..3 {
+        cara.case(&case).await.problem("not-found");
+    }
+    let ends = async { tokio::task::spawn_blocking(|| child.stop()).await.unwrap() };
+    // It ends while the log can be written by nobody, though its own patience with the database would be longer.
+    raw::held_during(app.config.database_url(), "UPDATE log_head SET size = size", ends).await;
+    let log = std::fs::read_to_string(&log).unwrap();
+    let lost = log.lines().find(|line| line.contains("could not be recorded and are lost"));
+    assert!(lost.is_some_and(|line| line.contains("\"refusals\":2")), "{lost:?}");
+    app.start().await;
+    assert_eq!(refused(&app, &cara.id, "read-records").await, (1, 1));
 }

@@ -27,6 +27,8 @@ pub(super) struct Authenticator {
     pub(super) host: String,
     /// Whether it makes sure who holds it.
     pub(super) verifies: bool,
+    /// Whether it says that it keeps the passkey, if it says so.
+    pub(super) keeps: Option<bool>,
 }
 
 impl Authenticator {
@@ -40,6 +42,7 @@ impl Authenticator {
             origin: origin.to_owned(),
             host,
             verifies: true,
+            keeps: Some(true),
         }
     }
 
@@ -81,7 +84,12 @@ impl Authenticator {
         object.extend(&data);
         let client = self.client("webauthn.create", &asked["challenge"]);
         let response = json!({ "clientDataJSON": url(&client), "attestationObject": url(&object) });
-        self.answer(&response)
+        let mut answer = self.answer(&response);
+        if let Some(keeps) = self.keeps {
+            assert_eq!(asked["extensions"]["credProps"], true);
+            answer["clientExtensionResults"]["credProps"] = json!({ "rk": keeps });
+        }
+        answer
     }
 
     /// `navigator.credentials.get(options)`, as JSON.

@@ -17,6 +17,8 @@ crate::on_both_engines! {
     of_two_first_passwords_at_once_one_person_has_one
     a_token_ends_with_the_one_it_was_made_with_also_by_way_of_a_session
     whoever_changes_what_they_sign_in_with_ends_what_was_opened_with_it
+    whoever_was_about_to_sign_in_with_what_is_changed_is_not_let_in
+    who_waits_for_one_another_goes_on
     what_ends_or_lets_in_others_takes_a_second_factor_and_the_emergency_brake_takes_none
 }
 
@@ -133,6 +135,62 @@ async fn whoever_changes_what_they_sign_in_with_ends_what_was_opened_with_it(eng
     assert_eq!(devices().await, 0);
     desk.get("/api/v1/me").await.ok::<api::Me>();
     of_ben.get("/api/v1/me").await.ok::<api::Me>();
+}
+
+async fn whoever_was_about_to_sign_in_with_what_is_changed_is_not_let_in(engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let url = app.config.database_url();
+    let asha = app.enrol("Asha", &[]).await;
+    let device = set_up(&asha, "asha").await;
+    let desk = signed_in(&app, &device, &device.fresh(&app).await).await;
+    let mut passwords = [PASSWORD, "nine red kites over a lake", "two old drums in the rain"].windows(2);
+    let held = "UPDATE passwords SET step = step";
+    for thief_is_first in [true, false] {
+        let [old, new] = passwords.next().unwrap() else { unreachable!() };
+        let (ask, change) =
+            (device.sign_in(old, &device.fresh(&app).await), json!({ "name": "asha", "password": new }));
+        let mut thief = Browser::new(&app);
+        let signs_in = thief.post("/api/v1/sign-in/password", &ask);
+        let change = desk.put("/api/v1/password", &change);
+        // What the first one waits for is held until the second one waits as well; they go on in this order.
+        let both = async {
+            if thief_is_first {
+                tokio::join!(signs_in, async {
+                    raw::until_waiting(url, 1).await;
+                    change.await
+                })
+            } else {
+                let (changed, signed_in) = tokio::join!(change, async {
+                    raw::until_waiting(url, 1).await;
+                    signs_in.await
+                });
+                (signed_in, changed)
+            }
+        };
+        let (signed_in, changed) = Box::pin(raw::while_held(url, held, 2, both)).await;
+        changed.ok::<api::PasswordSet>();
+        if signed_in.status == 201 {
+            thief.keep(&signed_in);
+        } else {
+            signed_in.problem("sign-in-failed");
+        }
+        thief.get("/api/v1/me").await.problem("unauthenticated");
+        desk.get("/api/v1/me").await.ok::<api::Me>();
+    }
+}
+
+async fn who_waits_for_one_another_goes_on(engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let asha = app.enrol("Asha", &[]).await;
+    let device = set_up(&asha, "asha").await;
+    let mut desk = signed_in(&app, &device, &device.fresh(&app).await).await;
+    let factor = device.fresh(&app).await;
+    let (first, then) = ("UPDATE passwords SET step = step", "UPDATE sessions SET expires = expires");
+    let confirm = desk.post("/api/v1/session/confirm", &factor);
+    let answer = raw::crossed(app.config.database_url(), first, then, confirm).await;
+    desk.keep(&answer);
+    answer.ok::<api::Session>();
+    desk.get("/api/v1/me").await.ok::<api::Me>();
 }
 
 async fn what_ends_or_lets_in_others_takes_a_second_factor_and_the_emergency_brake_takes_none(

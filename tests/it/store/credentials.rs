@@ -63,8 +63,10 @@ async fn of_two_changes_of_a_password_one_is_kept_and_what_was_used_up_stays_so(
     let first = password(&world.asha, 7);
     assert!(done(store, CredentialChange::FirstPassword(first.clone())).await);
     // Whoever changes the password read it before this code counted.
-    let spend = CredentialChange::Spend { person: world.asha.id, factor: Factor::Code(8), now: noon() };
-    assert!(done(store, spend.clone()).await);
+    let spend =
+        |factor, changed| CredentialChange::Spend { person: world.asha.id, factor, changed, now: noon() };
+    let changed = first.changed;
+    assert!(done(store, spend(Factor::Code(8), changed)).await);
     let change = || {
         let changed = first.changed.saturating_add_millis(1);
         let row = PasswordRow { changed, ..password(&world.asha, 0) };
@@ -73,7 +75,16 @@ async fn of_two_changes_of_a_password_one_is_kept_and_what_was_used_up_stays_so(
     assert_eq!(of_two(&world, "UPDATE passwords SET step = step", change(), change()).await, 1);
     let kept = store.read().await.unwrap().password_of(world.asha.id).await.unwrap().unwrap();
     assert_eq!((kept.step, kept.codes), (8, first.codes));
-    assert!(!done(store, spend).await);
+    assert!(!done(store, spend(Factor::Code(8), kept.changed)).await);
+    // What came with the old password, and was looked at before it was changed, counts no more.
+    let recovery = codes(&world.asha);
+    let CredentialChange::SetRecoveryCodes { hashes, .. } = &recovery else { unreachable!() };
+    let factors = [Factor::Code(9), Factor::Recovery(hashes[0])];
+    assert!(done(store, recovery).await);
+    for factor in factors {
+        assert!(!done(store, spend(factor, changed)).await, "{factor:?}");
+        assert!(done(store, spend(factor, kept.changed)).await, "{factor:?}");
+    }
 }
 
 async fn a_factor_counts_for_one_of_two_open_transactions(engine: Engine) {
@@ -86,7 +97,7 @@ async fn a_factor_counts_for_one_of_two_open_transactions(engine: Engine) {
     let factors = [Factor::Code(8), Factor::Recovery(hashes[0])];
     assert!(done(store, recovery).await);
     for factor in factors {
-        let spend = CredentialChange::Spend { person, factor, now: noon() };
+        let spend = CredentialChange::Spend { person, factor, changed: noon(), now: noon() };
         let counted = of_two(&world, "UPDATE passwords SET step = step", spend.clone(), spend).await;
         assert_eq!(counted, 1, "{factor:?}");
     }

@@ -50,6 +50,46 @@ pub(crate) async fn flip(url: &str, table: &str, column: &str, rows: &str) {
     on!(url, connection => sqlx::query(text).bind(cell).execute(&mut connection).await.map(drop).unwrap());
 }
 
+/// Does some work while somebody else holds what `first` writes, who then wants what the work holds and writes `then`: each
+/// waits for the other, and the engine gives one of them up. Whoever is held here goes without either.
+pub(crate) async fn crossed<T>(url: &str, first: &str, then: &str, work: impl Future<Output = T>) -> T {
+    let [begin, first, then, end] =
+        ["BEGIN", first, then, "ROLLBACK"].map(|sql| AssertSqlSafe(sql.to_owned()));
+    on!(url, connection => {
+        sqlx::query(begin).execute(&mut connection).await.unwrap();
+        sqlx::query(first).execute(&mut connection).await.unwrap();
+        let crosses = async {
+            until_waiting(url, 1).await;
+            // Which of the two is given up is the engine's choice.
+            drop(sqlx::query(then).execute(&mut connection).await);
+            sqlx::query(end).execute(&mut connection).await.unwrap();
+        };
+        tokio::join!(work, crosses).0
+    })
+}
+
+/// Does some work while somebody else holds what `sql` writes, all the time.
+pub(crate) async fn held_during<T>(url: &str, sql: &str, work: impl Future<Output = T>) -> T {
+    let [begin, sql, end] = ["BEGIN", sql, "ROLLBACK"].map(|sql| AssertSqlSafe(sql.to_owned()));
+    on!(url, connection => {
+        sqlx::query(begin).execute(&mut connection).await.unwrap();
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+        let answer = work.await;
+        sqlx::query(end).execute(&mut connection).await.unwrap();
+        answer
+    })
+}
+
+/// Returns once so many wait for what others hold. SQLite says nothing of them.
+pub(crate) async fn until_waiting(url: &str, waiting: i64) {
+    let who_waits = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    if url.starts_with("sqlite:") {
+        tokio::task::yield_now().await;
+    } else {
+        while number(url, who_waits.to_owned()).await < waiting {}
+    }
+}
+
 /// Does some work while somebody else holds what `sql` writes, until `waiting` others want it. SQLite says nothing of who
 /// waits; there everything is held, and let go once the work had its turn.
 pub(crate) async fn while_held<T>(url: &str, sql: &str, waiting: i64, work: impl Future<Output = T>) -> T {
@@ -58,13 +98,7 @@ pub(crate) async fn while_held<T>(url: &str, sql: &str, waiting: i64, work: impl
         sqlx::query(begin).execute(&mut connection).await.unwrap();
         sqlx::query(sql).execute(&mut connection).await.unwrap();
         let let_go = async {
-            let who_waits = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND \
-                wait_event_type = 'Lock'";
-            if url.starts_with("sqlite:") {
-                tokio::task::yield_now().await;
-            } else {
-                while number(url, who_waits.to_owned()).await < waiting {}
-            }
+            until_waiting(url, waiting).await;
             sqlx::query(AssertSqlSafe("COMMIT")).execute(&mut connection).await.unwrap();
         };
         tokio::join!(work, let_go).0
