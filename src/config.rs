@@ -1,5 +1,6 @@
 //! Configuration: flags over environment over file over default, and where each value came from.
 
+mod layers;
 mod tls;
 
 use std::fmt;
@@ -9,9 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use url::Url;
 
-pub use tls::Tls;
+pub use tls::{ClientCertificates, Tls};
 
 use crate::app::Profile;
+use layers::Layers;
 
 /// Read when no file is named and it is there.
 pub const SYSTEM_FILE: &str = "/etc/custos/custos.toml";
@@ -93,6 +95,10 @@ pub struct Config {
     sign_in: Setting<Profile>,
     breached_passwords: Setting<Option<PathBuf>>,
     notices: Setting<Option<PathBuf>>,
+    client_ca: Setting<Option<PathBuf>>,
+    client_crls: Setting<Option<PathBuf>>,
+    client_certificates: Setting<ClientCertificates>,
+    providers: Setting<Option<PathBuf>>,
 }
 
 /// Why there is no configuration.
@@ -178,6 +184,18 @@ impl Config {
             hours.parse("timestamp_hours", "a number of hours", |text| text.parse().ok())?;
         let sign_in = layers.pick("CUSTOS_SIGN_IN", None, file.sign_in, || Profile::Standard.to_string());
         let sign_in = sign_in.parse("sign_in", "standard or cjis", |text| text.parse().ok())?;
+        let certificates = layers.pick("CUSTOS_CLIENT_CERTIFICATES", None, file.client_certificates, || {
+            ClientCertificates::default().to_string()
+        });
+        let client_certificates =
+            certificates.parse("client_certificates", "optional or required", ClientCertificates::of)?;
+        let client_ca = layers.optional("CUSTOS_CLIENT_CA", file.client_ca);
+        let client_crls = layers.optional("CUSTOS_CLIENT_CRLS", file.client_crls);
+        let alone = client_crls.value.is_some() || client_certificates.value == ClientCertificates::Required;
+        if client_ca.value.is_none() && alone {
+            let rule = "a file of authorities, where client_crls or client_certificates are set";
+            return Err(ConfigError::Value { key: "client_ca", source_of: client_ca.source, rule });
+        }
         let notices = layers.optional("CUSTOS_NOTICES", file.notices);
         let days = file.backup_days.map(|days| days.to_string());
         let days = layers.pick("CUSTOS_BACKUP_DAYS", None, days, || "0".to_owned());
@@ -201,6 +219,10 @@ impl Config {
             sign_in,
             breached_passwords: layers.optional("CUSTOS_BREACHED_PASSWORDS", file.breached_passwords),
             notices,
+            client_ca,
+            client_crls,
+            client_certificates,
+            providers: layers.optional("CUSTOS_PROVIDERS", file.providers),
         })
     }
 
@@ -289,8 +311,28 @@ impl Config {
         self.backup_days.value
     }
 
+    /// The authorities whose certificates people and machines show. Without, nobody is asked for one.
+    pub fn client_ca(&self) -> Option<&Path> {
+        self.client_ca.value.as_deref()
+    }
+
+    /// The lists of certificates that they have revoked: a file, or a folder of files.
+    pub fn client_crls(&self) -> Option<&Path> {
+        self.client_crls.value.as_deref()
+    }
+
+    /// Whether everybody must show one.
+    pub const fn client_certificates(&self) -> ClientCertificates {
+        self.client_certificates.value
+    }
+
+    /// The file that names the providers by which people sign in.
+    pub fn providers(&self) -> Option<&Path> {
+        self.providers.value.as_deref()
+    }
+
     /// Every key with its value, as it may be shown, and its source.
-    pub fn entries(&self) -> [(&'static str, String, &Source); 15] {
+    pub fn entries(&self) -> [(&'static str, String, &Source); 19] {
         [
             ("listen", self.listen.value.to_string(), &self.listen.source),
             ("data_dir", text(&self.data_dir.value), &self.data_dir.source),
@@ -307,6 +349,14 @@ impl Config {
             ("sign_in", self.sign_in.value.to_string(), &self.sign_in.source),
             ("breached_passwords", optional_text(self.breached_passwords()), &self.breached_passwords.source),
             ("notices", optional_text(self.notices()), &self.notices.source),
+            ("client_ca", optional_text(self.client_ca()), &self.client_ca.source),
+            ("client_crls", optional_text(self.client_crls()), &self.client_crls.source),
+            (
+                "client_certificates",
+                self.client_certificates.value.to_string(),
+                &self.client_certificates.source,
+            ),
+            ("providers", optional_text(self.providers()), &self.providers.source),
         ]
     }
 }
@@ -335,6 +385,10 @@ struct File {
     sign_in: Option<String>,
     breached_passwords: Option<PathBuf>,
     notices: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
+    client_crls: Option<PathBuf>,
+    client_certificates: Option<String>,
+    providers: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -365,89 +419,6 @@ fn read_file(
         malformed(format!("line {line}: {}", error.message()))
     })?;
     Ok((Some(path), file))
-}
-
-struct Layers<'a> {
-    env: &'a dyn Fn(&str) -> Option<String>,
-    path: Option<PathBuf>,
-}
-
-impl Layers<'_> {
-    fn pick(
-        &self,
-        variable: &'static str,
-        flag: Option<String>,
-        file: Option<String>,
-        default: impl FnOnce() -> String,
-    ) -> Setting<String> {
-        let found = |value, source| Setting { value, source };
-        if let Some(value) = flag {
-            found(value, Source::Flag)
-        } else if let Some(value) = (self.env)(variable) {
-            found(value, Source::Environment(variable))
-        } else if let Some(value) = file {
-            found(value, self.file())
-        } else {
-            found(default(), Source::Default)
-        }
-    }
-
-    /// A file that need not be named.
-    fn optional(&self, variable: &'static str, file: Option<PathBuf>) -> Setting<Option<PathBuf>> {
-        match ((self.env)(variable), file) {
-            (Some(value), _) => {
-                let value = (!value.is_empty()).then(|| value.into());
-                Setting { value, source: Source::Environment(variable) }
-            }
-            (None, Some(value)) => Setting { value: Some(value), source: self.file() },
-            (None, None) => Setting { value: None, source: Source::Default },
-        }
-    }
-
-    fn tls(&self, flags: &Flags, file: Option<FileTls>) -> Result<Setting<Tls>, ConfigError> {
-        let rule = "`self-signed`, or a certificate and its key together";
-        let refuse = |source_of| Err(ConfigError::Value { key: "tls", source_of, rule });
-        let found = |value, source| Ok(Setting { value, source });
-        match (flags.tls_cert.clone(), flags.tls_key.clone()) {
-            (Some(cert), Some(key)) => return found(Tls::Files { cert, key }, Source::Flag),
-            (None, None) => {}
-            _ => return refuse(Source::Flag),
-        }
-        match ((self.env)("CUSTOS_TLS_CERT"), (self.env)("CUSTOS_TLS_KEY")) {
-            (Some(cert), Some(key)) => {
-                let tls = Tls::Files { cert: cert.into(), key: key.into() };
-                return found(tls, Source::Environment("CUSTOS_TLS_CERT"));
-            }
-            (None, None) => {}
-            _ => return refuse(Source::Environment("CUSTOS_TLS_CERT, CUSTOS_TLS_KEY")),
-        }
-        match ((self.env)("CUSTOS_TLS").as_deref(), file) {
-            (Some("self-signed"), _) => found(Tls::SelfSigned, Source::Environment("CUSTOS_TLS")),
-            (Some(_), _) => refuse(Source::Environment("CUSTOS_TLS")),
-            (None, Some(FileTls::Files { cert, key })) => found(Tls::Files { cert, key }, self.file()),
-            (None, Some(FileTls::Word(word))) if word == "self-signed" => found(Tls::SelfSigned, self.file()),
-            (None, Some(FileTls::Word(_))) => refuse(self.file()),
-            (None, None) => found(Tls::SelfSigned, Source::Default),
-        }
-    }
-
-    fn file(&self) -> Source {
-        Source::File(self.path.clone().unwrap_or_default())
-    }
-}
-
-impl Setting<String> {
-    fn parse<T>(
-        self,
-        key: &'static str,
-        rule: &'static str,
-        read: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Setting<T>, ConfigError> {
-        match read(&self.value) {
-            Some(value) => Ok(Setting { value, source: self.source }),
-            None => Err(ConfigError::Value { key, source_of: self.source, rule }),
-        }
-    }
 }
 
 fn one_of(schemes: &'static [&'static str]) -> impl FnOnce(&str) -> Option<String> {

@@ -30,12 +30,13 @@ use super::token::DEFAULT_DAYS;
 use super::{App, AppError};
 use crate::blobs::Blobs;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Tls};
+use crate::config::{ClientCertificates, Config, Tls};
 use crate::engine::OsEntropy;
-use crate::http::tls::TlsSource;
+use crate::http::tls::{Clients, TlsError, TlsSource};
 use crate::keyring::{Keyring, provider};
 use crate::notices::{self, Channel};
 use crate::ops::backup::{BackupError, before_migration};
+use crate::providers;
 use crate::publish::witnesses::Witnesses;
 use crate::publish::{self, Publisher, StartError};
 use crate::sequencer::{self, SigningKeys};
@@ -82,7 +83,7 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
         make_private_dir(Path::new(folder))?;
     }
     let origin = log_origin(config.origin())?;
-    let tls = crate::http::tls::Tls::load(&tls_source(config))?;
+    let tls = crate::http::tls::Tls::load(&tls_source(config), None)?;
     // The database first: one that holds a vault already must not get a second keyring.
     let store = Store::create(config.database_url()).await?;
     if store.read().await?.vault().await?.is_some() {
@@ -148,7 +149,8 @@ async fn open_signing(
     let clock = Arc::new(SystemClock::new());
     let (mut app, contradicted) =
         App::start_signing(store, keyring, blobs, clock, outsiders, has_log_key).await?;
-    app.signin = super::signin::SignIn::of(config)?;
+    let providers = config.providers().map(|path| providers::load(path, config.origin()));
+    app.signin = super::signin::SignIn::of(config, providers.transpose()?.unwrap_or_default())?;
     app.backup_days = config.backup_days();
     Ok((app, contradicted))
 }
@@ -244,6 +246,13 @@ pub fn tls_source(config: &Config) -> TlsSource {
         Tls::SelfSigned => TlsSource::SelfSigned(config.data_dir().join("tls")),
         Tls::Files { cert, key } => TlsSource::Files { cert: cert.clone(), key: key.clone() },
     }
+}
+
+/// Whose certificates the configuration believes; nothing where nobody is asked for one.
+pub fn clients(config: &Config) -> Result<Option<Arc<Clients>>, TlsError> {
+    let Some(ca) = config.client_ca() else { return Ok(None) };
+    let required = config.client_certificates() == ClientCertificates::Required;
+    Ok(Some(Arc::new(Clients::load(ca, config.client_crls(), required)?)))
 }
 
 /// The log's origin, from the address that people type: `https://vault.example.org` names `vault.example.org/custos/1`.

@@ -96,6 +96,8 @@ pub enum Maker {
     Token(Uuid),
     /// A session, by its `id`.
     Session(Uuid),
+    /// A certificate, by its `id`.
+    Certificate(Uuid),
 }
 
 /// A change beside the log, alone ([`super::Store::apply`]) or together with a record
@@ -247,6 +249,7 @@ impl Tx {
                 let (statement, id) = match maker {
                     Maker::Token(id) => (sql::HOLD_TOKEN, id),
                     Maker::Session(id) => (sql::signin::HOLD_SESSION, id),
+                    Maker::Certificate(id) => (sql::signin::HOLD_CERTIFICATE, id),
                 };
                 self.run(statement, vec![Value::text(id), Value::text(person), Value::time(*now)]).await?
             }

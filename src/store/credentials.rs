@@ -9,6 +9,7 @@ use super::Store;
 use super::db::Tx;
 use super::error::StoreError;
 use super::objects::SubjectKey;
+use super::outside::{CertificateChange, LinkChange};
 use super::passkeys::PasskeyChange;
 use super::row::{Row, Value};
 use super::sql::signin;
@@ -71,6 +72,10 @@ pub enum ChallengeKind {
     Passkey,
     /// A passkey that somebody who is signed in is to show.
     Confirm,
+    /// Whoever a provider says it is, to be signed in.
+    Provider,
+    /// Whoever a provider says it is, to be linked to who asks.
+    NewLink,
 }
 
 /// A second factor that counts once.
@@ -120,7 +125,8 @@ pub enum CredentialChange {
     Turn {
         /// Whose.
         person: PersonId,
-        /// Nothing to sign in with may be there: neither a password, nor a passkey that answers to this host.
+        /// Nothing to sign in with may be there: no password, no certificate, nobody's name at a provider, and no passkey that
+        /// answers to this host.
         first: bool,
         /// The vault's, where passkeys can have one.
         host: Option<String>,
@@ -147,6 +153,10 @@ pub enum CredentialChange {
     },
     /// A passkey.
     Passkey(PasskeyChange),
+    /// A certificate.
+    Certificate(CertificateChange),
+    /// Who somebody is at a provider.
+    Link(LinkChange),
     /// Something begins; of ten of a sort that one person has begun the one that ends first is forgotten.
     Begin(Challenge),
     /// It is finished; too late if it was.
@@ -255,6 +265,8 @@ impl Tx {
                 1
             }
             CredentialChange::Passkey(change) => self.change_passkey(change).await?,
+            CredentialChange::Certificate(change) => self.change_certificate(change).await?,
+            CredentialChange::Link(change) => self.change_link(change).await?,
             CredentialChange::Begin(challenge) => {
                 if let Some(person) = challenge.person {
                     let sort = vec![Value::text(person), Value::code(&challenge.kind)];
@@ -285,7 +297,9 @@ impl Tx {
             Some(host) => self.passkeys_of(person, host).await?,
             None => Vec::new(),
         };
-        Ok(!passkeys.is_empty() || self.password_of(person).await?.is_some())
+        let outside =
+            !self.certificates_of(person).await?.is_empty() || !self.links_of(person).await?.is_empty();
+        Ok(outside || !passkeys.is_empty() || self.password_of(person).await?.is_some())
     }
 
     async fn spend(
@@ -323,7 +337,8 @@ impl Tx {
     pub(super) async fn remove_credentials(&mut self, person: PersonId) -> Result<u64, StoreError> {
         let passwords = self.remove_password(person).await?;
         let passkeys = self.remove_passkeys(person).await?;
-        Ok(passwords + passkeys + self.forget_devices(person).await?)
+        let outside = self.remove_outside(person).await?;
+        Ok(passwords + passkeys + outside + self.forget_devices(person).await?)
     }
 
     async fn forget_devices(&mut self, person: PersonId) -> Result<u64, StoreError> {
