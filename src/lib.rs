@@ -18,7 +18,6 @@ pub mod kit;
 pub mod notices;
 pub mod ops;
 mod outside;
-pub mod providers;
 pub mod publish;
 mod qr;
 pub mod sequencer;

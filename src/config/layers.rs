@@ -1,10 +1,10 @@
-//! One value out of flag, environment, file and default, with where it came from.
+//! Which of flag, environment, file and default has the word.
 
 use std::path::PathBuf;
 
 use super::{ConfigError, FileTls, Flags, Setting, Source, Tls};
 
-/// What values are picked from beside flags.
+/// Where values come from, beside flags.
 pub(super) struct Layers<'a> {
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
     pub(super) path: Option<PathBuf>,
@@ -69,7 +69,7 @@ impl Layers<'_> {
         }
     }
 
-    fn file(&self) -> Source {
+    pub(super) fn file(&self) -> Source {
         Source::File(self.path.clone().unwrap_or_default())
     }
 }

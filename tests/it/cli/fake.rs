@@ -77,8 +77,7 @@ pub(super) fn profile(dir: &Path, url: &str, tls: Digest, person: PersonId) -> P
         tls,
         trust: trust().1,
         person,
-        token: Some(PathBuf::from("test.token")),
-        certificate: None,
+        token: PathBuf::from("test.token"),
         key: None,
         receipts: PathBuf::from("receipts"),
     };

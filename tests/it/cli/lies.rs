@@ -29,8 +29,7 @@ async fn profile(dir: &Path, caller: &Caller, server: &fake::Fake) -> Profile {
         tls: server.tls,
         trust: VaultTrust::prove(caller.shared.vault, &info).unwrap(),
         person: caller.id.parse().unwrap(),
-        token: Some("test.token".into()),
-        certificate: None,
+        token: "test.token".into(),
         key: None,
         receipts: "receipts".into(),
     };

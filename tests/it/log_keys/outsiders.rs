@@ -112,8 +112,7 @@ pub(super) async fn profile(world: &Outside) -> PathBuf {
         tls: world.tls,
         trust: stranger.trust().clone(),
         person: world.app.admin.id.parse().unwrap(),
-        token: Some("token".into()),
-        certificate: None,
+        token: "token".into(),
         key: None,
         receipts: "receipts".into(),
     };
