@@ -10,14 +10,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use url::Url;
 
-pub use tls::Tls;
-
-use layers::Layers;
+pub use tls::{ClientCertificates, Tls};
 
 use crate::app::Profile;
+use layers::Layers;
 
-/// Days after which a key encryption key is old, unless the configuration says otherwise.
-const KEK_DAYS: u32 = 31;
 /// Read when no file is named and it is there.
 pub const SYSTEM_FILE: &str = "/etc/custos/custos.toml";
 /// Read from the data directory when no other file is: what `custos init` was told there.
@@ -95,10 +92,13 @@ pub struct Config {
     timestamp_roots: Setting<Option<PathBuf>>,
     timestamp_hours: Setting<u32>,
     backup_days: Setting<Option<u32>>,
-    kek_days: Setting<u32>,
     sign_in: Setting<Profile>,
     breached_passwords: Setting<Option<PathBuf>>,
     notices: Setting<Option<PathBuf>>,
+    client_ca: Setting<Option<PathBuf>>,
+    client_crls: Setting<Option<PathBuf>>,
+    client_certificates: Setting<ClientCertificates>,
+    providers: Setting<Option<PathBuf>>,
 }
 
 /// Why there is no configuration.
@@ -184,16 +184,24 @@ impl Config {
             hours.parse("timestamp_hours", "a number of hours", |text| text.parse().ok())?;
         let sign_in = layers.pick("CUSTOS_SIGN_IN", None, file.sign_in, || Profile::Standard.to_string());
         let sign_in = sign_in.parse("sign_in", "standard or cjis", |text| text.parse().ok())?;
+        let certificates = layers.pick("CUSTOS_CLIENT_CERTIFICATES", None, file.client_certificates, || {
+            ClientCertificates::default().to_string()
+        });
+        let client_certificates =
+            certificates.parse("client_certificates", "optional or required", ClientCertificates::of)?;
+        let client_ca = layers.optional("CUSTOS_CLIENT_CA", file.client_ca);
+        let client_crls = layers.optional("CUSTOS_CLIENT_CRLS", file.client_crls);
+        let alone = client_crls.value.is_some() || client_certificates.value == ClientCertificates::Required;
+        if client_ca.value.is_none() && alone {
+            let rule = "a file of authorities, where client_crls or client_certificates are set";
+            return Err(ConfigError::Value { key: "client_ca", source_of: client_ca.source, rule });
+        }
         let notices = layers.optional("CUSTOS_NOTICES", file.notices);
         let days = file.backup_days.map(|days| days.to_string());
         let days = layers.pick("CUSTOS_BACKUP_DAYS", None, days, || "0".to_owned());
         let backup_days = days.parse("backup_days", "a number of days, or 0 for no end", |text| {
             text.parse().ok().map(|days| Some(days).filter(|days| *days > 0))
         })?;
-        let days = file.kek_days.map(|days| days.to_string());
-        let days = layers.pick("CUSTOS_KEK_DAYS", None, days, || KEK_DAYS.to_string());
-        let kek_days =
-            days.parse("kek_days", "a number of days, or 0 for no reminder", |text| text.parse().ok())?;
         Ok(Self {
             file: path,
             listen,
@@ -208,10 +216,13 @@ impl Config {
             timestamp_roots,
             timestamp_hours,
             backup_days,
-            kek_days,
             sign_in,
             breached_passwords: layers.optional("CUSTOS_BREACHED_PASSWORDS", file.breached_passwords),
             notices,
+            client_ca,
+            client_crls,
+            client_certificates,
+            providers: layers.optional("CUSTOS_PROVIDERS", file.providers),
         })
     }
 
@@ -300,13 +311,28 @@ impl Config {
         self.backup_days.value
     }
 
-    /// After how many days somebody is reminded to replace the key encryption key; never with 0.
-    pub const fn kek_days(&self) -> u32 {
-        self.kek_days.value
+    /// The authorities whose certificates people and machines show. Without, nobody is asked for one.
+    pub fn client_ca(&self) -> Option<&Path> {
+        self.client_ca.value.as_deref()
+    }
+
+    /// The lists of certificates that they have revoked: a file, or a folder of files.
+    pub fn client_crls(&self) -> Option<&Path> {
+        self.client_crls.value.as_deref()
+    }
+
+    /// Whether everybody must show one.
+    pub const fn client_certificates(&self) -> ClientCertificates {
+        self.client_certificates.value
+    }
+
+    /// The file that names the providers by which people sign in.
+    pub fn providers(&self) -> Option<&Path> {
+        self.providers.value.as_deref()
     }
 
     /// Every key with its value, as it may be shown, and its source.
-    pub fn entries(&self) -> [(&'static str, String, &Source); 16] {
+    pub fn entries(&self) -> [(&'static str, String, &Source); 19] {
         [
             ("listen", self.listen.value.to_string(), &self.listen.source),
             ("data_dir", text(&self.data_dir.value), &self.data_dir.source),
@@ -320,10 +346,17 @@ impl Config {
             ("timestamp_roots", optional_text(self.timestamp_roots()), &self.timestamp_roots.source),
             ("timestamp_hours", self.timestamp_hours.value.to_string(), &self.timestamp_hours.source),
             ("backup_days", self.backup_days().unwrap_or(0).to_string(), &self.backup_days.source),
-            ("kek_days", self.kek_days().to_string(), &self.kek_days.source),
             ("sign_in", self.sign_in.value.to_string(), &self.sign_in.source),
             ("breached_passwords", optional_text(self.breached_passwords()), &self.breached_passwords.source),
             ("notices", optional_text(self.notices()), &self.notices.source),
+            ("client_ca", optional_text(self.client_ca()), &self.client_ca.source),
+            ("client_crls", optional_text(self.client_crls()), &self.client_crls.source),
+            (
+                "client_certificates",
+                self.client_certificates.value.to_string(),
+                &self.client_certificates.source,
+            ),
+            ("providers", optional_text(self.providers()), &self.providers.source),
         ]
     }
 }
@@ -349,10 +382,13 @@ struct File {
     timestamp_roots: Option<PathBuf>,
     timestamp_hours: Option<u32>,
     backup_days: Option<u32>,
-    kek_days: Option<u32>,
     sign_in: Option<String>,
     breached_passwords: Option<PathBuf>,
     notices: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
+    client_crls: Option<PathBuf>,
+    client_certificates: Option<String>,
+    providers: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]

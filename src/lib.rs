@@ -18,6 +18,7 @@ pub mod kit;
 pub mod notices;
 pub mod ops;
 mod outside;
+pub mod providers;
 pub mod publish;
 mod qr;
 pub mod sequencer;

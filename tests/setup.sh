@@ -6,8 +6,10 @@
 #           openssl     checks bundles without our code
 #           time        measures peak memory
 #           python3     runs bagit and samples/make.py
+#           nodejs, npm run the provider that people sign in with
 #   PyPI:   bagit       validates bundles            } in target/test-tools
 #           aiosmtpd    a mail server for notices    } (versions and digests: tests/requirements.txt)
+#   npm:    oidc-provider, in target/test-tools/provider (versions and digests: tests/provider/package-lock.json)
 #
 # Debian replaces package versions with each security update and keeps no old ones, so those are pinned by name:
 # PostgreSQL by its major version where the distribution has it, the others as the distribution ships them.
@@ -25,6 +27,8 @@ main() {
     [ -x /usr/bin/time ] || want time
     have python3 || want python3
     python_has_venv || want python3-venv
+    have node || want nodejs
+    have npm || want npm
     install_wanted
 
     # Made anew whenever what is asked for has changed.
@@ -33,6 +37,14 @@ main() {
         python3 -m venv --clear "$tools"
         "$tools/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
         cp tests/requirements.txt "$tools/requirements.txt"
+    fi
+    if ! cmp -s tests/provider/package-lock.json "$tools/provider/installed.json"; then
+        say "npm packages of tests/provider/package-lock.json into $tools/provider"
+        rm -rf "$tools/provider"
+        mkdir -p "$tools/provider"
+        cp tests/provider/package.json tests/provider/package-lock.json "$tools/provider/"
+        (cd "$tools/provider" && npm ci --ignore-scripts --no-audit --no-fund --silent)
+        cp tests/provider/package-lock.json "$tools/provider/installed.json"
     fi
     [ -x "$tools/bin/bagit.py" ] || fail "bagit was installed but $tools/bin/bagit.py is not there; remove $tools and run again"
     have cargo || fail "cargo is missing: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer with rustup"

@@ -89,6 +89,88 @@ wire! {
         password: Option<PasswordInfo>,
         /// Passkeys, oldest first.
         passkeys: Vec<PasskeyInfo>,
+        /// Certificates, oldest first.
+        #[serde(default)]
+        certificates: Vec<CertificateInfo>,
+        /// Who one is at providers, oldest first.
+        #[serde(default)]
+        providers: Vec<ProviderLink>,
+    }
+    /// `GET /api/v1/sign-in/providers`
+    Providers {
+        /// Their names in the configuration.
+        providers: Vec<String>,
+    }
+    /// `POST /api/v1/sign-in/provider/prepare`, `POST /api/v1/provider-links/prepare`
+    AskProvider {
+        /// Its name.
+        provider: String,
+    }
+    /// Where to send the browser.
+    ProviderRequest {
+        /// What the page keeps, and sends with what the browser comes back with.
+        id: Hidden,
+        /// The provider's address.
+        url: String,
+        /// Until when it comes back.
+        expires: String,
+    }
+    /// `POST /api/v1/sign-in/provider`
+    ProviderSignIn {
+        /// From `POST /api/v1/sign-in/provider/prepare`.
+        id: Hidden,
+        /// What the browser came back with.
+        code: Hidden,
+        /// As well.
+        state: Hidden,
+        /// As well, where it did (RFC 9207).
+        #[serde(default)]
+        iss: Option<String>,
+        /// What one calls the device; at most 100 characters.
+        label: String,
+    }
+    /// `POST /api/v1/provider-links`
+    NewProviderLink {
+        /// From `POST /api/v1/provider-links/prepare`.
+        id: Hidden,
+        /// What the browser came back with.
+        code: Hidden,
+        /// As well.
+        state: Hidden,
+        /// As well, where it did (RFC 9207).
+        #[serde(default)]
+        iss: Option<String>,
+    }
+    /// Somebody's name at a provider, which only the provider knows.
+    ProviderLink {
+        /// Id.
+        id: String,
+        /// The provider's name in the configuration.
+        provider: String,
+        /// Since when.
+        created: String,
+        /// When it was last used.
+        #[serde(default)]
+        used: Option<String>,
+    }
+    /// `POST /api/v1/certificates`, over a connection that shows the certificate.
+    NewCertificate {
+        /// What one calls it; at most 100 characters.
+        label: String,
+    }
+    /// A certificate.
+    CertificateInfo {
+        /// Id.
+        id: String,
+        /// What one called it.
+        label: String,
+        /// SHA-256 of its public key (`SubjectPublicKeyInfo`), in hex.
+        key: String,
+        /// Since when.
+        created: String,
+        /// When it was last used, to the minute.
+        #[serde(default)]
+        used: Option<String>,
     }
     /// A passkey.
     PasskeyInfo {
@@ -178,7 +260,7 @@ wire! {
         id: String,
         /// What one called the device.
         label: String,
-        /// How it was opened: `token`, `password`, `passkey`.
+        /// How it was opened: `token`, `password`, `passkey`, `provider`.
         method: String,
         /// When it was opened.
         created: String,

@@ -38,6 +38,15 @@ pub enum AppError {
     /// An authenticator made a passkey that it does not keep, so that it would need a name first.
     #[error("the authenticator does not keep the passkey")]
     PasskeyNotKept,
+    /// A connection that shows no certificate where each must.
+    #[error("this vault answers connections only that show a certificate")]
+    CertificateNeeded,
+    /// What somebody came back with from a provider does not count.
+    #[error("what came back from the provider does not count, or was used before")]
+    ProviderRefused,
+    /// A provider that does not answer as it should.
+    #[error("the provider does not answer, or not as it should")]
+    ProviderSilent,
     /// Somebody else signs in with this name.
     #[error("somebody signs in with this name already")]
     NameTaken,
@@ -152,6 +161,9 @@ impl AppError {
             Self::Passkey => "passkey-refused",
             Self::PasskeyCopied => "passkey-copied",
             Self::PasskeyNotKept => "passkey-not-kept",
+            Self::CertificateNeeded => "certificate-needed",
+            Self::ProviderRefused => "provider-refused",
+            Self::ProviderSilent => "provider-silent",
             Self::NameTaken => "name-taken",
             Self::CrossSite => "cross-site",
             Self::Unconfirmed => "confirmation-needed",

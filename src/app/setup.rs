@@ -30,12 +30,13 @@ use super::token::DEFAULT_DAYS;
 use super::{App, AppError};
 use crate::blobs::Blobs;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Tls};
+use crate::config::{ClientCertificates, Config, Tls};
 use crate::engine::OsEntropy;
-use crate::http::tls::TlsSource;
+use crate::http::tls::{Clients, TlsError, TlsSource};
 use crate::keyring::{Keyring, provider};
 use crate::notices::{self, Channel};
 use crate::ops::backup::{BackupError, before_migration};
+use crate::providers;
 use crate::publish::witnesses::Witnesses;
 use crate::publish::{self, Publisher, StartError};
 use crate::sequencer::{self, SigningKeys};
@@ -82,7 +83,7 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
         make_private_dir(Path::new(folder))?;
     }
     let origin = log_origin(config.origin())?;
-    let tls = crate::http::tls::Tls::load(&tls_source(config))?;
+    let tls = crate::http::tls::Tls::load(&tls_source(config), None)?;
     // The database first: one that holds a vault already must not get a second keyring.
     let store = Store::create(config.database_url()).await?;
     if store.read().await?.vault().await?.is_some() {
@@ -117,16 +118,7 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
 
 /// Opens the vault that `config` names.
 pub async fn open(config: &Config, passphrase: Option<Zeroizing<String>>) -> Result<App, SetupError> {
-    open_at(config, passphrase, Arc::new(SystemClock::new())).await
-}
-
-/// The same, by another clock.
-pub async fn open_at(
-    config: &Config,
-    passphrase: Option<Zeroizing<String>>,
-    clock: Arc<dyn Clock>,
-) -> Result<App, SetupError> {
-    Ok(open_signing(config, Parts::open(config, passphrase).await?, clock, true).await?.0)
+    Ok(open_signing(config, Parts::open(config, passphrase).await?, true).await?.0)
 }
 
 /// The same, where the log's key may be gone: nothing can be recorded but what brings the next one. And what is published
@@ -136,13 +128,12 @@ pub(super) async fn open_to_continue(
     passphrase: Option<Zeroizing<String>>,
 ) -> Result<(App, Option<StartError>), SetupError> {
     let keyring = Keyring::open_to_continue(&config.data_dir().join("keys"), provider(passphrase).as_ref())?;
-    open_signing(config, Parts::of(config, keyring).await?, Arc::new(SystemClock::new()), false).await
+    open_signing(config, Parts::of(config, keyring).await?, false).await
 }
 
 async fn open_signing(
     config: &Config,
     parts: Parts,
-    clock: Arc<dyn Clock>,
     has_log_key: bool,
 ) -> Result<(App, Option<StartError>), SetupError> {
     let Parts { keyring, store, blobs } = parts;
@@ -155,9 +146,11 @@ async fn open_signing(
     for lapsed in lapsed(config, &store).await? {
         tracing::warn!("{}; this mends it: {}", lapsed.detail(), lapsed.remedy());
     }
+    let clock = Arc::new(SystemClock::new());
     let (mut app, contradicted) =
         App::start_signing(store, keyring, blobs, clock, outsiders, has_log_key).await?;
-    app.signin = super::signin::SignIn::of(config)?;
+    let providers = config.providers().map(|path| providers::load(path, config.origin()));
+    app.signin = super::signin::SignIn::of(config, providers.transpose()?.unwrap_or_default())?;
     app.backup_days = config.backup_days();
     Ok((app, contradicted))
 }
@@ -176,7 +169,6 @@ pub struct Outsiders {
 /// Wraps by the version that the vault's records name; and destroys again what is destroyed by these records, and was put
 /// back with a copy of the keys.
 fn follow_keks(identity: &Vault, keyring: &mut Keyring) -> Result<(), SetupError> {
-    keyring.finish_destroying()?;
     if !keyring.use_kek(identity.kek()) {
         return Err(SetupError::OtherKeys("key encryption key"));
     }
@@ -254,6 +246,13 @@ pub fn tls_source(config: &Config) -> TlsSource {
         Tls::SelfSigned => TlsSource::SelfSigned(config.data_dir().join("tls")),
         Tls::Files { cert, key } => TlsSource::Files { cert: cert.clone(), key: key.clone() },
     }
+}
+
+/// Whose certificates the configuration believes; nothing where nobody is asked for one.
+pub fn clients(config: &Config) -> Result<Option<Arc<Clients>>, TlsError> {
+    let Some(ca) = config.client_ca() else { return Ok(None) };
+    let required = config.client_certificates() == ClientCertificates::Required;
+    Ok(Some(Arc::new(Clients::load(ca, config.client_crls(), required)?)))
 }
 
 /// The log's origin, from the address that people type: `https://vault.example.org` names `vault.example.org/custos/1`.

@@ -97,6 +97,10 @@ impl App {
         let (parent, until) = match &who.by {
             By::Token { id, expires, .. } => (Some(*id), Some(*expires)),
             By::Session(session) => (session.token, self.end_of_token(who.person, session.token).await?),
+            // It signs in by itself; a token would outlive it.
+            By::Certificate { .. } => {
+                return Err(AppError::Invalid("a token is not made with a certificate".to_owned()));
+            }
         };
         token.parent = parent;
         token.expires = until.map_or(token.expires, |until| token.expires.min(until));

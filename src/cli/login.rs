@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::failure::{Exit, Failure};
 use super::files::{new_passphrase, secret_from};
 use super::{Global, Out, session};
-use crate::client::{NewProfile, Profile, Stranger, key, secret};
+use crate::client::{NewProfile, OwnCertificate, Profile, Stranger, key, secret};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -28,6 +28,12 @@ pub(super) struct Args {
     /// Your signing key, if this device has one already
     #[arg(long, value_name = "FILE", conflicts_with = "invitation")]
     key_file: Option<PathBuf>,
+    /// A certificate that every connection shows (PEM, chain), and that signs in once it is yours (custos certificate add)
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    client_cert: Option<PathBuf>,
+    /// Its key (PEM, mode 0600)
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    client_key: Option<PathBuf>,
     /// Keep the new key under a passphrase, which is asked for
     #[arg(long, requires = "invitation")]
     passphrase: bool,
@@ -36,9 +42,9 @@ pub(super) struct Args {
     label: String,
 }
 
-/// What shows who you are.
+/// What shows who you are; without, the certificate does.
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 struct Proof {
     /// File with your API token (mode 0600), or - for stdin
     #[arg(long, value_name = "FILE")]
@@ -54,9 +60,10 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         return Err(Failure::new(format!("there is a profile at {}", path.display()))
             .hint("name another one with --profile NAME, or move this one away"));
     }
-    let stranger = Stranger::meet(&args.url, args.fingerprint, args.vault_fingerprint).await?;
+    let own = certificate(args)?;
+    let stranger = Stranger::meet_showing(&args.url, args.fingerprint, args.vault_fingerprint, own).await?;
     let (profile, enrolment) = match (&args.proof.token_file, &args.proof.invitation) {
-        (Some(token), _) => (with_token(&stranger, args, &path, token).await?, None),
+        (Some(token), _) => (signed_in(&stranger, args, &path, Some(token)).await?, None),
         (None, Some(code)) => {
             let passphrase =
                 args.passphrase.then(|| new_passphrase("passphrase for the new key: ")).transpose()?;
@@ -65,7 +72,8 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
                 redeem(&stranger, args.fingerprint, &path, &code, passphrase, &args.label).await?;
             (profile, Some(enrolment))
         }
-        (None, None) => return Err(Failure::usage("name a token file or an invitation")),
+        (None, None) if args.client_cert.is_some() => (signed_in(&stranger, args, &path, None).await?, None),
+        (None, None) => return Err(Failure::usage("name a token file, an invitation or a certificate")),
     };
     let key = session::own_key(&profile)?.map(|key| custody::envelope::key_hash(&key.verifying_key()));
     let shown = json!({
@@ -82,20 +90,32 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     Ok(Exit::Valid)
 }
 
-async fn with_token(
+async fn signed_in(
     stranger: &Stranger,
     args: &Args,
     path: &Path,
-    token_file: &Path,
+    token_file: Option<&Path>,
 ) -> Result<Profile, Failure> {
-    let token = secret_from(token_file, "token")?;
-    let me = stranger.person_of_token(args.fingerprint, &token).await?;
+    let token = token_file.map(|file| secret_from(file, "token")).transpose()?;
+    let me = stranger.person(args.fingerprint, token.as_ref()).await?;
     let person = me.person.id.parse().map_err(|_| Failure::new("the vault names no person"))?;
     let places = Places::beside(path)?;
-    secret::write(&places.token, &token)?;
+    if let Some(token) = &token {
+        secret::write(&places.token, token)?;
+    }
     let key = args.key_file.as_deref().map(std::path::absolute).transpose();
     let key = key.map_err(|error| Failure::new("cannot find the key file").because(&error))?;
-    places.profile(stranger, args.fingerprint, person, key)
+    places.profile(stranger, args.fingerprint, person, key, token.is_some())
+}
+
+/// The certificate that the flags name.
+fn certificate(args: &Args) -> Result<Option<OwnCertificate>, Failure> {
+    let (Some(chain), Some(key)) = (&args.client_cert, &args.client_key) else { return Ok(None) };
+    let found = |path: &Path| {
+        std::path::absolute(path)
+            .map_err(|error| Failure::new(format!("cannot find {}", path.display())).because(&error))
+    };
+    Ok(Some(OwnCertificate { chain: found(chain)?, key: found(key)? }))
 }
 
 /// Makes a key and a token on this device; the profile, and the enrolment that waits for the voucher.
@@ -120,7 +140,7 @@ pub(crate) async fn redeem(
     };
     secret::write(&places.token, &redeemed.token)?;
     let key = places.key.clone();
-    let profile = places.profile(stranger, tls, redeemed.person, Some(key))?;
+    let profile = places.profile(stranger, tls, redeemed.person, Some(key), true)?;
     Ok((profile, redeemed.enrolment))
 }
 
@@ -150,13 +170,14 @@ impl Places {
         &self.token
     }
 
-    /// Writes the profile; `key` where there is one.
+    /// Writes the profile; `key` and token where there are any.
     pub(crate) fn profile(
         self,
         stranger: &Stranger,
         tls: Digest,
         person: PersonId,
         key: Option<PathBuf>,
+        has_token: bool,
     ) -> Result<Profile, Failure> {
         let beside = |path: &Path| path.file_name().map(PathBuf::from).unwrap_or_default();
         let key = key.map(|key| if key == self.key { beside(&key) } else { key });
@@ -165,7 +186,8 @@ impl Places {
             tls,
             trust: stranger.trust().clone(),
             person,
-            token: beside(&self.token),
+            token: has_token.then(|| beside(&self.token)),
+            certificate: stranger.certificate().cloned(),
             key,
             receipts: beside(&self.profile.with_extension("receipts")),
         };

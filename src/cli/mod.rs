@@ -3,6 +3,7 @@
 mod args;
 mod backup;
 mod case;
+mod certificate;
 mod completions;
 mod config;
 mod custody;
@@ -139,6 +140,9 @@ enum Command {
     /// API tokens
     #[command(subcommand)]
     Token(token::Action),
+    /// Certificates that sign one in, for machines
+    #[command(subcommand)]
+    Certificate(certificate::Action),
     /// Browsers that one is signed in with
     #[command(subcommand)]
     Session(sessions::Action),
@@ -227,6 +231,7 @@ async fn dispatch(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::run(global, args, out).await,
         Command::Key(action) => key::run(global, action, out).await,
         Command::Token(action) => token::run(global, action, out).await,
+        Command::Certificate(action) => certificate::run(global, action, out).await,
         Command::Session(action) => sessions::run(global, action, out).await,
         Command::Person(action) => person::run(global, action, out).await,
         Command::Org(action) => org::run(global, action, out).await,

@@ -11,7 +11,8 @@ use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
 use super::ask::{check_time, parse, same};
-use super::http::{Call, Http};
+use super::certificate::OwnCertificate;
+use super::http::{Call, Http, Shows};
 use super::log::parse_keys;
 use super::receipts::Of;
 use super::{Client, ClientError, Kept, VaultTrust, new_op_id, now, segment, write};
@@ -22,6 +23,7 @@ use crate::api;
 pub struct Stranger {
     http: Http,
     trust: VaultTrust,
+    certificate: Option<OwnCertificate>,
 }
 
 /// What redeeming an invitation gave.
@@ -37,14 +39,25 @@ pub struct Redeemed {
 impl Stranger {
     /// Connects to the server with the certificate `tls` and proves that it is the vault with `fingerprint`.
     pub async fn meet(url: &str, tls: Digest, fingerprint: Digest) -> Result<Self, ClientError> {
-        let http = Http::new(url, tls, None)?;
+        Self::meet_showing(url, tls, fingerprint, None).await
+    }
+
+    /// The same over connections that show a certificate.
+    pub async fn meet_showing(
+        url: &str,
+        tls: Digest,
+        fingerprint: Digest,
+        certificate: Option<OwnCertificate>,
+    ) -> Result<Self, ClientError> {
+        let shows = Shows { certificate: certificate.as_ref(), ..Shows::default() };
+        let http = Http::new(url, tls, shows)?;
         let info: api::VaultInfo = http.fetch(Call::get("/api/v1/vault")).await?;
         let trust = VaultTrust::prove(fingerprint, &info)?;
         let text = http.bytes_at_most(Call::get("/log/keys"), MAX_CHANGES_BYTES).await?;
         let logs = trust.logs().follow(&parse_keys(&text)?, Some(&trust.known()));
         let logs = logs.map_err(|_| ClientError::OtherVault("its log's keys do not follow from record 0"))?;
         let trust = trust.with_logs(logs);
-        Ok(Self { http, trust })
+        Ok(Self { http, trust, certificate })
     }
 
     /// The vault, proven.
@@ -81,13 +94,19 @@ impl Stranger {
         Ok(Redeemed { person, token: Zeroizing::new(redeemed.token), enrolment: redeemed.enrolment })
     }
 
-    /// Whose token it is.
-    pub async fn person_of_token(
+    /// The certificate that its connections show.
+    pub const fn certificate(&self) -> Option<&OwnCertificate> {
+        self.certificate.as_ref()
+    }
+
+    /// Whose token it is; without one, whose the certificate is.
+    pub async fn person(
         &self,
         tls: Digest,
-        token: &Zeroizing<String>,
+        token: Option<&Zeroizing<String>>,
     ) -> Result<api::Me, ClientError> {
-        Http::new(self.http.url(), tls, Some(token))?.fetch(Call::get("/api/v1/me")).await
+        let shows = Shows { token, certificate: self.certificate.as_ref(), signs_in: true };
+        Http::new(self.http.url(), tls, shows)?.fetch(Call::get("/api/v1/me")).await
     }
 }
 

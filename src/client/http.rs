@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::ClientError;
+use super::certificate::OwnCertificate;
 use super::pin::{Pin, pinned};
 use crate::api::Problem;
 
@@ -32,8 +33,29 @@ pub(super) struct Http {
     inner: reqwest::Client,
     pin: Arc<Pin>,
     base: String,
-    token: Option<HeaderValue>,
+    authorization: Option<HeaderValue>,
     waits: bool,
+}
+
+/// What shows who asks.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Shows<'a> {
+    /// Signs in.
+    pub(super) token: Option<&'a Zeroizing<String>>,
+    /// Shown by the connection; signs in where there is no token and `signs_in`.
+    pub(super) certificate: Option<&'a OwnCertificate>,
+    /// Whether anything signs in at all.
+    pub(super) signs_in: bool,
+}
+
+impl Shows<'_> {
+    fn authorization(self) -> Result<Option<HeaderValue>, ClientError> {
+        match (self.token, self.certificate) {
+            (Some(token), _) => bearer(token).map(Some),
+            (None, Some(_)) if self.signs_in => Ok(Some(HeaderValue::from_static("Certificate"))),
+            (None, _) => Ok(None),
+        }
+    }
 }
 
 /// One request.
@@ -86,14 +108,11 @@ impl Call {
 }
 
 impl Http {
-    /// Prepares a connection to `url` (`https://host:port`), which must show the certificate `tls`.
-    pub(super) fn new(
-        url: &str,
-        tls: Digest,
-        token: Option<&Zeroizing<String>>,
-    ) -> Result<Self, ClientError> {
+    /// Prepares a connection to `url` (`https://host:port`), which must show the certificate `tls`, by somebody who shows
+    /// this.
+    pub(super) fn new(url: &str, tls: Digest, shows: Shows<'_>) -> Result<Self, ClientError> {
         let base = base(url)?;
-        let (config, pin) = pinned(tls)?;
+        let (config, pin) = pinned(tls, shows.certificate)?;
         // HTTP/1.1: uploads over HTTP/2 are several times slower.
         let inner = reqwest::Client::builder()
             .tls_backend_preconfigured(config)
@@ -106,7 +125,7 @@ impl Http {
             .user_agent(concat!("custos/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| ClientError::Tls(error.to_string()))?;
-        Ok(Self { inner, pin, base, token: token.map(bearer).transpose()?, waits: false })
+        Ok(Self { inner, pin, base, authorization: shows.authorization()?, waits: false })
     }
 
     /// Asks for receipts that witnesses cosigned, with every write from now on.
@@ -190,8 +209,8 @@ impl Http {
         let wait = if self.waits && call.op_id.is_some() { "?wait=witnessed" } else { "" };
         let mut request =
             self.inner.request(call.method.clone(), format!("{}{}{wait}", self.base, call.path));
-        if let Some(token) = &self.token {
-            request = request.header(AUTHORIZATION, token.clone());
+        if let Some(value) = &self.authorization {
+            request = request.header(AUTHORIZATION, value.clone());
         }
         if let Some(op_id) = call.op_id {
             request = request.header("idempotency-key", op_id.to_string());

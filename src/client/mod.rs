@@ -5,6 +5,7 @@
 //! statement that says anything else than was asked is not signed; a write without a receipt that holds is an alarm.
 
 pub mod ask;
+pub mod certificate;
 mod content;
 mod disposals;
 mod enrol;
@@ -37,6 +38,7 @@ use ed25519_dalek::SigningKey;
 use uuid::Uuid;
 
 pub use ask::Ask;
+pub use certificate::OwnCertificate;
 pub use content::Download;
 pub use enrol::Stranger;
 pub use error::{ClientError, ReceiptProblem};
@@ -46,7 +48,7 @@ pub use trust::VaultTrust;
 
 use crate::api;
 use ask::Voice;
-use http::{Call, Http};
+use http::{Call, Http, Shows};
 use receipts::{Of, Receipts};
 
 /// A signed-in person at a vault.
@@ -67,15 +69,24 @@ pub struct Client {
 impl Client {
     /// Opens a profile. Without `key` the vault speaks on the person's behalf.
     pub fn open(profile: &Profile, key: Option<SigningKey>) -> Result<Self, ClientError> {
-        let token = secret::read(&profile.token_file())?;
+        let token = profile.token_file().map(|file| secret::read(&file)).transpose()?;
+        let certificate = profile.certificate();
+        let seed = match (&token, &certificate) {
+            (Some(token), _) => Digest::of(token.as_bytes()),
+            (None, Some(certificate)) => certificate.secret_digest()?,
+            (None, None) => {
+                return Err(ClientError::Input("the profile names neither token nor certificate".into()));
+            }
+        };
+        let shows = Shows { token: token.as_ref(), certificate: certificate.as_ref(), signs_in: true };
         Ok(Self {
-            http: Http::new(profile.url(), profile.tls(), Some(&token))?,
+            http: Http::new(profile.url(), profile.tls(), shows)?,
             profile: Box::new(profile.clone()),
             trust: RwLock::new(Arc::new(profile.trust().clone())),
             person: profile.person(),
             key,
             receipts: Receipts::open(&profile.receipts())?,
-            intake_secret: Digest::of(token.as_bytes()),
+            intake_secret: seed,
             unwitnessed: Arc::default(),
         })
     }

@@ -15,6 +15,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::ClientError;
+use super::certificate::OwnCertificate;
 
 /// Accepts exactly one end-entity certificate.
 #[derive(Debug)]
@@ -32,20 +33,31 @@ impl Pin {
     }
 }
 
-/// TLS 1.3 and 1.2 with aws-lc-rs, to the server that holds the certificate with SHA-256 `expected`.
-pub(super) fn pinned(expected: Digest) -> Result<(ClientConfig, Arc<Pin>), ClientError> {
+/// TLS 1.3 and 1.2 with aws-lc-rs, to the server that holds the certificate with SHA-256 `expected`; shows a certificate of
+/// one's own where there is one.
+pub(super) fn pinned(
+    expected: Digest,
+    own: Option<&OwnCertificate>,
+) -> Result<(ClientConfig, Arc<Pin>), ClientError> {
     let provider = Arc::new(provider());
     let pin = Arc::new(Pin {
         expected,
         found: Mutex::new(None),
         algorithms: provider.signature_verification_algorithms,
     });
+    let tls = |error: Error| ClientError::Tls(error.to_string());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| ClientError::Tls(error.to_string()))?
+        .map_err(tls)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&pin) as Arc<dyn ServerCertVerifier>)
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::clone(&pin) as Arc<dyn ServerCertVerifier>);
+    let config = match own {
+        None => config.with_no_client_auth(),
+        Some(own) => {
+            let (chain, key) = own.read()?;
+            config.with_client_auth_cert(chain, key).map_err(tls)?
+        }
+    };
     Ok((config, pin))
 }
 

@@ -12,7 +12,7 @@ use custody::note::VerifierKey;
 use serde::{Deserialize, Serialize};
 
 use super::secret::file;
-use super::{ClientError, VaultTrust};
+use super::{ClientError, OwnCertificate, VaultTrust};
 use crate::durable;
 
 /// Name of the profile when none is given.
@@ -45,8 +45,15 @@ struct Wire {
     vault_key: String,
     /// The person's id.
     person: String,
-    /// File with the API token.
-    token: PathBuf,
+    /// File with the API token; without, the certificate signs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<PathBuf>,
+    /// The certificate that every connection shows, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_cert: Option<PathBuf>,
+    /// File with its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_key: Option<PathBuf>,
     /// File with the person's own signing key, if there is one on this device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<PathBuf>,
@@ -82,7 +89,9 @@ pub struct NewProfile {
     /// The person.
     pub person: PersonId,
     /// File with the token, relative to the profile.
-    pub token: PathBuf,
+    pub token: Option<PathBuf>,
+    /// The certificate that every connection shows.
+    pub certificate: Option<OwnCertificate>,
     /// File with the person's own key, relative to the profile.
     pub key: Option<PathBuf>,
     /// Folder of receipts, relative to the profile.
@@ -127,6 +136,8 @@ impl Profile {
             vault_key: hex::encode(new.trust.key().as_bytes()),
             person: new.person.to_string(),
             token: new.token,
+            client_cert: new.certificate.as_ref().map(|own| own.chain.clone()),
+            client_key: new.certificate.map(|own| own.key),
             key: new.key,
             receipts: new.receipts,
             log_keys: later_keys(new.trust.logs()),
@@ -185,9 +196,15 @@ impl Profile {
         self.person
     }
 
-    /// File with the token.
-    pub fn token_file(&self) -> PathBuf {
-        self.folder().join(&self.wire.token)
+    /// File with the token, if there is one.
+    pub fn token_file(&self) -> Option<PathBuf> {
+        self.wire.token.as_ref().map(|token| self.folder().join(token))
+    }
+
+    /// The certificate that every connection shows.
+    pub fn certificate(&self) -> Option<OwnCertificate> {
+        let (chain, key) = (self.wire.client_cert.as_ref()?, self.wire.client_key.as_ref()?);
+        Some(OwnCertificate { chain: self.folder().join(chain), key: self.folder().join(key) })
     }
 
     /// File with the person's own key.

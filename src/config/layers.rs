@@ -1,10 +1,10 @@
-//! Which of flag, environment, file and default has the word.
+//! One value out of flag, environment, file and default, with where it came from.
 
 use std::path::PathBuf;
 
 use super::{ConfigError, FileTls, Flags, Setting, Source, Tls};
 
-/// Where values come from, beside flags.
+/// What values are picked from beside flags.
 pub(super) struct Layers<'a> {
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
     pub(super) path: Option<PathBuf>,
@@ -69,7 +69,7 @@ impl Layers<'_> {
         }
     }
 
-    pub(super) fn file(&self) -> Source {
+    fn file(&self) -> Source {
         Source::File(self.path.clone().unwrap_or_default())
     }
 }

@@ -25,3 +25,28 @@ impl fmt::Display for Tls {
         }
     }
 }
+
+/// Whether whoever connects must show a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientCertificates {
+    /// Who shows one shows one that counts; who shows none is asked for something else.
+    #[default]
+    Optional,
+    /// Nothing is answered to who shows none, but that the vault is alive.
+    Required,
+}
+
+impl ClientCertificates {
+    pub(super) fn of(text: &str) -> Option<Self> {
+        [Self::Optional, Self::Required].into_iter().find(|one| one.to_string() == text)
+    }
+}
+
+impl fmt::Display for ClientCertificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Optional => "optional",
+            Self::Required => "required",
+        })
+    }
+}

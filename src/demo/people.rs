@@ -32,7 +32,7 @@ impl Door<'_> {
         let path = self.profile("administrator");
         let places = Places::beside(&path)?;
         secret::write(places.token(), token)?;
-        let mut profile = places.profile(&self.meet().await?, self.tls, person, None)?;
+        let mut profile = places.profile(&self.meet().await?, self.tls, person, None, true)?;
         let key = key::generate()?;
         key::create(&path.with_extension("key"), &key, None)?;
         // Whoever runs the vault saw this key being made: it happened on the line above.

@@ -54,6 +54,19 @@ pub const TABLE: &[Row] = &[
         "The authenticator keeps no passkeys",
         "take an authenticator that keeps passkeys (this device, a phone, a newer security key)",
     ),
+    (
+        "certificate-needed",
+        403,
+        "No certificate was shown",
+        "connect with a certificate of an authority that the vault's operator names (custos: --client-cert, --client-key)",
+    ),
+    ("provider-refused", 403, "The provider's answer does not count", "begin again, in this browser"),
+    (
+        "provider-silent",
+        502,
+        "The provider does not answer",
+        "sign in otherwise, or tell the administrator: the vault's log says more",
+    ),
     ("name-taken", 409, "The name is taken", "sign in with another name"),
     (
         "cross-site",
@@ -439,7 +452,7 @@ fn request_id() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
 
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -32,6 +32,7 @@ use crate::app::setup::{self, SetupError};
 use crate::app::{App, AppError, tell_for_ever};
 use crate::config::Config;
 use custody::digest::Digest;
+use signin::certificate::Asked;
 
 /// Most bytes of a JSON body: a statement of 1,000 items in base64, with its openings.
 const MAX_JSON_BYTES: usize = 4 << 20;
@@ -104,7 +105,9 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     // The vault first: where there is none, nothing is made.
     let app = Arc::new(setup::open(config, passphrase).await?);
-    let tls = tls::Tls::load(&setup::tls_source(config)).map_err(SetupError::from)?;
+    let clients = setup::clients(config).map_err(SetupError::from)?;
+    let tls = tls::Tls::load(&setup::tls_source(config), clients.clone()).map_err(SetupError::from)?;
+    let clients = Data::new(Asked(clients));
     let orphans = app.find_orphans().await.map_err(ServeError::Recover)?;
     if orphans > 0 {
         tracing::warn!(orphans, "objects that no record names: see docs/OPERATIONS.md; nothing was deleted");
@@ -120,6 +123,8 @@ pub async fn serve(
         Service::new()
             .app_data(shared.clone())
             .wrap(actix_web::middleware::from_fn(wait::for_witnesses))
+            .wrap(actix_web::middleware::from_fn(signin::certificate::turn_away))
+            .app_data(clients.clone())
             .wrap(actix_web::middleware::from_fn(limit::guard))
             .app_data(Data::new(limits.clone()))
             .wrap(headers())
@@ -128,6 +133,7 @@ pub async fn serve(
             .wrap(tracing_actix_web::TracingLogger::<Quiet>::new())
             .configure(configure)
     })
+    .on_connect(tls::clients::keep_shown)
     .worker_max_blocking_threads(BLOCKING)
     .shutdown_timeout(CLOSE_SECONDS)
     .disable_signals()
@@ -186,16 +192,6 @@ async fn record_refusals(app: &App) {
     }
 }
 
-/// Destroys what was approved, and looks after what was destroyed.
-async fn destroy(app: &App) {
-    if let Err(error) = app.carry_out_disposals().await {
-        tracing::error!(code = error.code(), "destroying what was approved failed; it is tried again");
-    }
-    if let Err(error) = app.complete_disposals().await {
-        tracing::error!(code = error.code(), "looking after what was destroyed failed; it is tried again");
-    }
-}
-
 /// Sweeps until the sender of `end` is gone.
 async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits, mut end: oneshot::Receiver<()>) {
     loop {
@@ -206,7 +202,6 @@ async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits, mut end: onesho
             if let Err(error) = taken {
                 tracing::error!(code = error.code(), "taking time stamps failed; it is tried again");
             }
-            destroy(&app).await;
         }
         if tokio::time::timeout(SWEEP_EVERY, &mut end).await.is_ok() {
             return;
@@ -233,6 +228,15 @@ async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits, mut end: onesho
         }
         if let Err(error) = app.expire_offers().await {
             tracing::error!(code = error.code(), "recording offers that ran out failed; it is tried again");
+        }
+        if let Err(error) = app.carry_out_disposals().await {
+            tracing::error!(code = error.code(), "destroying what was approved failed; it is tried again");
+        }
+        if let Err(error) = app.complete_disposals().await {
+            tracing::error!(
+                code = error.code(),
+                "looking after what was destroyed failed; it is tried again"
+            );
         }
         if let Err(error) = app.record_counted_refusals().await {
             tracing::error!(code = error.code(), "recording counted refusals failed; it is tried again");

@@ -109,6 +109,14 @@ routes! {
     signin::passkey::sign_in_by_passkey => Nothing;
     signin::passkey::ask_to_confirm => SignIn;
     signin::passkey::confirm_by_passkey => SignIn;
+    signin::certificate::add_certificate => SignIn;
+    signin::certificate::remove_certificate => SignIn;
+    signin::provider::providers => Nothing;
+    signin::provider::ask_provider => Nothing;
+    signin::provider::sign_in_by_provider => Nothing;
+    signin::provider::prepare_link => SignIn;
+    signin::provider::add_link => SignIn;
+    signin::provider::remove_link => SignIn;
     api::cases::open_case => InVault(Right::OpenCase);
     api::cases::cases => SignIn;
     api::cases::case => InCase(Right::ReadRecords);

@@ -1,5 +1,7 @@
 //! TLS: rustls with AWS-LC, TLS 1.3 and 1.2, a certificate of one's own or a self-signed one made at first start.
 
+pub(crate) mod clients;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +10,9 @@ use custody::digest::Digest;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{NoServerSessionStorage, VerifierBuilderError};
+
+pub use clients::Clients;
 
 use crate::durable::{sync_dir, write_new};
 
@@ -53,6 +58,20 @@ pub enum TlsError {
     /// The self-signed certificate could not be made.
     #[error("cannot make a certificate")]
     Make(#[from] rcgen::Error),
+    /// A list of revoked certificates that is none.
+    #[error("{path} cannot be used: {problem}")]
+    List {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        problem: &'static str,
+    },
+    /// Nothing where lists of revoked certificates should be.
+    #[error("{0} holds no list of revoked certificates")]
+    NoList(PathBuf),
+    /// Authorities and lists do not fit rustls.
+    #[error("authorities or lists of revoked certificates cannot be used")]
+    Clients(#[from] VerifierBuilderError),
     /// Certificate and key do not fit rustls.
     #[error("certificate and key cannot be used")]
     Rustls(#[from] rustls::Error),
@@ -68,8 +87,8 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Loads, or at first start makes, the certificate.
-    pub fn load(source: &TlsSource) -> Result<Self, TlsError> {
+    /// Loads, or at first start makes, the certificate; asks whoever connects for one where there are `clients`.
+    pub fn load(source: &TlsSource, clients: Option<Arc<Clients>>) -> Result<Self, TlsError> {
         let (cert, key) = match source {
             TlsSource::Files { cert, key } => (cert.clone(), key.clone()),
             TlsSource::SelfSigned(dir) => {
@@ -87,10 +106,19 @@ impl Tls {
             PrivateKeyDer::from_pem_file(&key).map_err(|source| TlsError::Pem { path: key, source })?;
         let fingerprint = Digest::of(chain.first().ok_or(TlsError::Empty(cert))?);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_no_client_auth()
-            .with_single_cert(chain, private)?;
+        let builder = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
+        let config = match clients {
+            None => builder.with_no_client_auth().with_single_cert(chain, private)?,
+            Some(clients) => {
+                let mut config =
+                    builder.with_client_cert_verifier(clients).with_single_cert(chain, private)?;
+                // A session that is taken up again is not judged again: what was revoked since would go on.
+                config.session_storage = Arc::new(NoServerSessionStorage {});
+                config.send_tls13_tickets = 0;
+                config
+            }
+        };
         Ok(Self { config, fingerprint })
     }
 }

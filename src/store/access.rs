@@ -96,6 +96,8 @@ pub enum Maker {
     Token(Uuid),
     /// A session, by its `id`.
     Session(Uuid),
+    /// A certificate, by its `id`.
+    Certificate(Uuid),
 }
 
 /// A change beside the log, alone ([`super::Store::apply`]) or together with a record
@@ -180,11 +182,6 @@ pub enum Change {
         /// When.
         now: Timestamp,
     },
-    /// Nothing is changed; too late if anything is wrapped by this version of the key encryption key, or an older one.
-    KekUnused {
-        /// Which version.
-        kek: u32,
-    },
     /// A data key is wrapped by a newer version; too late if another rewrapped it since.
     RewrapObject {
         /// Which object's.
@@ -252,6 +249,7 @@ impl Tx {
                 let (statement, id) = match maker {
                     Maker::Token(id) => (sql::HOLD_TOKEN, id),
                     Maker::Session(id) => (sql::signin::HOLD_SESSION, id),
+                    Maker::Certificate(id) => (sql::signin::HOLD_CERTIFICATE, id),
                 };
                 self.run(statement, vec![Value::text(id), Value::text(person), Value::time(*now)]).await?
             }
@@ -279,7 +277,6 @@ impl Tx {
             Change::ShredObject { object, now } => self.shred_object(*object, *now).await?,
             Change::EraseOpenings { stmts, now } => return self.erase_openings(stmts, *now).await.map(yes),
             Change::EraseScope { scope, now } => return self.erase_scope(scope, *now).await.map(yes),
-            Change::KekUnused { kek } => return self.kek_is_unused(*kek).await,
             Change::RewrapObject { object, wrapped, old_kek, kek } => {
                 let name = Value::blob(object.as_bytes());
                 self.run(sql::REWRAP_OBJECT, rewrapped(wrapped, *kek, name, *old_kek)).await?

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use super::db::Tx;
 use super::error::StoreError;
+use super::objects::SubjectKey;
+use super::outside::{CertificateChange, LinkChange};
 use super::passkeys::PasskeyChange;
 use super::row::{Row, Value};
 use super::sql::signin;
@@ -70,6 +72,10 @@ pub enum ChallengeKind {
     Passkey,
     /// A passkey that somebody who is signed in is to show.
     Confirm,
+    /// Whoever a provider says it is, to be signed in.
+    Provider,
+    /// Whoever a provider says it is, to be linked to who asks.
+    NewLink,
 }
 
 /// A second factor that counts once.
@@ -119,7 +125,8 @@ pub enum CredentialChange {
     Turn {
         /// Whose.
         person: PersonId,
-        /// Nothing to sign in with may be there: neither a password, nor a passkey that answers to this host.
+        /// Nothing to sign in with may be there: no password, no certificate, nobody's name at a provider, and no passkey that
+        /// answers to this host.
         first: bool,
         /// The vault's, where passkeys can have one.
         host: Option<String>,
@@ -146,6 +153,10 @@ pub enum CredentialChange {
     },
     /// A passkey.
     Passkey(PasskeyChange),
+    /// A certificate.
+    Certificate(CertificateChange),
+    /// Who somebody is at a provider.
+    Link(LinkChange),
     /// Something begins; of ten of a sort that one person has begun the one that ends first is forgotten.
     Begin(Challenge),
     /// It is finished; too late if it was.
@@ -254,6 +265,8 @@ impl Tx {
                 1
             }
             CredentialChange::Passkey(change) => self.change_passkey(change).await?,
+            CredentialChange::Certificate(change) => self.change_certificate(change).await?,
+            CredentialChange::Link(change) => self.change_link(change).await?,
             CredentialChange::Begin(challenge) => {
                 if let Some(person) = challenge.person {
                     let sort = vec![Value::text(person), Value::code(&challenge.kind)];
@@ -284,7 +297,9 @@ impl Tx {
             Some(host) => self.passkeys_of(person, host).await?,
             None => Vec::new(),
         };
-        Ok(!passkeys.is_empty() || self.password_of(person).await?.is_some())
+        let outside =
+            !self.certificates_of(person).await?.is_empty() || !self.links_of(person).await?.is_empty();
+        Ok(outside || !passkeys.is_empty() || self.password_of(person).await?.is_some())
     }
 
     async fn spend(
@@ -322,7 +337,8 @@ impl Tx {
     pub(super) async fn remove_credentials(&mut self, person: PersonId) -> Result<u64, StoreError> {
         let passwords = self.remove_password(person).await?;
         let passkeys = self.remove_passkeys(person).await?;
-        Ok(passwords + passkeys + self.forget_devices(person).await?)
+        let outside = self.remove_outside(person).await?;
+        Ok(passwords + passkeys + outside + self.forget_devices(person).await?)
     }
 
     async fn forget_devices(&mut self, person: PersonId) -> Result<u64, StoreError> {
@@ -361,6 +377,14 @@ impl Store {
     pub async fn forgive_guesses(&self, subject: &Digest) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         tx.run(signin::FORGIVE_GUESSES, vec![Value::digest(subject)]).await?;
+        tx.commit().await
+    }
+
+    /// Keeps a key under a scope that has none; one that is there stays.
+    pub async fn add_subject_key(&self, key: &SubjectKey) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let params = vec![Value::text(&key.scope), Value::blob(&key.wrapped), Value::uint(key.kek.into())];
+        tx.run(signin::ADD_SIGNIN_KEY, params).await?;
         tx.commit().await
     }
 }

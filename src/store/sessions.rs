@@ -49,6 +49,8 @@ pub enum Method {
     Password,
     /// With a passkey.
     Passkey,
+    /// By an outside provider.
+    Provider,
 }
 
 /// A change of a session.

@@ -114,7 +114,7 @@ pub async fn serve(
     if options.tls.is_none() && !listen.ip().is_loopback() {
         return Err(ServeError::PlainHttp(listen));
     }
-    let tls = options.tls.as_ref().map(Tls::load).transpose()?;
+    let tls = options.tls.as_ref().map(|source| Tls::load(source, None)).transpose()?;
     let fingerprint = tls.as_ref().map(|tls| tls.fingerprint);
     let asked = RateLimiter::keyed(Quota::per_minute(REQUESTS_PER_MINUTE));
     let shared = Arc::new(Shared { witness, serving, clock: SystemClock::new(), asked });

@@ -8,6 +8,7 @@ use crate::http::tls::TlsError;
 use crate::keyring::KeyringError;
 use crate::notices::NoticesError;
 use crate::ops::backup::BackupError;
+use crate::providers::ProvidersError;
 use crate::publish::StartError;
 use crate::publish::witnesses::WitnessesError;
 use crate::sequencer::GenesisError;
@@ -66,6 +67,9 @@ pub enum SetupError {
     /// Nobody can be told that something happened.
     #[error("cannot use the notices")]
     Notices(#[from] NoticesError),
+    /// Nobody can be sent to a provider.
+    #[error("cannot use the providers")]
+    Providers(#[from] ProvidersError),
     /// No next key was made for the log.
     #[error("the log has its first key, and no next one was made")]
     NoNextKey,
@@ -97,7 +101,10 @@ impl SetupError {
             Self::Store(_) => "check `database_url`; for a new vault run `custos init` first".to_owned(),
             Self::Copy(error) => error.remedy(),
             Self::Blobs(_) => "check `blobs_url`: the folder must exist and be mounted".to_owned(),
-            Self::Tls(_) => "check `tls`: PEM files, certificate chain first".to_owned(),
+            Self::Tls(_) => {
+                "check `tls`: PEM files, certificate chain first; and `client_ca` and `client_crls`, where they are set"
+                    .to_owned()
+            },
             Self::Origin(_) => {
                 "choose an `origin` like https://vault.example.org: the address that people type".to_owned()
             }
@@ -111,6 +118,9 @@ impl SetupError {
                                      docs/OPERATIONS.md, \"Time stamps\", says where roots come from"
                 .to_owned(),
             Self::Notices(_) => "check the file that `notices` names (mode 0600): docs/OPERATIONS.md, \"Notices\", shows one"
+                .to_owned(),
+            Self::Providers(_) => "check the file that `providers` names, and the secrets that it names (mode 0600): \
+                                   docs/OPERATIONS.md, \"Providers\", shows one"
                 .to_owned(),
             Self::NoNextKey => "make it first: custos key rotate-log --prepare".to_owned(),
             Self::Lost(error) => error.remedy(),

@@ -174,7 +174,12 @@ impl App {
         let password =
             row.map(|row| api::PasswordInfo { changed: row.changed.to_string(), recovery_codes_left });
         drop(tx);
-        Ok(api::Credentials { password, passkeys: self.passkeys(person).await? })
+        Ok(api::Credentials {
+            password,
+            passkeys: self.passkeys(person).await?,
+            certificates: self.certificates(person).await?,
+            providers: self.links(person).await?,
+        })
     }
 
     /// Signs in by name, password and second factor.

@@ -5,8 +5,10 @@
 //! a record like every refusal.
 
 mod breached;
+mod by_certificate;
 mod by_passkey;
 mod by_password;
+mod by_provider;
 mod codes;
 mod guesses;
 mod password;
@@ -31,6 +33,7 @@ pub use session::Opened;
 use super::{App, AppError, SignedIn};
 use crate::app::refuse::Place;
 use crate::config::Config;
+use crate::providers::Providers;
 use crate::store::{Challenge, ChallengeKind, Change, CredentialChange, Maker, SessionChange};
 
 /// What was configured.
@@ -40,16 +43,18 @@ pub(super) struct SignIn {
     /// The address that people type, which browsers name as the origin of what the vault's own pages ask.
     origin: String,
     breached: breached::Breached,
+    providers: Providers,
     hashing: password::Hashing,
     key: OnceCell<Box<secrets::SignInKey>>,
 }
 
 impl SignIn {
-    pub(super) fn of(config: &Config) -> Result<Self, BreachedError> {
+    pub(super) fn of(config: &Config, providers: Providers) -> Result<Self, BreachedError> {
         Ok(Self {
             profile: config.sign_in(),
             origin: config.origin().to_owned(),
             breached: breached::Breached::with(config.breached_passwords())?,
+            providers,
             ..Self::default()
         })
     }
@@ -69,13 +74,20 @@ pub enum By {
     },
     /// A session.
     Session(BySession),
+    /// The certificate of the connection.
+    Certificate {
+        /// Its `id`.
+        id: Uuid,
+        /// What the person called it.
+        label: String,
+    },
 }
 
 impl By {
     /// What the person called it.
     pub fn label(&self) -> &str {
         match self {
-            Self::Token { label, .. } => label,
+            Self::Token { label, .. } | Self::Certificate { label, .. } => label,
             Self::Session(session) => &session.label,
         }
     }
@@ -154,6 +166,8 @@ impl App {
         let (person, now) = (who.person, self.clock.now());
         let (id, first) = match &who.by {
             By::Token { .. } => (Uuid::nil(), true),
+            // It takes itself away.
+            By::Certificate { .. } => (Uuid::nil(), false),
             By::Session(session) => (session.id, false),
         };
         let end = Change::Session(SessionChange::EndOthers { id, person, now });
@@ -179,6 +193,7 @@ pub(super) const fn hold(who: &SignedIn, now: Timestamp) -> Change {
     let maker = match &who.by {
         By::Token { id, .. } => Maker::Token(*id),
         By::Session(session) => Maker::Session(session.id),
+        By::Certificate { id, .. } => Maker::Certificate(*id),
     };
     Change::Hold { maker, person: who.person, now }
 }

@@ -137,7 +137,7 @@ impl App {
     pub async fn sign_out(&self, who: &SignedIn) -> Result<(), AppError> {
         match &who.by {
             By::Session(session) => self.end_session(who, session.id).await,
-            By::Token { .. } => Err(AppError::NotFound("session")),
+            By::Token { .. } | By::Certificate { .. } => Err(AppError::NotFound("session")),
         }
     }
 
@@ -145,7 +145,7 @@ impl App {
     pub async fn end_other_sessions(&self, who: &SignedIn) -> Result<(), AppError> {
         let id = match &who.by {
             By::Session(session) => session.id,
-            By::Token { .. } => Uuid::nil(),
+            By::Token { .. } | By::Certificate { .. } => Uuid::nil(),
         };
         let end = SessionChange::EndOthers { id, person: who.person, now: self.clock.now() };
         self.store.apply(&[Change::Session(end)]).await?;

@@ -14,6 +14,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::keys::KEYS;
 use super::{Call, ClientError, Http};
+use crate::client::http::Shows;
 use crate::client::secret::file;
 
 /// Requests under way at once.
@@ -51,7 +52,7 @@ impl Source {
         if path.contains(['?', '#', ' ']) {
             return Err(ClientError::Input("a log's address has neither ? nor #".into()));
         }
-        Ok(Self(Place::Address { http: Http::new(base, tls, None)?, path: path.to_owned() }))
+        Ok(Self(Place::Address { http: Http::new(base, tls, Shows::default())?, path: path.to_owned() }))
     }
 
     /// A folder, such as a mirror's.

@@ -19,6 +19,7 @@ pub(in crate::store) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (17, "token_parents", include_str!("../../../migrations/sqlite/0017_token_parents.sql")),
     (19, "passkeys", include_str!("../../../migrations/sqlite/0019_passkeys.sql")),
     (21, "signin_bounds", include_str!("../../../migrations/sqlite/0021_signin_bounds.sql")),
+    (22, "outside_sign_in", include_str!("../../../migrations/sqlite/0022_outside_sign_in.sql")),
 ];
 pub(in crate::store) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../../migrations/postgres/0001_spine.sql")),
@@ -39,4 +40,5 @@ pub(in crate::store) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (17, "token_parents", include_str!("../../../migrations/postgres/0017_token_parents.sql")),
     (19, "passkeys", include_str!("../../../migrations/postgres/0019_passkeys.sql")),
     (21, "signin_bounds", include_str!("../../../migrations/postgres/0021_signin_bounds.sql")),
+    (22, "outside_sign_in", include_str!("../../../migrations/postgres/0022_outside_sign_in.sql")),
 ];

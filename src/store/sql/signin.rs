@@ -71,6 +71,26 @@ fixed {
     USE_PASSKEY "passkeys" "UPDATE passkeys SET key = $1, used = $2, host = $5 WHERE id = $3 AND key = $4";
     REMOVE_PASSKEY "passkeys" "DELETE FROM passkeys WHERE id = $1 AND person = $2";
     REMOVE_PASSKEYS "passkeys" "DELETE FROM passkeys WHERE person = $1";
+    // What a suspended person shows opens nothing.
+    CERTIFICATE "certificates" "SELECT c.id, c.key, c.person, c.label, c.created, c.used FROM certificates c JOIN persons p ON \
+        p.id = c.person WHERE c.key = $1 AND p.suspended IS NULL";
+    CERTIFICATES_OF_PERSON "certificates" "SELECT id, key, person, label, created, used FROM certificates WHERE person = $1 \
+        ORDER BY id";
+    ADD_CERTIFICATE "certificates" "INSERT INTO certificates (id, key, person, label, created, used) VALUES ($1, $2, $3, $4, \
+        $5, NULL) ON CONFLICT (key) DO NOTHING";
+    TOUCH_CERTIFICATE "certificates" "UPDATE certificates SET used = $1 WHERE id = $2 AND (used IS NULL OR used < $1)";
+    HOLD_CERTIFICATE "certificates" "UPDATE certificates SET used = used WHERE id = $1 AND person = $2 AND created <= $3";
+    REMOVE_CERTIFICATE "certificates" "DELETE FROM certificates WHERE id = $1 AND person = $2";
+    REMOVE_CERTIFICATES "certificates" "DELETE FROM certificates WHERE person = $1";
+    LINK "provider_links" "SELECT l.id, l.subject, l.person, l.provider, l.created, l.used FROM provider_links l JOIN persons p \
+        ON p.id = l.person WHERE l.subject = $1 AND p.suspended IS NULL";
+    LINKS_OF_PERSON "provider_links" "SELECT id, subject, person, provider, created, used FROM provider_links WHERE person = $1 \
+        ORDER BY id";
+    ADD_LINK "provider_links" "INSERT INTO provider_links (id, subject, person, provider, created, used) VALUES ($1, $2, $3, $4, \
+        $5, NULL) ON CONFLICT (subject) DO NOTHING";
+    USE_LINK "provider_links" "UPDATE provider_links SET used = $1 WHERE id = $2";
+    REMOVE_LINK "provider_links" "DELETE FROM provider_links WHERE id = $1 AND person = $2";
+    REMOVE_LINKS "provider_links" "DELETE FROM provider_links WHERE person = $1";
     ADD_SIGNIN_KEY "subject_keys" "INSERT INTO subject_keys (scope, wrapped, kek) VALUES ($1, $2, $3) ON CONFLICT (scope) DO \
         NOTHING";
 }

@@ -13,7 +13,6 @@ mod names;
 mod newcomers;
 mod recorded;
 mod refused;
-mod rotation;
 pub(crate) mod spine;
 mod statements;
 mod stays;

@@ -77,7 +77,8 @@ pub(super) fn profile(dir: &Path, url: &str, tls: Digest, person: PersonId) -> P
         tls,
         trust: trust().1,
         person,
-        token: PathBuf::from("test.token"),
+        token: Some(PathBuf::from("test.token")),
+        certificate: None,
         key: None,
         receipts: PathBuf::from("receipts"),
     };

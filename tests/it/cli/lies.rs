@@ -29,7 +29,8 @@ async fn profile(dir: &Path, caller: &Caller, server: &fake::Fake) -> Profile {
         tls: server.tls,
         trust: VaultTrust::prove(caller.shared.vault, &info).unwrap(),
         person: caller.id.parse().unwrap(),
-        token: "test.token".into(),
+        token: Some("test.token".into()),
+        certificate: None,
         key: None,
         receipts: "receipts".into(),
     };

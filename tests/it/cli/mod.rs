@@ -6,7 +6,6 @@ mod fake;
 mod flow;
 mod init;
 mod lies;
-mod life;
 mod log;
 mod program;
 mod readme;

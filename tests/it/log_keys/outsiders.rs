@@ -112,7 +112,8 @@ pub(super) async fn profile(world: &Outside) -> PathBuf {
         tls: world.tls,
         trust: stranger.trust().clone(),
         person: world.app.admin.id.parse().unwrap(),
-        token: "token".into(),
+        token: Some("token".into()),
+        certificate: None,
         key: None,
         receipts: "receipts".into(),
     };

@@ -1,10 +1,13 @@
 //! Signing in, seen from a browser.
 
 mod authenticator;
+mod certificates;
 mod changes;
 mod limits;
 mod passkeys;
 pub(crate) mod passwords;
+mod provider;
+mod providers;
 mod sessions;
 
 use custos::api;

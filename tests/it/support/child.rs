@@ -31,6 +31,8 @@ impl Child {
             .env("CUSTOS_DATABASE_URL", config.database_url())
             .env("CUSTOS_BLOBS_URL", config.blobs_url())
             .envs(config.witnesses().map(|policy| ("CUSTOS_WITNESSES", policy)))
+            .envs(config.client_ca().map(|authorities| ("CUSTOS_CLIENT_CA", authorities)))
+            .envs(config.client_crls().map(|lists| ("CUSTOS_CLIENT_CRLS", lists)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.map_or_else(Stdio::null, Stdio::from))

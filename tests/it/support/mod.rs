@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod audit;
+pub(crate) mod authority;
 pub(crate) mod bundle;
 pub(crate) mod child;
 pub(crate) mod client;

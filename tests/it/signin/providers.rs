@@ -1,0 +1,440 @@
+//! Outside providers: whoever a real one says it is, and whatever a hostile one says.
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use custos::api;
+use reqwest::Method;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::Browser;
+use super::provider::{Hostile, Key, Real, configure, parameter, unsigned, visit};
+use crate::api::refused;
+use crate::support::app::{TestApp, refused_start};
+use crate::support::client::{Answer, Caller, draft};
+use crate::support::raw;
+use crate::support::world::Engine;
+
+crate::on_both_engines! {
+    whoever_linked_themselves_is_signed_in_by_a_real_provider
+    what_came_back_counts_once_in_the_browser_that_was_sent
+    no_token_counts_that_is_not_this_providers_for_this_vault_and_question
+    a_second_factor_counts_where_the_provider_says_so
+    keys_change_and_nobody_makes_the_vault_ask_for_them_without_end
+    a_provider_cannot_send_the_vault_elsewhere
+    links_end_with_all_else
+}
+
+/// A vault whose provider is the real one.
+async fn with_real(engine: Engine) -> (TestApp, Real, tempfile::TempDir) {
+    let mut app = TestApp::new(engine).await;
+    let folder = tempfile::tempdir().unwrap();
+    let provider = Real::start(app.config.origin());
+    let file = configure(folder.path(), &provider.issuer, "");
+    app.restart_with(&[("CUSTOS_PROVIDERS", &file)]).await;
+    (app, provider, folder)
+}
+
+/// A vault whose provider is the hostile one.
+async fn with_hostile(engine: Engine, more: &str) -> (TestApp, Hostile, Key, tempfile::TempDir) {
+    let mut app = TestApp::new(engine).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (provider, key) = (Hostile::start(), Key::new("one"));
+    provider.publishes(&[key.public()]);
+    let file = configure(folder.path(), &provider.issuer, more);
+    app.restart_with(&[("CUSTOS_PROVIDERS", &file)]).await;
+    (app, provider, key, folder)
+}
+
+const MINISTRY: &str = "ministry";
+
+async fn sent(browser: &Browser) -> api::ProviderRequest {
+    browser.post("/api/v1/sign-in/provider/prepare", &json!({ "provider": MINISTRY })).await.ok()
+}
+
+async fn sent_to_link(who: &Caller) -> api::ProviderRequest {
+    who.post("/api/v1/provider-links/prepare", &json!({ "provider": MINISTRY })).await.ok()
+}
+
+/// What the vault's page sends that somebody came back to.
+fn back(request: &api::ProviderRequest, at: &Url) -> Value {
+    json!({
+        "id": request.id, "label": "desk",
+        "code": parameter(at, "code"), "state": parameter(at, "state"), "iss": parameter(at, "iss"),
+    })
+}
+
+async fn finish(browser: &Browser, back: &Value) -> Answer {
+    browser.post("/api/v1/sign-in/provider", back).await
+}
+
+/// Signs in at the real provider, and with that here.
+async fn sign_in(browser: &Browser, name: &str) -> Answer {
+    let request = sent(browser).await;
+    let at = visit(&request.url, name).await;
+    finish(browser, &back(&request, &at)).await
+}
+
+async fn link(who: &Caller, name: &str) -> Answer {
+    let request = sent_to_link(who).await;
+    let at = visit(&request.url, name).await;
+    who.post("/api/v1/provider-links", &without_label(back(&request, &at))).await
+}
+
+fn without_label(mut back: Value) -> Value {
+    back.as_object_mut().unwrap().remove("label");
+    back
+}
+
+fn told(answer: &Answer) -> String {
+    let mut problem = answer.problem("sign-in-failed");
+    problem.request_id.clear();
+    serde_json::to_string(&problem).unwrap()
+}
+
+async fn whoever_linked_themselves_is_signed_in_by_a_real_provider(engine: Engine) {
+    let (mut app, provider, _folder) = with_real(engine).await;
+    let (asha, ben) = (app.enrol("Asha", &[]).await, app.enrol("Ben", &[]).await);
+    let mut desk = Browser::new(&app);
+    let known: api::Providers = desk.get("/api/v1/sign-in/providers").await.ok();
+    assert_eq!(known.providers, [MINISTRY]);
+    // The provider knows her, the vault does not yet; her address of mail would not help.
+    let unknown = sign_in(&desk, "asha").await;
+    let linked: api::ProviderLink = link(&asha, "asha").await.made();
+    assert_eq!(linked.provider, MINISTRY);
+    let answer = sign_in(&desk, "asha").await;
+    desk.keep(&answer);
+    let session: api::Session = answer.made();
+    assert_eq!((session.method.as_str(), session.confirmed_until.is_none()), ("provider", true));
+    assert_eq!(desk.get("/api/v1/me").await.ok::<api::Me>().person.id, asha.id);
+    // The provider is one factor, unless the operator says otherwise.
+    let token = json!({ "label": "mine", "days": 1 });
+    desk.post("/api/v1/tokens", &token).await.problem("confirmation-needed");
+    let shown: api::Credentials = desk.get("/api/v1/credentials").await.ok();
+    assert!(shown.providers[0].used.is_some());
+    // Nobody else takes her name there, and nobody is let in by another one of the provider's.
+    link(&ben, "asha").await.problem("too-late");
+    assert_eq!(told(&sign_in(&Browser::new(&app), "ben").await), told(&unknown));
+    // Her name there stands nowhere in the vault, and neither does what was exchanged.
+    let rows = raw::number(app.config.database_url(), "SELECT COUNT(*) FROM provider_links".to_owned()).await;
+    assert_eq!(rows, 1);
+    let subject = raw::bytes(app.config.database_url(), "SELECT subject FROM provider_links").await;
+    assert_eq!(subject.len(), 32);
+    // Taken out of the configuration, it signs nobody in.
+    drop(provider);
+    app.restart_alone().await;
+    let gone =
+        Browser::new(&app).post("/api/v1/sign-in/provider/prepare", &json!({ "provider": MINISTRY })).await;
+    gone.problem("not-found");
+}
+
+async fn what_came_back_counts_once_in_the_browser_that_was_sent(engine: Engine) {
+    let (app, _provider, _folder) = with_real(engine).await;
+    let asha = app.enrol("Asha", &[]).await;
+    link(&asha, "asha").await.made::<api::ProviderLink>();
+    let browser = Browser::new(&app);
+    let request = sent(&browser).await;
+    let at = visit(&request.url, "asha").await;
+    let right = back(&request, &at);
+    let cross =
+        browser.bare(Method::POST, "/api/v1/sign-in/provider").header("Origin", "https://evil.example");
+    browser.caller.send(cross.json(&right)).await.problem("cross-site");
+    finish(&browser, &right).await.made::<api::Session>();
+    let mut said = vec![told(&finish(&browser, &right).await)];
+    // One address fails only so often in a minute.
+    let altered = async |address: u8, change: fn(&mut Value)| {
+        let browser = Browser::elsewhere(&app, address);
+        let request = sent(&browser).await;
+        let at = visit(&request.url, "asha").await;
+        let mut body = back(&request, &at);
+        change(&mut body);
+        let first = told(&finish(&browser, &body).await);
+        // It is used up by what was wrong.
+        let again = told(&finish(&browser, &back(&request, &at)).await);
+        assert_eq!(first, again);
+        first
+    };
+    said.push(altered(10, |body| body["state"] = "x".into()).await);
+    said.push(altered(11, |body| body["code"] = "x".into()).await);
+    said.push(altered(12, |body| body["iss"] = "https://evil.example".into()).await);
+    // This provider says that it says who it is.
+    said.push(altered(13, |body| body["iss"] = Value::Null).await);
+    let browser = Browser::elsewhere(&app, 8);
+    // A code of one round in another one: the provider knows which question it answers.
+    let (one, other) = (sent(&browser).await, sent(&browser).await);
+    let (at_one, at_other) = (visit(&one.url, "asha").await, visit(&other.url, "asha").await);
+    let mut mixed = back(&other, &at_other);
+    mixed["code"] = parameter(&at_one, "code").into();
+    said.push(told(&finish(&browser, &mixed).await));
+    // Another browser has no id; what was begun to link signs nobody in, nor the other way round.
+    let mut stolen = back(&one, &at_one);
+    stolen["id"] = "x".into();
+    said.push(told(&finish(&Browser::elsewhere(&app, 9), &stolen).await));
+    let ben = app.enrol("Ben", &[]).await;
+    let linking = sent_to_link(&ben).await;
+    let at = visit(&linking.url, "ben").await;
+    said.push(told(&finish(&Browser::elsewhere(&app, 9), &back(&linking, &at)).await));
+    ben.post("/api/v1/provider-links", &without_label(back(&one, &at_one))).await.problem("provider-refused");
+    asha.post("/api/v1/provider-links", &without_label(back(&linking, &at)))
+        .await
+        .problem("confirmation-needed");
+    ben.post("/api/v1/provider-links", &without_label(back(&linking, &at))).await.made::<api::ProviderLink>();
+    // Too late.
+    let request = sent(&Browser::elsewhere(&app, 9)).await;
+    let at = visit(&request.url, "asha").await;
+    let late = "UPDATE challenges SET expires = expires - 600000 WHERE hash IN (SELECT hash FROM challenges \
+                ORDER BY expires DESC LIMIT 1)";
+    raw::change(app.config.database_url(), late, 1).await;
+    said.push(told(&finish(&Browser::elsewhere(&app, 9), &back(&request, &at)).await));
+    said.dedup();
+    assert_eq!(said.len(), 1, "{said:?}");
+}
+
+/// What an honest token says to a question.
+fn honest(provider: &Hostile, url: &str) -> Value {
+    let now = jiff_now();
+    json!({
+        "iss": provider.issuer, "sub": "asha", "aud": "custos", "iat": now, "exp": now + 300,
+        "nonce": parameter(&Url::parse(url).unwrap(), "nonce"),
+    })
+}
+
+fn jiff_now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_secs()).unwrap()
+}
+
+/// Comes back from the hostile provider with this token.
+async fn answered(browser: &Browser, provider: &Hostile, token: impl FnOnce(Value) -> String) -> Answer {
+    let request = sent(browser).await;
+    provider.gives(&token(honest(provider, &request.url)));
+    let state = parameter(&Url::parse(&request.url).unwrap(), "state");
+    let body = json!({ "id": request.id, "label": "desk", "code": "c", "state": state });
+    finish(browser, &body).await
+}
+
+async fn link_hostile(who: &Caller, provider: &Hostile, key: &Key) {
+    let request = sent_to_link(who).await;
+    provider.gives(&key.signs(&honest(provider, &request.url)));
+    let state = parameter(&Url::parse(&request.url).unwrap(), "state");
+    let body = json!({ "id": request.id, "code": "c", "state": state });
+    who.post("/api/v1/provider-links", &body).await.made::<api::ProviderLink>();
+}
+
+fn with(mut claims: Value, name: &str, value: impl Into<Value>) -> Value {
+    claims[name] = value.into();
+    claims
+}
+
+/// Makes a token of what an honest one says.
+type Forged<'a> = Box<dyn FnOnce(Value) -> String + 'a>;
+
+async fn no_token_counts_that_is_not_this_providers_for_this_vault_and_question(engine: Engine) {
+    let (app, provider, key, _folder) = with_hostile(engine, "").await;
+    let asha = app.enrol("Asha", &[]).await;
+    link_hostile(&asha, &provider, &key).await;
+    let (form, header) = provider.says.lock().unwrap().exchanged.clone().unwrap();
+    let form: std::collections::BTreeMap<_, _> =
+        url::form_urlencoded::parse(form.as_bytes()).into_owned().collect();
+    assert_eq!(form["redirect_uri"], format!("{}/sign-in/return", app.config.origin()));
+    assert_eq!((form["code"].as_str(), form["code_verifier"].len()), ("c", 43));
+    // RFC 6749, section 2.3.1: both encoded as in a form, then as Basic.
+    let basic = STANDARD.decode(header.strip_prefix("Basic ").unwrap()).unwrap();
+    assert_eq!(basic, b"custos:s3cret%3A+%2B%2F%26%3D%25");
+
+    answered(&Browser::new(&app), &provider, |claims| key.signs(&claims)).await.made::<api::Session>();
+    let other = Key::new("one");
+    let named = |alg: &str| json!({ "alg": alg, "typ": "JWT", "kid": "one" });
+    let by_hash = |secret: &[u8], claims: &Value| {
+        let text = unsigned(&named("HS256"), claims);
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), text.as_bytes());
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(tag))
+    };
+    let forged: Vec<(&str, Forged<'_>)> = vec![
+        ("alg none", Box::new(|claims| format!("{}.", unsigned(&named("none"), &claims)))),
+        ("alg None", Box::new(|claims| format!("{}.", unsigned(&named("None"), &claims)))),
+        ("no signature", Box::new(|claims| format!("{}.", unsigned(&named("ES256"), &claims)))),
+        ("HS256 with the public point", Box::new(|claims| by_hash(&key.point(), &claims))),
+        (
+            "HS256 with the published key",
+            Box::new(|claims| by_hash(key.public().to_string().as_bytes(), &claims)),
+        ),
+        ("another algorithm's name", Box::new(|claims| key.signs_under(&named("RS256"), &claims))),
+        ("an algorithm that is not allowed", Box::new(|claims| key.signs_under(&named("ES384"), &claims))),
+        ("another key of the same name", Box::new(|claims| other.signs(&claims))),
+        (
+            "a key of its own in the header",
+            Box::new(|claims| {
+                let header = json!({ "alg": "ES256", "kid": "one", "jwk": other.public() });
+                other.signs_under(&header, &claims)
+            }),
+        ),
+        (
+            "altered",
+            Box::new(|claims| {
+                let token = key.signs(&claims);
+                let (_, signature) = token.rsplit_once('.').unwrap();
+                let text = unsigned(
+                    &json!({ "alg": "ES256", "typ": "JWT", "kid": "one" }),
+                    &with(claims, "exp", 9_999_999_999_i64),
+                );
+                format!("{text}.{signature}")
+            }),
+        ),
+        ("wrong issuer", Box::new(|claims| key.signs(&with(claims, "iss", "https://evil.example")))),
+        ("wrong audience", Box::new(|claims| key.signs(&with(claims, "aud", "another")))),
+        ("many audiences", Box::new(|claims| key.signs(&with(claims, "aud", json!(["custos", "another"]))))),
+        ("another's token", Box::new(|claims| key.signs(&with(claims, "azp", "another")))),
+        ("wrong nonce", Box::new(|claims| key.signs(&with(claims, "nonce", "another")))),
+        ("no nonce", Box::new(|claims| key.signs(&with(claims, "nonce", Value::Null)))),
+        (
+            "expired",
+            Box::new(|claims| {
+                let now = jiff_now();
+                key.signs(&with(with(claims, "iat", now - 400), "exp", now - 100))
+            }),
+        ),
+        ("long ago", Box::new(|claims| key.signs(&with(claims, "iat", jiff_now() - 3_600)))),
+        ("of tomorrow", Box::new(|claims| key.signs(&with(claims, "iat", jiff_now() + 86_400)))),
+        ("nobody", Box::new(|claims| key.signs(&with(claims, "sub", "")))),
+        ("somebody else", Box::new(|claims| key.signs(&with(claims, "sub", "ben")))),
+        ("no token", Box::new(|_| String::new())),
+        ("too long", Box::new(|claims| key.signs(&with(claims, "x", "x".repeat(40_000))))),
+    ];
+    let mut said = Vec::new();
+    for (number, (name, token)) in forged.into_iter().enumerate() {
+        // One address fails only so often in a minute.
+        let browser = Browser::elsewhere(&app, u8::try_from(20 + number / 8).unwrap());
+        let answer = answered(&browser, &provider, token).await;
+        assert_eq!(answer.status, 401, "{name}: {}", answer.text());
+        said.push(told(&answer));
+    }
+    said.dedup();
+    assert_eq!(said.len(), 1, "{said:?}");
+    let good =
+        |claims: Value| key.signs(&with(with(claims, "aud", json!(["custos", "another"])), "azp", "custos"));
+    answered(&Browser::elsewhere(&app, 30), &provider, good).await.made::<api::Session>();
+}
+
+async fn a_second_factor_counts_where_the_provider_says_so(engine: Engine) {
+    let (mut app, provider, key, folder) = with_hostile(engine, "acr = ['phr']\namr = ['mfa', 'hwk']").await;
+    let asha = app.enrol("Asha", &[]).await;
+    link_hostile(&asha, &provider, &key).await;
+    let browser = Browser::new(&app);
+    let request = sent(&browser).await;
+    assert_eq!(parameter(&Url::parse(&request.url).unwrap(), "acr_values").as_deref(), Some("phr"));
+    let confirmed = async |browser: &Browser, name: &'static str, value: Value| {
+        let answer = answered(browser, &provider, |claims| key.signs(&with(claims, name, value))).await;
+        answer.made::<api::Session>().confirmed_until.is_some()
+    };
+    assert!(!confirmed(&browser, "amr", json!(["pwd"])).await);
+    assert!(!confirmed(&browser, "acr", json!("phrh")).await);
+    assert!(confirmed(&browser, "amr", json!(["pwd", "hwk"])).await);
+    assert!(confirmed(&browser, "acr", json!("phr")).await);
+    let always = configure(folder.path(), &provider.issuer, "second_factor = 'always'");
+    app.restart_with(&[("CUSTOS_PROVIDERS", &always)]).await;
+    assert!(confirmed(&Browser::new(&app), "x", Value::Null).await);
+    // A configuration that cannot be is refused at start.
+    app.stop().await;
+    configure(folder.path(), &provider.issuer, "algorithms = ['none']");
+    let error = refused_start(&app.config).await;
+    assert!(error.remedy().contains("providers"), "{error}");
+}
+
+async fn keys_change_and_nobody_makes_the_vault_ask_for_them_without_end(engine: Engine) {
+    let (app, provider, old, _folder) = with_hostile(engine, "").await;
+    let asha = app.enrol("Asha", &[]).await;
+    link_hostile(&asha, &provider, &old).await;
+    let new = Key::new("two");
+    provider.publishes(&[json!({ "kty": "XX" }), new.public()]);
+    let browser = Browser::new(&app);
+    answered(&browser, &provider, |claims| new.signs(&claims)).await.made::<api::Session>();
+    // The one before is gone.
+    answered(&browser, &provider, |claims| old.signs(&claims)).await.problem("sign-in-failed");
+    for number in 0..20 {
+        let unknown = Key::new("three");
+        let browser = Browser::elsewhere(&app, 40 + number / 5);
+        let answer = answered(&browser, &provider, |claims| unknown.signs(&claims)).await;
+        assert!([401, 502].contains(&answer.status.as_u16()), "{}", answer.text());
+    }
+    // Twelve at once, one more in five seconds.
+    let asked = provider.asked("/keys");
+    assert!((3..20).contains(&asked), "{asked}");
+}
+
+async fn a_provider_cannot_send_the_vault_elsewhere(engine: Engine) {
+    let (mut app, provider, key, folder) = with_hostile(engine, "").await;
+    let elsewhere = Hostile::start();
+    // By another name of the same machine, which the configuration does not name.
+    let foreign = elsewhere.issuer.replace("127.0.0.1", "localhost");
+    let file = folder.path().join("providers.toml");
+    for (name, value) in [
+        ("issuer", json!("https://evil.example")),
+        ("authorization_endpoint", json!(format!("{foreign}/authorize"))),
+        ("token_endpoint", json!(format!("{foreign}/token"))),
+        ("jwks_uri", json!(format!("{foreign}/keys"))),
+        ("jwks_uri", json!("file:///etc/passwd")),
+        ("jwks_uri", json!("http://169.254.169.254/latest/meta-data")),
+        ("code_challenge_methods_supported", json!(["plain"])),
+    ] {
+        provider.says.lock().unwrap().metadata = with(provider.honest_metadata(), name, value);
+        refuses_to_ask(&app).await;
+    }
+    app.restart_with(&[("CUSTOS_PROVIDERS", &file)]).await;
+    provider.says.lock().unwrap().metadata = provider.honest_metadata();
+    provider.says.lock().unwrap().keys = (302, format!("{}/keys", elsewhere.issuer));
+    refuses_to_ask(&app).await;
+    provider.says.lock().unwrap().keys = (200, format!("{{\"keys\": [{}]}}", "1,".repeat(200_000) + "1"));
+    refuses_to_ask(&app).await;
+    assert_eq!(elsewhere.asked("/keys") + elsewhere.asked("/authorize") + elsewhere.asked("/token"), 0);
+    provider.publishes(&[key.public()]);
+    let asha = app.enrol("Asha", &[]).await;
+    link_hostile(&asha, &provider, &key).await;
+    // What does not work at the provider is no fault of whoever signs in.
+    let browser = Browser::new(&app);
+    for (status, code) in [
+        (500, "provider-silent"),
+        (401, "provider-silent"),
+        (302, "provider-silent"),
+        (400, "sign-in-failed"),
+    ] {
+        let request = sent(&browser).await;
+        provider.says.lock().unwrap().token = (status, format!("{}/token", elsewhere.issuer));
+        let state = parameter(&Url::parse(&request.url).unwrap(), "state");
+        let body = json!({ "id": request.id, "label": "desk", "code": "c", "state": state });
+        finish(&browser, &body).await.problem(code);
+    }
+    assert_eq!(elsewhere.asked("/token"), 0);
+}
+
+async fn refuses_to_ask(app: &TestApp) {
+    let ask = json!({ "provider": MINISTRY });
+    Browser::new(app).post("/api/v1/sign-in/provider/prepare", &ask).await.problem("provider-silent");
+}
+
+async fn links_end_with_all_else(engine: Engine) {
+    let (app, provider, key, _folder) = with_hostile(engine, "second_factor = 'always'").await;
+    let (asha, ben, _) = crate::api::spine::two_custodians(&app).await;
+    link_hostile(&ben, &provider, &key).await;
+    let mut desk = Browser::new(&app);
+    desk.keep(&answered(&desk, &provider, |claims| key.signs(&claims)).await);
+    let shown: api::Credentials = desk.get("/api/v1/credentials").await.ok();
+    let path = format!("/api/v1/provider-links/{}", shown.providers[0].id);
+    // Once there is one, a token alone adds and removes nothing.
+    ben.delete(&path).await.problem("confirmation-needed");
+    let ask = json!({ "provider": MINISTRY });
+    ben.post("/api/v1/provider-links/prepare", &ask).await.problem("confirmation-needed");
+    ben.post("/api/v1/codes", &json!({})).await.problem("confirmation-needed");
+    assert_eq!(refused(&app, &ben.id, "provider-removed").await, (1, 1));
+    asha.delete(&path).await.problem("not-found");
+    assert_eq!(desk.delete(&path).await.status, 204);
+    answered(&desk, &provider, |claims| key.signs(&claims)).await.problem("sign-in-failed");
+    link_hostile(&ben, &provider, &key).await;
+    let suspended = draft("person.suspended", &json!({ "person": ben.id, "purpose": "loss", "data": {} }));
+    asha.say(&suspended).await.made::<api::Recorded>();
+    answered(&desk, &provider, |claims| key.signs(&claims)).await.problem("sign-in-failed");
+    let restored = draft("person.restored", &json!({ "person": ben.id }));
+    app.admin.say(&restored).await.made::<api::Recorded>();
+    answered(&desk, &provider, |claims| key.signs(&claims)).await.problem("sign-in-failed");
+}
