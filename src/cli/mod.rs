@@ -35,6 +35,7 @@ mod scrub;
 pub(crate) mod serve;
 mod session;
 mod sessions;
+mod sign_in;
 pub(crate) mod table;
 mod token;
 pub(crate) mod transfer;
@@ -143,6 +144,9 @@ enum Command {
     /// Certificates that sign one in, for machines
     #[command(subcommand)]
     Certificate(certificate::Action),
+    /// What one signs in with in a browser
+    #[command(subcommand)]
+    SignIn(sign_in::Action),
     /// Browsers that one is signed in with
     #[command(subcommand)]
     Session(sessions::Action),
@@ -232,6 +236,7 @@ async fn dispatch(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Key(action) => key::run(global, action, out).await,
         Command::Token(action) => token::run(global, action, out).await,
         Command::Certificate(action) => certificate::run(global, action, out).await,
+        Command::SignIn(action) => sign_in::run(global, action, out).await,
         Command::Session(action) => sessions::run(global, action, out).await,
         Command::Person(action) => person::run(global, action, out).await,
         Command::Org(action) => org::run(global, action, out).await,

@@ -19,6 +19,7 @@ pub mod profile;
 pub mod receipts;
 mod routes;
 pub mod secret;
+mod signin;
 mod trust;
 
 use std::collections::BTreeSet;

@@ -343,7 +343,7 @@ async fn the_command_line_signs_in_by_certificate_alone(engine: Engine) {
     assert!(!run(&["--profile", "alone", "person", "list"]).status.success());
 }
 
-fn tls_fingerprint(app: &TestApp) -> String {
+pub(super) fn tls_fingerprint(app: &TestApp) -> String {
     use rustls::pki_types::{CertificateDer, pem::PemObject as _};
     let der = CertificateDer::from_pem_file(app.config.data_dir().join("tls/server.crt")).unwrap();
     custody::digest::Digest::of(&der).to_hex()

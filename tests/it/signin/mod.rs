@@ -3,6 +3,7 @@
 mod authenticator;
 mod certificates;
 mod changes;
+mod command_line;
 mod limits;
 mod passkeys;
 pub(crate) mod passwords;
