@@ -48,12 +48,7 @@ pub const TABLE: &[Row] = &[
         "the passkey was removed and all sessions of its person ended: tell the administrator, who ends all other access \
          if anybody else may have signed in with it; sign in by password, or ask a registrar for a new invitation",
     ),
-    (
-        "passkey-not-kept",
-        422,
-        "The authenticator keeps no passkeys",
-        "take an authenticator that keeps passkeys (this device, a phone, a newer security key)",
-    ),
+    ("passkey-not-kept", 422, "The passkey is not kept", "take an authenticator that keeps passkeys"),
     (
         "certificate-needed",
         403,
@@ -292,6 +287,7 @@ pub const TABLE: &[Row] = &[
     ),
     ("case-closed", 403, "The case is closed", "ask the case's lead to reopen it (custos case reopen)"),
     ("case-state", 409, "The case is closed already, or open", "nothing is to be closed or reopened"),
+    ("too-many-updates", 409, "Updated too often", "say it in the fields of an item, or open another case"),
     ("grant", 409, "The grant is not open", "ask for a new access grant"),
     ("grant-too-long", 422, "The grant lasts too long", "ask for a grant that ends within a day"),
     ("set-up-only", 403, "Only during set-up", "let an administrator or registrar do it"),

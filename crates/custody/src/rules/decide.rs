@@ -2,8 +2,8 @@
 
 use super::rights::Holders;
 use super::{
-    Item, Key, MAX_GRANT_MS, Refusal, Right, State, Term, Vault, disposal, holding, log_key, places,
-    takes_bytes,
+    Item, Key, MAX_CASE_UPDATES, MAX_GRANT_MS, Refusal, Right, State, Term, Vault, disposal, holding,
+    log_key, places, takes_bytes,
 };
 use crate::act::{
     AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberAdded, MemberChange,
@@ -160,8 +160,11 @@ fn decide_act(
         Act::MemberRemoved(case, d) => member_removed(state, speaker, *case, d),
         Act::CaseClosed(_) if is_closed(state, statement) => Err(Refusal::CaseState("closed")),
         Act::CaseReopened(_) if !is_closed(state, statement) => Err(Refusal::CaseState("open")),
-        Act::CaseUpdated(..)
-        | Act::CaseClosed(_)
+        Act::CaseUpdated(case, _) => {
+            let known = state.cases.get(case).ok_or(Refusal::Unknown("case"))?;
+            if known.updates.len() < MAX_CASE_UPDATES { Ok(()) } else { Err(Refusal::TooManyUpdates) }
+        }
+        Act::CaseClosed(_)
         | Act::CaseReopened(_)
         | Act::BundleExported(..)
         | Act::BundleCompleted(_)

@@ -39,6 +39,9 @@ pub const MAX_GRANT_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Longest offer of custody, from the time its author states: ninety days in milliseconds.
 pub const MAX_OFFER_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
 
+/// Most updates of one case. Each stays, and whoever shows the case reads all of them.
+pub const MAX_CASE_UPDATES: usize = 200;
+
 /// Why an act is refused. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -153,6 +156,9 @@ pub enum Refusal {
     /// The case is closed already, or open.
     #[error("the case is {0} already")]
     CaseState(&'static str),
+    /// A case is updated at most [`MAX_CASE_UPDATES`] times.
+    #[error("a case is updated at most {MAX_CASE_UPDATES} times: whoever shows it reads them all")]
+    TooManyUpdates,
     /// The grant is not the actor's, not of this item, or completed already.
     #[error("the access grant is not open, or not for this person and item")]
     Grant,
@@ -257,6 +263,7 @@ impl Refusal {
             Self::Term => "term",
             Self::CaseClosed => "case-closed",
             Self::CaseState(_) => "case-state",
+            Self::TooManyUpdates => "too-many-updates",
             Self::Grant => "grant",
             Self::GrantTooLong => "grant-too-long",
             Self::SetUpOnly => "set-up-only",

@@ -4,7 +4,7 @@ use custody::act::{
     BundleExported, CaseType, CaseUpdated, Disclosure, DisposalApproved, DisposalDeclined, DisposalProposed,
     HoldReleased, ItemClassified, MemberAdded, RoleGranted, SealBroken,
 };
-use custody::rules::{Holders, Term};
+use custody::rules::{Holders, MAX_CASE_UPDATES, Term};
 use custody::time::Timestamp;
 
 use super::*;
@@ -78,6 +78,36 @@ fn a_role_has_the_name_that_it_is_parsed_from_and_written_as() {
         error,
         "a role in the vault is one of administrator, registrar, auditor, custodian, investigator"
     );
+}
+
+#[test]
+fn a_role_lasts_if_it_counts_and_has_no_end() {
+    let begins = Term { from: Some(minute(1)), until: None };
+    assert_eq!([0, 1, 2].map(|n| begins.lasts(minute(n))), [false, true, true]);
+    assert!(Term::LASTING.lasts(minute(0)));
+    let ends = Term { from: None, until: Some(minute(2)) };
+    assert_eq!(
+        [1, 2].map(|n| (ends.covers(minute(n)), ends.lasts(minute(n)))),
+        [(true, false), (false, false)]
+    );
+}
+
+#[test]
+fn what_is_said_takes_the_right_of_where_it_is_said_or_the_only_one_there_is() {
+    for (kind, of_case, right) in [
+        (Kind::CorrectionNoted, true, Some(Right::Correct)),
+        (Kind::CorrectionNoted, false, Some(Right::RegisterPerson)),
+        (Kind::DisposalProposed, true, Some(Right::ProposeDisposal)),
+        (Kind::DisposalProposed, false, Some(Right::ProposeErasure)),
+        // It names a case that there is not yet.
+        (Kind::CaseOpened, true, Some(Right::OpenCase)),
+        (Kind::AccessGranted, false, Some(Right::ReadContent)),
+        // About oneself it takes none.
+        (Kind::KeyRevoked, false, None),
+        (Kind::AccessDenied, true, None),
+    ] {
+        assert_eq!(Right::needed(kind, of_case), right, "{kind} in a case: {of_case}");
+    }
 }
 
 /// Somebody says something of this kind about the case, its item 1 or another person, in a shape that is right.
@@ -196,6 +226,13 @@ fn a_case_is_updated_while_it_is_open_by_something_that_changes() {
     assert_eq!(vault.state.cases[&case()].updates[0], Digest::of(&stmts[0].to_bytes()));
     vault.say(&in_case(vault.signed(LEAD, Kind::CaseClosed, Object::new())));
     assert_eq!(vault.try_say(&update(&vault, changed.to_data())), Err(Refusal::CaseClosed));
+    // As often as somebody who shows the case can read.
+    vault.say(&in_case(vault.signed(LEAD, Kind::CaseReopened, Object::new())));
+    for _ in stmts.len()..MAX_CASE_UPDATES {
+        vault.say(&update(&vault, changed.to_data()));
+    }
+    assert_eq!(vault.try_say(&update(&vault, changed.to_data())), Err(Refusal::TooManyUpdates));
+    assert_eq!(vault.state.cases[&case()].updates.len(), MAX_CASE_UPDATES);
 }
 
 #[test]
