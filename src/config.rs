@@ -15,6 +15,8 @@ pub use tls::{ClientCertificates, Tls};
 use crate::app::Profile;
 use layers::Layers;
 
+/// Days after which a key encryption key is old, unless the configuration says otherwise.
+const KEK_DAYS: u32 = 31;
 /// Read when no file is named and it is there.
 pub const SYSTEM_FILE: &str = "/etc/custos/custos.toml";
 /// Read from the data directory when no other file is: what `custos init` was told there.
@@ -92,6 +94,7 @@ pub struct Config {
     timestamp_roots: Setting<Option<PathBuf>>,
     timestamp_hours: Setting<u32>,
     backup_days: Setting<Option<u32>>,
+    kek_days: Setting<u32>,
     sign_in: Setting<Profile>,
     breached_passwords: Setting<Option<PathBuf>>,
     notices: Setting<Option<PathBuf>>,
@@ -202,6 +205,10 @@ impl Config {
         let backup_days = days.parse("backup_days", "a number of days, or 0 for no end", |text| {
             text.parse().ok().map(|days| Some(days).filter(|days| *days > 0))
         })?;
+        let days = file.kek_days.map(|days| days.to_string());
+        let days = layers.pick("CUSTOS_KEK_DAYS", None, days, || KEK_DAYS.to_string());
+        let kek_days =
+            days.parse("kek_days", "a number of days, or 0 for no reminder", |text| text.parse().ok())?;
         Ok(Self {
             file: path,
             listen,
@@ -216,6 +223,7 @@ impl Config {
             timestamp_roots,
             timestamp_hours,
             backup_days,
+            kek_days,
             sign_in,
             breached_passwords: layers.optional("CUSTOS_BREACHED_PASSWORDS", file.breached_passwords),
             notices,
@@ -331,8 +339,13 @@ impl Config {
         self.providers.value.as_deref()
     }
 
+    /// After how many days somebody is reminded to replace the key encryption key; never with 0.
+    pub const fn kek_days(&self) -> u32 {
+        self.kek_days.value
+    }
+
     /// Every key with its value, as it may be shown, and its source.
-    pub fn entries(&self) -> [(&'static str, String, &Source); 19] {
+    pub fn entries(&self) -> [(&'static str, String, &Source); 20] {
         [
             ("listen", self.listen.value.to_string(), &self.listen.source),
             ("data_dir", text(&self.data_dir.value), &self.data_dir.source),
@@ -346,6 +359,7 @@ impl Config {
             ("timestamp_roots", optional_text(self.timestamp_roots()), &self.timestamp_roots.source),
             ("timestamp_hours", self.timestamp_hours.value.to_string(), &self.timestamp_hours.source),
             ("backup_days", self.backup_days().unwrap_or(0).to_string(), &self.backup_days.source),
+            ("kek_days", self.kek_days().to_string(), &self.kek_days.source),
             ("sign_in", self.sign_in.value.to_string(), &self.sign_in.source),
             ("breached_passwords", optional_text(self.breached_passwords()), &self.breached_passwords.source),
             ("notices", optional_text(self.notices()), &self.notices.source),
@@ -382,6 +396,7 @@ struct File {
     timestamp_roots: Option<PathBuf>,
     timestamp_hours: Option<u32>,
     backup_days: Option<u32>,
+    kek_days: Option<u32>,
     sign_in: Option<String>,
     breached_passwords: Option<PathBuf>,
     notices: Option<PathBuf>,

@@ -22,6 +22,7 @@ use super::{App, AppError};
 use crate::config::Config;
 use crate::engine::OsEntropy;
 use crate::keyring::{Keyring, provider};
+use crate::sequencer::Attachments;
 use crate::store::Change;
 
 /// Keys wrapped anew in one transaction.
@@ -113,12 +114,18 @@ impl App {
             keyring.destroy_kek(version)?;
             done.destroyed.push(version);
         }
+        if let Err(error) = self.store.free_deleted().await {
+            tracing::warn!(%error, "the database keeps what it deleted until it frees it by itself");
+        }
         Ok(done)
     }
 
     async fn say_destroyed(&self, data: KekChanged) -> Result<(), AppError> {
         let say = Say::new(Kind::KekDestroyed).data(data.to_data());
-        self.say_as_vault(say, With::default()).await.map(drop)
+        // Looked at again where the record is made: what a version wraps that is gone is lost.
+        let attach =
+            Attachments { changes: vec![Change::KekUnused { kek: data.kek }], ..Attachments::default() };
+        self.say_as_vault(say, With { attach }).await.map(drop)
     }
 
     /// Some of the keys that an older version wraps, wrapped by this one.

@@ -118,7 +118,16 @@ pub async fn init(config: &Config, options: InitOptions) -> Result<InitReport, S
 
 /// Opens the vault that `config` names.
 pub async fn open(config: &Config, passphrase: Option<Zeroizing<String>>) -> Result<App, SetupError> {
-    Ok(open_signing(config, Parts::open(config, passphrase).await?, true).await?.0)
+    open_at(config, passphrase, Arc::new(SystemClock::new())).await
+}
+
+/// The same, by another clock.
+pub async fn open_at(
+    config: &Config,
+    passphrase: Option<Zeroizing<String>>,
+    clock: Arc<dyn Clock>,
+) -> Result<App, SetupError> {
+    Ok(open_signing(config, Parts::open(config, passphrase).await?, clock, true).await?.0)
 }
 
 /// The same, where the log's key may be gone: nothing can be recorded but what brings the next one. And what is published
@@ -128,12 +137,13 @@ pub(super) async fn open_to_continue(
     passphrase: Option<Zeroizing<String>>,
 ) -> Result<(App, Option<StartError>), SetupError> {
     let keyring = Keyring::open_to_continue(&config.data_dir().join("keys"), provider(passphrase).as_ref())?;
-    open_signing(config, Parts::of(config, keyring).await?, false).await
+    open_signing(config, Parts::of(config, keyring).await?, Arc::new(SystemClock::new()), false).await
 }
 
 async fn open_signing(
     config: &Config,
     parts: Parts,
+    clock: Arc<dyn Clock>,
     has_log_key: bool,
 ) -> Result<(App, Option<StartError>), SetupError> {
     let Parts { keyring, store, blobs } = parts;
@@ -146,7 +156,6 @@ async fn open_signing(
     for lapsed in lapsed(config, &store).await? {
         tracing::warn!("{}; this mends it: {}", lapsed.detail(), lapsed.remedy());
     }
-    let clock = Arc::new(SystemClock::new());
     let (mut app, contradicted) =
         App::start_signing(store, keyring, blobs, clock, outsiders, has_log_key).await?;
     let providers = config.providers().map(|path| providers::load(path, config.origin()));
@@ -169,6 +178,7 @@ pub struct Outsiders {
 /// Wraps by the version that the vault's records name; and destroys again what is destroyed by these records, and was put
 /// back with a copy of the keys.
 fn follow_keks(identity: &Vault, keyring: &mut Keyring) -> Result<(), SetupError> {
+    keyring.finish_destroying()?;
     if !keyring.use_kek(identity.kek()) {
         return Err(SetupError::OtherKeys("key encryption key"));
     }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use custody::time::Timestamp;
 use serde::Serialize;
 
 use super::args::Vault;
@@ -64,6 +65,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     if together {
         findings.push(recovery_kit(&config, keys.as_ref()).await);
         findings.push(recovery_sheet(config.data_dir()));
+        findings.push(kek_age(&config, now()).await);
         findings.extend(outsiders(&config).await);
         match setup::open(&config, passphrase).await {
             Ok(app) => {
@@ -215,6 +217,32 @@ fn blobs(config: &Config) -> Finding {
     }
 }
 
+/// How old the key is that wraps all others. An old one is no fault: what was destroyed waits for the next.
+async fn kek_age(config: &Config, now: Timestamp) -> Finding {
+    const CHECK: &str = "key encryption key";
+    let since = async {
+        let store = Store::attach(config.database_url()).await?;
+        let since = store.read().await?.kek_since().await?;
+        store.close().await;
+        Ok::<_, crate::store::StoreError>(since)
+    };
+    match since.await {
+        Err(error) => bad(CHECK, &error, "check `database_url` (custos config show)".into()),
+        Ok(since) => kek_finding(since.unwrap_or(now), now, config.kek_days()),
+    }
+}
+
+fn kek_finding(since: Timestamp, now: Timestamp, days: u32) -> Finding {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+    let mut finding = good("key encryption key", &format!("in use since {since}"));
+    let due = since.saturating_add_millis(i64::from(days) * DAY_MS);
+    if days > 0 && due <= now {
+        finding.detail = format!("{}: longer than {days} days", finding.detail);
+        finding.mend = Some("stop the service, then: custos key rotate-kek".to_owned());
+    }
+    finding
+}
+
 /// Whether a recovery kit would bring back the keys that are here.
 async fn recovery_kit(config: &Config, provider: &dyn KeyProvider) -> Finding {
     const CHECK: &str = "recovery kit";
@@ -310,6 +338,17 @@ fn bad(check: &'static str, error: &dyn Error, mend: String) -> Finding {
 mod tests {
     use super::*;
     use crate::publish::Status;
+
+    #[test]
+    fn an_old_key_is_no_fault_and_a_reminder() {
+        let day = |day: i64| Timestamp::from_millis(1_800_000_000_000 + day * 86_400_000).unwrap();
+        let found = |at, days| {
+            let finding = kek_finding(day(0), day(at), days);
+            assert!(finding.ok);
+            finding.mend.is_some()
+        };
+        assert!(!found(30, 31) && found(31, 31) && !found(10_000, 0));
+    }
 
     #[test]
     fn what_is_gone_of_the_published_log_is_wrong() {

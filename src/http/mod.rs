@@ -192,6 +192,16 @@ async fn record_refusals(app: &App) {
     }
 }
 
+/// Destroys what was approved, and looks after what was destroyed.
+async fn destroy(app: &App) {
+    if let Err(error) = app.carry_out_disposals().await {
+        tracing::error!(code = error.code(), "destroying what was approved failed; it is tried again");
+    }
+    if let Err(error) = app.complete_disposals().await {
+        tracing::error!(code = error.code(), "looking after what was destroyed failed; it is tried again");
+    }
+}
+
 /// Sweeps until the sender of `end` is gone.
 async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits, mut end: oneshot::Receiver<()>) {
     loop {
@@ -202,6 +212,7 @@ async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits, mut end: onesho
             if let Err(error) = taken {
                 tracing::error!(code = error.code(), "taking time stamps failed; it is tried again");
             }
+            destroy(&app).await;
         }
         if tokio::time::timeout(SWEEP_EVERY, &mut end).await.is_ok() {
             return;
@@ -228,15 +239,6 @@ async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits, mut end: onesho
         }
         if let Err(error) = app.expire_offers().await {
             tracing::error!(code = error.code(), "recording offers that ran out failed; it is tried again");
-        }
-        if let Err(error) = app.carry_out_disposals().await {
-            tracing::error!(code = error.code(), "destroying what was approved failed; it is tried again");
-        }
-        if let Err(error) = app.complete_disposals().await {
-            tracing::error!(
-                code = error.code(),
-                "looking after what was destroyed failed; it is tried again"
-            );
         }
         if let Err(error) = app.record_counted_refusals().await {
             tracing::error!(code = error.code(), "recording counted refusals failed; it is tried again");

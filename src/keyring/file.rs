@@ -125,8 +125,31 @@ impl KeyFile {
     }
 }
 
-/// Overwrites a key file and removes it, durably. What a medium keeps of overwritten bytes is out of reach here.
+/// How names of key files end that are being destroyed: they are no key files any more, whatever breaks off.
+pub(crate) const DESTROYED: &str = ".destroyed";
+
+/// Overwrites a key file and removes it, durably; one that is not there is destroyed already. What a medium keeps of
+/// overwritten bytes is out of reach here.
 pub(super) fn destroy(path: &Path) -> Result<(), KeyringError> {
+    let mut dying = path.as_os_str().to_owned();
+    dying.push(DESTROYED);
+    let dying = Path::new(&dying);
+    match fs::rename(path, dying) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        renamed => {
+            renamed.map_err(io(path))?;
+            sync_name(path)?;
+        }
+    }
+    erase(dying)
+}
+
+/// Goes on with destroying what broke off.
+pub(super) fn finish_destroying(dir: &Path) -> Result<(), KeyringError> {
+    names(dir)?.iter().filter(|name| name.ends_with(DESTROYED)).try_for_each(|name| erase(&dir.join(name)))
+}
+
+fn erase(path: &Path) -> Result<(), KeyringError> {
     use std::io::Write as _;
     let opened = fs::OpenOptions::new().write(true).open(path);
     let mut file = match opened {

@@ -24,7 +24,7 @@ pub use file::Fields;
 pub use held::{HeldKey, KeyList, held, list, rebuild};
 pub use provider::{Cost, FileProvider, KeyProvider, PassphraseProvider, ProviderError, provider};
 
-pub(crate) use file::{KeyFile, create_dir};
+pub(crate) use file::{DESTROYED, KeyFile, create_dir};
 
 use file::malformed;
 
@@ -97,6 +97,11 @@ impl Keyring {
     /// The versions of the key encryption key that are there.
     pub fn keks(&self) -> impl Iterator<Item = u32> + '_ {
         self.keks.keys().copied()
+    }
+
+    /// Goes on with destroying what broke off.
+    pub fn finish_destroying(&self) -> Result<(), KeyringError> {
+        file::finish_destroying(&self.dir)
     }
 
     /// Destroys a version: overwrites its file, removes it, and forgets it. One that is not there is destroyed already.

@@ -203,3 +203,20 @@ fn sample_keys_are_refused_with_and_without_their_marker() {
         assert!(matches!(open(&own).unwrap_err(), KeyringError::Sample(path) if path == own.join(name)));
     }
 }
+
+#[test]
+fn a_key_that_is_being_destroyed_is_no_key_any_more_and_is_gone_on_with() {
+    let (_parent, dir) = created();
+    let mut keyring = open(&dir).unwrap();
+    keyring.add_kek(&FileProvider, &mut OsEntropy).unwrap();
+    // As a kill leaves it: with another name, whole or overwritten in part.
+    let (old, dying) = (dir.join("kek-1.key"), dir.join("kek-1.key.destroyed"));
+    fs::rename(&old, &dying).unwrap();
+    let mut again = open(&dir).unwrap();
+    assert!(again.kek(1).is_none() && again.kek(2).is_some());
+    again.destroy_kek(1).unwrap();
+    assert!(!dying.exists(), "by name");
+    fs::write(&dying, b"custos-k").unwrap();
+    open(&dir).unwrap().finish_destroying().unwrap();
+    assert_eq!(fs::read_dir(&dir).unwrap().filter(|e| e.as_ref().unwrap().path() == dying).count(), 0);
+}

@@ -182,6 +182,11 @@ pub enum Change {
         /// When.
         now: Timestamp,
     },
+    /// Nothing is changed; too late if anything is wrapped by this version of the key encryption key, or an older one.
+    KekUnused {
+        /// Which version.
+        kek: u32,
+    },
     /// A data key is wrapped by a newer version; too late if another rewrapped it since.
     RewrapObject {
         /// Which object's.
@@ -277,6 +282,7 @@ impl Tx {
             Change::ShredObject { object, now } => self.shred_object(*object, *now).await?,
             Change::EraseOpenings { stmts, now } => return self.erase_openings(stmts, *now).await.map(yes),
             Change::EraseScope { scope, now } => return self.erase_scope(scope, *now).await.map(yes),
+            Change::KekUnused { kek } => return self.kek_is_unused(*kek).await,
             Change::RewrapObject { object, wrapped, old_kek, kek } => {
                 let name = Value::blob(object.as_bytes());
                 self.run(sql::REWRAP_OBJECT, rewrapped(wrapped, *kek, name, *old_kek)).await?

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use super::db::Tx;
 use super::error::StoreError;
-use super::objects::SubjectKey;
 use super::outside::{CertificateChange, LinkChange};
 use super::passkeys::PasskeyChange;
 use super::row::{Row, Value};
@@ -377,14 +376,6 @@ impl Store {
     pub async fn forgive_guesses(&self, subject: &Digest) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         tx.run(signin::FORGIVE_GUESSES, vec![Value::digest(subject)]).await?;
-        tx.commit().await
-    }
-
-    /// Keeps a key under a scope that has none; one that is there stays.
-    pub async fn add_subject_key(&self, key: &SubjectKey) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        let params = vec![Value::text(&key.scope), Value::blob(&key.wrapped), Value::uint(key.kek.into())];
-        tx.run(signin::ADD_SIGNIN_KEY, params).await?;
         tx.commit().await
     }
 }

@@ -118,6 +118,22 @@ impl Db {
         Ok(())
     }
 
+    /// Frees what deleted rows of these tables held.
+    pub(super) async fn free(&self, tables: &[&str]) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { writer, .. } => {
+                let text = AssertSqlSafe("PRAGMA wal_checkpoint(TRUNCATE)".to_owned());
+                sqlx::query(text).fetch_all(writer).await?;
+            }
+            Self::Postgres(pool) => {
+                for table in tables {
+                    sqlx::query(AssertSqlSafe(format!("VACUUM {table}"))).execute(pool).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The version of the schema; 0 before there is one.
     pub async fn version(&self) -> Result<i64, StoreError> {
         let mut tx = self.read().await?;

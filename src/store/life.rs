@@ -158,6 +158,22 @@ impl Tx {
         self.all(sql::BACKUPS, Vec::new()).await?.iter().map(backup).collect()
     }
 
+    /// The version of the key encryption key that wraps whatever is new.
+    pub(super) async fn present_kek(&mut self) -> Result<u32, StoreError> {
+        self.one(sql::PRESENT_KEK, Vec::new()).await?.map_or(Ok(1), |row| row.uint32(0))
+    }
+
+    /// Whether nothing is wrapped by this version or an older one.
+    pub(super) async fn kek_is_unused(&mut self, kek: u32) -> Result<bool, StoreError> {
+        let row = self.one(sql::KEK_IN_USE, vec![Value::uint(kek.into())]).await?;
+        row.map_or(Ok(true), |row| row.uint(0).map(|count| count == 0))
+    }
+
+    /// Since when the present version of the key encryption key wraps whatever is new; nothing without a vault.
+    pub async fn kek_since(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        self.one(sql::KEK_SINCE, Vec::new()).await?.map(|row| row.time(0)).transpose()
+    }
+
     /// Destroys the wrapped key of an object; whether it was there.
     pub(super) async fn shred_object(&mut self, object: ObjectId, now: Timestamp) -> Result<u64, StoreError> {
         self.note_destroyed(&format!("object:{object}"), now).await?;
@@ -210,6 +226,27 @@ impl Tx {
 }
 
 impl Store {
+    /// Keeps a key under a scope that has none; one that is there stays. `false`: it is wrapped by a version of the key
+    /// encryption key that is not the present one any more, and may be destroyed at any moment.
+    pub async fn add_subject_key(&self, key: &SubjectKey) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        // Versions begin under this lock.
+        tx.lock_log().await?.ok_or(StoreError::NoVault)?;
+        if tx.present_kek().await? != key.kek {
+            return Ok(false);
+        }
+        let params = vec![Value::text(&key.scope), Value::blob(&key.wrapped), Value::uint(key.kek.into())];
+        tx.run(super::sql::signin::ADD_SIGNIN_KEY, params).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Frees what deleted and changed rows held, as far as the engine does so: PostgreSQL keeps old rows until it is told,
+    /// and for as long as somebody reads a snapshot from before; SQLite overwrites them, but for its log.
+    pub async fn free_deleted(&self) -> Result<(), StoreError> {
+        self.db.free(&["objects", "openings", "subject_keys"]).await
+    }
+
     /// Notes a backup that is about to have its name.
     pub async fn note_backup(&self, row: &BackupRow) -> Result<(), StoreError> {
         let mut tx = self.write().await?;

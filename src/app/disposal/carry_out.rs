@@ -46,6 +46,11 @@ impl App {
             }
         }
         self.delete_shredded().await?;
+        if count > 0
+            && let Err(error) = self.store.free_deleted().await
+        {
+            tracing::warn!(%error, "the database keeps what it deleted until it frees it by itself");
+        }
         Ok(count)
     }
 

@@ -120,7 +120,9 @@ impl App {
                 kek: self.keyring.current_kek().0,
             };
             // Another process may have been first; then that one's counts.
-            self.store.add_subject_key(&new).await?;
+            if !self.store.add_subject_key(&new).await? {
+                return Err(AppError::KekReplaced);
+            }
             row = self.store.read().await?.subject_keys(&scope).await?.pop();
         }
         let row = row.ok_or_else(|| AppError::internal("making the sign-in key")("it is not there"))?;

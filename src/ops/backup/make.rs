@@ -31,7 +31,7 @@ use super::{
 use crate::blobs::{Blobs, Copied};
 use crate::config::Config;
 use crate::engine::OsEntropy;
-use crate::keyring::{KeyFile, KeyProvider, Keyring, PassphraseProvider};
+use crate::keyring::{DESTROYED, KeyFile, KeyProvider, Keyring, PassphraseProvider};
 use crate::kit;
 use crate::store::{BackupRow, ObjectRow, ObjectState, Store, StoreError};
 
@@ -260,8 +260,9 @@ fn key_files(data: &Path) -> Result<Zeroizing<Vec<u8>>, BackupError> {
         let Ok(entries) = fs::read_dir(data.join(folder)) else { continue };
         for entry in entries {
             let entry = entry.map_err(io(data))?;
-            if entry.path().is_file() {
-                paths.push((format!("{folder}/{}", entry.file_name().to_string_lossy()), entry.path()));
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().is_file() && !name.ends_with(DESTROYED) {
+                paths.push((format!("{folder}/{name}"), entry.path()));
             }
         }
     }

@@ -31,6 +31,13 @@ fixed {
         kek > 0 ORDER BY kek, object LIMIT $2";
     SUBJECTS_BEFORE_KEK "subject_keys" "SELECT scope, wrapped, kek FROM subject_keys WHERE kek < $1 ORDER BY kek, scope LIMIT $2";
 
+    // Whatever is added by a version is added under the log's lock, where the present one is looked up.
+    PRESENT_KEK "keks" "SELECT COALESCE(MAX(version), 1) FROM keks";
+    KEK_IN_USE "objects" "SELECT (SELECT COUNT(*) FROM objects WHERE kek > 0 AND kek <= $1) + (SELECT COUNT(*) FROM subject_keys \
+        WHERE kek <= $1)";
+    KEK_SINCE "records" "SELECT r.received FROM positions p JOIN records r ON r.log_index = p.log_index WHERE p.stream = 'vault' \
+        AND (r.kind = 'kek.rotated' OR p.seq = 1) ORDER BY p.seq DESC LIMIT 1";
+
     NOTE_BACKUP "backups" "INSERT INTO backups (folder, made, log_size) VALUES ($1, $2, $3) ON CONFLICT (folder) DO UPDATE \
         SET made = EXCLUDED.made, log_size = EXCLUDED.log_size, removed = NULL";
     NOTE_BACKUP_REMOVED "backups" "UPDATE backups SET removed = $1 WHERE folder = $2 AND removed IS NULL";

@@ -2,14 +2,18 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use custody::bundle::findings::Code;
 use custody::bundle::report::Report;
 use custody::digest::Digest;
-use custody::keys::WrappedKey;
+use custody::keys::{KeyContext, WrappedKey};
+use custody::manifest;
 use custos::api;
 use custos::app::{rotate_kek, setup};
+use custos::clock::{Clock as _, ManualClock, SystemClock};
 use custos::config::{Config, Flags};
+use custos::keyring::{Keyring, provider};
 use custos::store::{ObjectState, Store};
 use serde_json::{Value, json};
 
@@ -26,11 +30,10 @@ crate::on_both_engines! {
     a_hold_stops_a_disposal_until_it_is_released
     content_that_two_have_agreed_to_destroy_is_gone_and_no_backup_brings_it_back
     values_that_two_have_agreed_to_destroy_are_gone_and_every_bundle_verifies
-    a_rotation_that_broke_off_is_gone_on_with
 }
 
 /// A marker that nothing but the content has.
-const MARKER: &[u8] = b"what only the destroyed exhibit says";
+pub(super) const MARKER: &[u8] = b"what only the destroyed exhibit says";
 
 /// Asha leads, Ben is custodian, Prisca prosecutes.
 async fn people(app: &TestApp) -> (Caller, Caller, Caller, String) {
@@ -107,6 +110,10 @@ async fn a_hold_stops_a_disposal_until_it_is_released(engine: Engine) {
     prisca.say(&released(&case, None, &on_case)).await.made::<api::Recorded>();
 
     let proposal = proposed(&ben, &about).await;
+    let at_once = placed(&asha, &case, Some(&exhibit)).await;
+    asha.say(&approval(&about, &proposal, "lead", 0)).await.problem("held");
+    asha.say(&released(&case, Some(&exhibit), &at_once)).await.made::<api::Recorded>();
+    let proposal = proposed(&ben, &about).await;
     asha.say(&approval(&about, &proposal, "lead", 0)).await.made::<api::Recorded>();
     let on_item = placed(&prisca, &case, Some(&exhibit)).await;
     prisca.say(&approval(&about, &proposal, "prosecutor", 0)).await.problem("held");
@@ -123,13 +130,13 @@ async fn a_hold_stops_a_disposal_until_it_is_released(engine: Engine) {
     assert_eq!(asha.access(&exhibit).await.status, 201, "the content is there");
     let holds: api::Holds = eve.get(&format!("/api/v1/cases/{case}/holds")).await.ok();
     let released: Vec<_> = holds.holds.iter().map(|hold| hold.released.is_some()).collect();
-    assert_eq!((released, holds.holds[2].record.as_str()), (vec![true, true, false], last.as_str()));
+    assert_eq!((released, holds.holds[3].record.as_str()), (vec![true, true, true, false], last.as_str()));
 
     audited(&app).await;
     let (.., report) = exported(&asha, &case).await;
     let told: Vec<_> =
         report.facts.holds.iter().map(|h| (h.exhibit.is_some(), h.released.is_some())).collect();
-    assert_eq!(told, [(false, true), (true, true), (true, false)]);
+    assert_eq!(told, [(false, true), (true, true), (true, true), (true, false)]);
     assert!(report.to_text().contains("not released"), "{}", report.to_text());
 }
 
@@ -144,7 +151,7 @@ fn keeping_a_day(app: &TestApp) -> Config {
     Config::load(&flags, &|name| (name == "CUSTOS_BACKUP_DAYS").then(|| "1".to_owned())).unwrap()
 }
 
-async fn wrapped_of(config: &Config, case_item: &str) -> (Vec<u8>, u32, ObjectState) {
+pub(super) async fn wrapped_of(config: &Config, case_item: &str) -> (Vec<u8>, u32, ObjectState) {
     let store = Store::open(config.database_url()).await.unwrap();
     let rows = store.read().await.unwrap().objects_of(case_item.parse().unwrap()).await.unwrap();
     store.close().await;
@@ -161,6 +168,9 @@ async fn content_that_two_have_agreed_to_destroy_is_gone_and_no_backup_brings_it
     let repository = app.root().join("backups");
     app.stop().await;
     backed_up(&app.config, &repository, 0).await;
+    let (wrapped_before, ..) = wrapped_of(&app.config, &exhibit).await;
+    let copy = app.root().join("copy");
+    copied(&repository, &copy);
     app.start().await;
 
     let about = json!({ "case": case, "item": exhibit, "purpose": "retention-elapsed" });
@@ -247,6 +257,85 @@ async fn content_that_two_have_agreed_to_destroy_is_gone_and_no_backup_brings_it
     };
     // A day has not passed since: nothing else is left.
     assert!(matches!(&waits[..], [wait] if wait.starts_with("backups are kept until")), "{waits:?}");
+    let gone = Gone { proposal, exhibit, wrapped: wrapped_before };
+    finally_gone(&mut app, (&asha, &prisca), &config, &gone).await;
+    no_backup_brings_it_back(&app, engine, &gone, (&repository, &copy)).await;
+    app.start().await;
+}
+
+/// What was destroyed: by which proposal, of which exhibit, and its wrapped key of before.
+struct Gone {
+    proposal: String,
+    exhibit: String,
+    wrapped: Vec<u8>,
+}
+
+/// Days later the service says by itself that it is final; it is stopped then.
+async fn finally_gone(app: &mut TestApp, (asha, prisca): (&Caller, &Caller), config: &Config, gone: &Gone) {
+    app.stop().await;
+    assert_eq!(completed_after(config, 0).await, 0);
+    assert_eq!(completed_after(config, 3).await, 1, "three days later");
+    assert_eq!(completed_after(config, 3).await, 0, "once");
+    app.start().await;
+    let last = disposal(prisca, &gone.proposal).await;
+    assert_eq!((last.stage.as_str(), last.waits.len()), ("completed", 0));
+    certified(asha, &gone.proposal, &app.root().join("final"), "final").await;
+    app.stop().await;
+}
+
+/// None that is left in the repository holds it, and a copy of an earlier one that somebody kept elsewhere needs a key that
+/// is gone, whole as it is.
+async fn no_backup_brings_it_back(
+    app: &TestApp,
+    engine: Engine,
+    gone: &Gone,
+    (repository, copy): (&Path, &Path),
+) {
+    let found = std::fs::read_dir(repository).unwrap().map(|entry| entry.unwrap().path());
+    for backup in found.filter(|path| path.join("manifest").exists()) {
+        let place = elsewhere(engine, &app.root(), &format!("from-{}", name(&backup)), &[]).await;
+        assert!(restored(&place, &backup).await.unwrap().is_whole());
+        let (wrapped, ..) = wrapped_of(&place, &gone.exhibit).await;
+        assert!(wrapped.is_empty() && blobs(&place) == 1, "{}", backup.display());
+    }
+    let kept_back = elsewhere(engine, &app.root(), "kept-back", &[]).await;
+    restored(&kept_back, copy).await.unwrap();
+    let (wrapped, ..) = wrapped_of(&kept_back, &gone.exhibit).await;
+    assert_eq!(wrapped, gone.wrapped, "the copy is from before");
+    let keys = kept_back.data_dir().join("keys");
+    std::fs::remove_dir_all(&keys).unwrap();
+    copied(&app.config.data_dir().join("keys"), &keys);
+    assert!(setup::open(&kept_back, None).await.is_err(), "with the keys that there are");
+    let keyring = Keyring::open(&keys, provider(None).as_ref()).unwrap();
+    let wrapped = WrappedKey::parse(&wrapped).unwrap();
+    let context = {
+        let store = Store::open(kept_back.database_url()).await.unwrap();
+        let rows = store.read().await.unwrap().objects_of(gone.exhibit.parse().unwrap()).await.unwrap();
+        store.close().await;
+        let key = keyring.vault_key().verifying_key();
+        KeyContext::Data(*manifest::verify(&rows[0].manifest, &key).unwrap().header.context())
+    };
+    assert!(keyring.unwrap(&context, &wrapped).is_err(), "nothing unwraps it");
+}
+
+/// What the service says by itself so many days later.
+async fn completed_after(config: &Config, days: i64) -> usize {
+    let now = SystemClock::new().now().saturating_add_millis(days * 24 * 60 * 60 * 1_000);
+    let clock = Arc::new(ManualClock::new(now));
+    let service = setup::open_at(config, None, clock).await.unwrap();
+    let completed = service.complete_disposals().await.unwrap();
+    service.close().await;
+    completed
+}
+
+pub(super) fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+/// A copy of a folder, modes and all.
+fn copied(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+    assert!(copied.success());
 }
 
 /// Stored objects at another place.
@@ -371,43 +460,4 @@ async fn values_that_two_have_agreed_to_destroy_are_gone_and_every_bundle_verifi
     let keys = store.read().await.unwrap().subject_keys(&[format!("person:{}", ben.id)]).await.unwrap();
     assert!(keys.is_empty());
     store.close().await;
-}
-
-async fn a_rotation_that_broke_off_is_gone_on_with(engine: Engine) {
-    let mut app = TestApp::new(engine).await;
-    let (asha, _, case) = two_custodians(&app).await;
-    let exhibit = asha.put(&case, "a.txt", MARKER).await;
-    let keys = app.config.data_dir().join("keys");
-    app.stop().await;
-    // A key file that no record names, as a crash leaves it, is taken; a copy of the destroyed one is destroyed again.
-    let copy = std::fs::read(keys.join("kek-1.key")).unwrap();
-    let first = rotate_kek(&app.config, None).await.unwrap();
-    assert_eq!((first.kek, first.destroyed.as_slice()), (2, &[1][..]));
-    restore_file(&keys.join("kek-1.key"), &copy);
-    app.start().await;
-    app.stop().await;
-    assert!(!keys.join("kek-1.key").exists(), "what is destroyed does not come back with a copy of the keys");
-    let second = rotate_kek(&app.config, None).await.unwrap();
-    assert_eq!((second.kek, second.new, second.destroyed.as_slice()), (3, true, &[2][..]));
-    app.start().await;
-    let access: api::Access = asha.access(&exhibit).await.made();
-    assert_eq!(asha.send(asha.reading(&exhibit, &access.access)).await.body, MARKER);
-    let (_, kek, _) = wrapped_of(&app.config, &exhibit).await;
-    assert_eq!(kek, 3);
-    audited(&app).await;
-
-    // Without the present key the vault does not start, and makes no other.
-    app.stop().await;
-    let present = std::fs::read(keys.join("kek-3.key")).unwrap();
-    std::fs::remove_file(keys.join("kek-3.key")).unwrap();
-    assert!(setup::open(&app.config, None).await.is_err());
-    restore_file(&keys.join("kek-3.key"), &present);
-    app.start().await;
-    assert_eq!(asha.access(&exhibit).await.status, 201);
-}
-
-fn restore_file(path: &Path, bytes: &[u8]) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::write(path, bytes).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }

@@ -13,6 +13,7 @@ mod names;
 mod newcomers;
 mod recorded;
 mod refused;
+mod rotation;
 pub(crate) mod spine;
 mod statements;
 mod stays;

@@ -9,7 +9,7 @@ use custody::receipt::Receipt;
 use serde_json::Value;
 
 /// A vault that serves, and the home of the people who use it.
-struct Vault {
+pub(super) struct Vault {
     home: tempfile::TempDir,
     server: Serving,
     url: String,
@@ -38,7 +38,7 @@ fn served(home: &Path, args: &[&str]) -> (Serving, Value) {
 }
 
 impl Vault {
-    fn serve() -> Self {
+    pub(super) fn serve() -> Self {
         Self::serve_in(tempfile::tempdir().unwrap(), &[], |_| ())
     }
 
@@ -66,7 +66,7 @@ impl Vault {
         vault
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.home.path()
     }
 
@@ -76,7 +76,7 @@ impl Vault {
     }
 
     /// Registers, invites, redeems, approves; the person's id.
-    fn person(&self, name: &str, roles: &[&str]) -> String {
+    pub(super) fn person(&self, name: &str, roles: &[&str]) -> String {
         let org = self.ok("admin", &["org", "add", "Office"])["org"].as_str().unwrap().to_owned();
         let flags: Vec<_> = roles.iter().flat_map(|role| ["--role", role]).collect();
         let added = self.ok("admin", &[&["person", "add", name, "--org", &org][..], &flags].concat());
@@ -89,23 +89,40 @@ impl Vault {
         id
     }
 
-    fn run(&self, profile: &str, args: &[&str]) -> Output {
+    pub(super) fn run(&self, profile: &str, args: &[&str]) -> Output {
         run(self.path(), &[&["--json", "--quiet", "--profile", profile][..], args].concat())
     }
 
-    fn ok(&self, profile: &str, args: &[&str]) -> Value {
+    pub(super) fn ok(&self, profile: &str, args: &[&str]) -> Value {
         let output = self.run(profile, args);
         assert_eq!(output.status.code(), Some(0), "{args:?}: {output:?}");
         json(&output)
     }
 
-    fn lines(&self, profile: &str, args: &[&str]) -> Vec<Value> {
+    pub(super) fn lines(&self, profile: &str, args: &[&str]) -> Vec<Value> {
         let output = self.run(profile, args);
         assert_eq!(output.status.code(), Some(0), "{args:?}: {output:?}");
         BufReader::new(&*output.stdout)
             .lines()
             .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
             .collect()
+    }
+
+    /// Ends the service, as nobody should.
+    pub(super) fn stop(&mut self) {
+        self.server.0.kill().unwrap();
+        self.server.0.wait().unwrap();
+    }
+
+    /// Serves again where it served before.
+    pub(super) fn serve_again(&mut self) {
+        let address = self.address().to_owned();
+        (self.server, _) = served(self.home.path(), &["serve", "--data-dir", "vault", "--listen", &address]);
+    }
+
+    /// Host and port.
+    pub(super) fn address(&self) -> &str {
+        self.url.trim_start_matches("https://")
     }
 
     /// Records of which somebody has receipts.
@@ -115,7 +132,7 @@ impl Vault {
         files.map(|file| stem(file.unwrap().path())).collect()
     }
 
-    fn code(&self, profile: &str, args: &[&str]) -> i32 {
+    pub(super) fn code(&self, profile: &str, args: &[&str]) -> i32 {
         self.run(profile, args).status.code().unwrap()
     }
 }
@@ -134,7 +151,7 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {output:?}"))
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 

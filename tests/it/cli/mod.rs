@@ -6,6 +6,7 @@ mod fake;
 mod flow;
 mod init;
 mod lies;
+mod life;
 mod log;
 mod program;
 mod readme;
