@@ -2,6 +2,7 @@
 # Installs what the tests need beside Rust. Run it as often as you like: it adds only what is missing.
 #
 #   Debian: postgresql  a throw-away server for the second database engine
+#           age         opens what is sealed to persons, without our code
 #           strace      shows that fsync comes before the answer
 #           openssl     checks bundles without our code
 #           time        measures peak memory
@@ -20,6 +21,7 @@ cd "$(dirname "$0")/.."
 tools=target/test-tools
 main() {
     [ -n "$(postgres_server)" ] || want "$(postgres_package)"
+    have age || want age
     have strace || want strace
     have openssl || want openssl
     have go || want golang-go

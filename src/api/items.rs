@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Receipts;
+use super::{Bytes64, Receipts};
 
 wire! {
     /// `POST /api/v1/cases/{id}/items`: the intake form.
     NewItem {
-        /// Class: `open`, `confidential`, `hash-only` (`restricted` is refused).
+        /// Class: `open`, `confidential`, `restricted`, `hash-only`.
         class: String,
+        /// Who opens it, of a restricted item.
+        #[serde(default)]
+        sealing: Option<Sealing>,
         /// By which way it came: `cli`, `api`, `browser`, `physical`.
         route: String,
         /// SHA-256 that the sender computed, hex, with `size`.
@@ -51,8 +54,48 @@ wire! {
         /// Record hash of what put on the seal that it carries.
         #[serde(default)]
         seal: Option<String>,
+        /// Who opens it, of a restricted item.
+        #[serde(default)]
+        sealing: Option<Sealing>,
         /// Opened fields.
         fields: BTreeMap<String, String>,
+    }
+    /// Who opens a restricted item: two of a pair together, or whoever has both papers of the recovery pair.
+    Sealing {
+        /// 1 to 16 pairs of person ids, two of which have nobody in common unless there is a recovery pair.
+        pairs: Vec<[String; 2]>,
+        /// Two age recipients (`age1…`) whose identities are kept on paper.
+        #[serde(default)]
+        recovery: Option<[String; 2]>,
+    }
+    /// `GET /api/v1/items/{id}/halves`: what the signed-in person needs to open a restricted item together with the one whom
+    /// their grant names.
+    Halves {
+        /// The persons' half of the key, an age file in an age file, where this person opens the outer one and the other
+        /// the inner one; and both ways for the recovery pair.
+        sealed: Vec<SealedHalf>,
+        /// What the other has opened for this person: an age file.
+        #[serde(default)]
+        contributed: Option<Bytes64>,
+        /// The vault's half of the key, 32 bytes: once the other has contributed, and while both grants are open.
+        #[serde(default)]
+        half: Option<Bytes64>,
+        /// The manifest of the stored object, an envelope signed by the vault.
+        manifest: Bytes64,
+    }
+    /// The persons' half of a key, sealed to two.
+    SealedHalf {
+        /// Who opens the outer file: a person's id, `paper:1` or `paper:2`.
+        first: String,
+        /// Who opens the file in it.
+        second: String,
+        /// The age file.
+        sealed: Bytes64,
+    }
+    /// `PUT /api/v1/items/{id}/contribution`.
+    NewContribution {
+        /// What was in the outer file: an age file for the other.
+        sealed: Bytes64,
     }
     /// Digest and size.
     ContentInfo {
@@ -116,6 +159,9 @@ wire! {
         class: String,
         /// The item's `head` as the caller saw it.
         seen: String,
+        /// Who opens it, of an item that becomes a restricted one.
+        #[serde(default)]
+        sealing: Option<Sealing>,
     }
     /// `POST /api/v1/items/{id}/access`.
     NewAccess {
@@ -124,6 +170,24 @@ wire! {
         /// Further words, kept as a commitment with an encrypted opening.
         #[serde(default)]
         fields: BTreeMap<String, String>,
+    }
+    /// `GET /api/v1/cases/{id}/emergencies`: readings by somebody who had no other right to.
+    Emergencies {
+        /// The newest first, at most 200.
+        emergencies: Vec<Emergency>,
+    }
+    /// A reading in an emergency.
+    Emergency {
+        /// Record hash of its grant, which a review names.
+        record: String,
+        /// The item.
+        item: String,
+        /// Who read.
+        person: String,
+        /// Until when the grant lasts, or lasted.
+        expires: String,
+        /// `open` until somebody else has said what they found, then `closed`.
+        review: String,
     }
     /// A grant to read: content requests carry its id as `?access=`.
     Access {

@@ -58,6 +58,9 @@ wire! {
         /// Log index of its revocation, if revoked.
         #[serde(default)]
         revoked: Option<u64>,
+        /// To whom secrets are sealed for whoever has it: an age recipient, once named.
+        #[serde(default)]
+        recipient: Option<String>,
     }
     /// `POST /api/v1/orgs`.
     NewOrg {

@@ -23,7 +23,7 @@ impl App {
     ) -> Result<api::Access, AppError> {
         let item = self.item_for(person, id, Right::ReadContent).await?;
         let expires = self.clock.now().saturating_add_millis(GRANT_MS);
-        let data = AccessGranted { expires }.to_data();
+        let data = AccessGranted { expires, with: None }.to_data();
         let mut say =
             Say::of_item(Kind::AccessGranted, item.case, id).data(data).op_id(op_id).fields(new.fields)?;
         say.purpose = Some(parse(&new.purpose, "purpose")?);

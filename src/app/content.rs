@@ -2,16 +2,15 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use custody::act::{AccessCompleted, AccessOutcome, ContentReceived, FixityChecked, ObjectId};
-use custody::blob::{BlobContext, BlobFacts, SegmentsPerPart};
+use custody::blob::{BlobFacts, SegmentsPerPart};
 use custody::digest::Digest;
 use custody::id::{ItemId, PersonId};
-use custody::keys::{DataKey, KeyContext, WrappedKey};
+use custody::keys::{DataKey, KeyContext};
 use custody::kind::Kind;
 use custody::manifest;
 use custody::rules::{Grant, Item, Refusal, Right, Stored, takes_bytes};
@@ -23,12 +22,14 @@ use super::compose::{Say, computed};
 use super::cut_off::Watch;
 use super::refuse::Place;
 use super::say::With;
+use super::sealing::Halved;
+use super::sent::Counter;
 use super::{App, AppError, parse, parse_opt, wire};
 use crate::api;
 use crate::blobs::{BlobSource, BlobsError, NewBlob, SealedUpload};
 use crate::engine::OsEntropy;
 use crate::sequencer::Attachments;
-use crate::store::{ObjectRow, ObjectState};
+use crate::store::{Change, ObjectRow, ObjectState};
 
 /// The stage of a fixity check in which what was sent was not what was announced; nothing was stored.
 pub(super) const AT_INTAKE: &str = "intake";
@@ -46,8 +47,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Readable {
     item: ItemId,
     stored: Stored,
-    sent: Arc<Counter>,
-    watch: Watch,
+    pub(super) sent: Arc<Counter>,
+    pub(super) watch: Watch,
 }
 
 impl Readable {
@@ -96,7 +97,7 @@ impl App {
         // Durable before the record that names it.
         let facts = sealed.commit().await.map_err(storing)?;
         let object = facts.header.context().object;
-        let receipts = self.note_received(&item, id, object, &facts, &key).await;
+        let receipts = self.note_received(&item, id, object, &facts, key).await;
         if receipts.is_err() {
             // Nobody will ever name it: its id is random and of this attempt alone. What a crash leaves here is
             // counted at start.
@@ -154,23 +155,32 @@ impl App {
         id: ItemId,
         object: ObjectId,
         facts: &BlobFacts,
-        key: &DataKey,
+        key: DataKey,
     ) -> Result<Vec<custody::receipt::Receipt>, AppError> {
         let manifest = manifest::sign(facts, self.vault_key());
-        let context = KeyContext::Data(*facts.header.context());
+        let context = *facts.header.context();
+        let Halved { wrapped, halves } = if let Some(sealing) = &item.sealing {
+            self.halve(item.case, context, &key, sealing).await?
+        } else {
+            let whole = self.keyring.wrap(&KeyContext::Data(context), key.as_key(), &mut OsEntropy);
+            Halved { wrapped: whole.to_bytes(), halves: Vec::new() }
+        };
+        // From here on nobody has the key of a restricted item.
+        drop(key);
         let row = ObjectRow {
             object,
             item: id,
-            wrapped: self.keyring.wrap(&context, key.as_key(), &mut OsEntropy).to_bytes(),
+            wrapped,
             kek: self.keyring.current_kek().0,
             size: facts.object_size,
             state: ObjectState::Present,
+            halved: item.sealing.is_some(),
             manifest: manifest.clone(),
         };
         let data = ContentReceived { manifest: Digest::of(&manifest), object, version: 1 };
         let mut say = Say::of_item(Kind::ContentReceived, item.case, id).data(data.to_data());
         say.content = Some(computed(facts.sha256, facts.content_size));
-        let attach = Attachments { object: Some(row), ..Attachments::default() };
+        let attach = Attachments { object: Some(row), changes: halves, ..Attachments::default() };
         self.say_as_vault(say, With { attach }).await
     }
 
@@ -204,23 +214,48 @@ impl App {
         id: ItemId,
         access: Option<&str>,
     ) -> Result<Readable, AppError> {
-        let item = self.item_for(person, id, Right::ReadContent).await?;
         let access: Option<Digest> = parse_opt(access, "access")?;
-        let named: Vec<_> = access.into_iter().collect();
-        let grant = self.store.read().await?.grants(&named).await?.pop();
-        let Some((access, _)) = grant.filter(|(_, grant)| self.is_open(grant, person, id)) else {
-            let place = Place { case: Some(item.case), item: Some(id) };
-            self.refused(person, place, "read", Refusal::NotPermitted(Right::ReadContent)).await?;
-            return Err(AppError::NoGrant);
-        };
+        let item = self.item_to_read(person, id, access).await?;
+        let (access, _) = self.open_grant(person, id, &item, access).await?;
+        if item.sealing.is_some() {
+            return Err(Refusal::SealedToPersons.into());
+        }
         if item.disposed {
             return Err(Refusal::Disposed.into());
         }
-        let stored = item.stored.ok_or(Refusal::NoContent)?;
+        self.readable(person, id, access, item.stored.ok_or(Refusal::NoContent)?).await
+    }
+
+    /// The grant that a request for content carries, if it is open and the person's own.
+    pub(super) async fn open_grant(
+        &self,
+        person: PersonId,
+        id: ItemId,
+        item: &Item,
+        access: Option<Digest>,
+    ) -> Result<(Digest, Grant), AppError> {
+        let named: Vec<_> = access.into_iter().collect();
+        let grant = self.store.read().await?.grants(&named).await?.pop();
+        if let Some(open) = grant.filter(|(_, grant)| self.is_open(grant, person, id)) {
+            return Ok(open);
+        }
+        let place = Place { case: Some(item.case), item: Some(id) };
+        self.refused(person, place, "read", Refusal::NotPermitted(Right::ReadContent)).await?;
+        Err(AppError::NoGrant)
+    }
+
+    /// Begins to count what is sent under an open grant.
+    pub(super) async fn readable(
+        &self,
+        person: PersonId,
+        id: ItemId,
+        access: Digest,
+        stored: Stored,
+    ) -> Result<Readable, AppError> {
         let watch = self.watch(person).await?;
         let sent = self.sent.counter(access);
         // Once more: a completion in between has closed this counter, or was recorded before it was made.
-        let grant = self.store.read().await?.grants(&named).await?.pop();
+        let grant = self.store.read().await?.grants(&[access]).await?.pop();
         if !grant.as_ref().is_some_and(|(_, grant)| self.is_open(grant, person, id)) {
             // What ran out meanwhile may still be sent to others, and is counted until the sweeper ends it.
             if grant.is_none_or(|(_, grant)| grant.completed) {
@@ -247,7 +282,7 @@ impl App {
         }))
     }
 
-    fn is_open(&self, grant: &Grant, person: PersonId, item: ItemId) -> bool {
+    pub(super) fn is_open(&self, grant: &Grant, person: PersonId, item: ItemId) -> bool {
         grant.person == person && grant.item == item && !grant.completed && grant.expires > self.clock.now()
     }
 
@@ -264,13 +299,8 @@ impl App {
             return Err(Refusal::Disposed.into());
         }
         let facts = self.manifest(&row, stored.manifest)?;
-        let context =
-            BlobContext { object: stored.object, vault: self.vault_id(), item, version: stored.version };
-        let wrapped = WrappedKey::parse(&row.wrapped).map_err(AppError::internal("reading a data key"))?;
-        let key = self
-            .keyring
-            .unwrap(&KeyContext::Data(context), &wrapped)
-            .map_err(AppError::internal("unwrapping a data key"))?;
+        let context = self.context(item, stored);
+        let key = self.unwrapped(&KeyContext::Data(context), &row)?;
         let source = BlobSource { context, header: facts.header, content_size: stored.content.size };
         self.blobs.read(&source, &DataKey::new(key), range).map_err(AppError::internal("opening an object"))
     }
@@ -291,15 +321,17 @@ impl App {
         id: ItemId,
         access: &str,
     ) -> Result<api::Recorded, AppError> {
-        let item = self.item_for(person, id, Right::ReadContent).await?;
         let grant = parse(access, "access")?;
+        let item = self.item_to_read(person, id, Some(grant)).await?;
         // Whose reading somebody else may not end, stays open: the rules refuse.
         let found = self.store.read().await?.grants(&[grant]).await?.pop();
         let ends = found.is_some_and(|(_, grant)| grant.person == person && grant.item == id);
         let bytes = if ends { self.sent.close(&grant) } else { None };
         let data = AccessCompleted { bytes, grant, outcome: AccessOutcome::Completed };
         let say = Say::of_item(Kind::AccessCompleted, item.case, id).data(data.to_data());
-        let receipts = self.say_on_behalf(person, say).await;
+        let attach =
+            Attachments { changes: vec![Change::ForgetContribution(grant)], ..Attachments::default() };
+        let receipts = self.say_on_behalf_with(person, say, With { attach }).await;
         if ends && receipts.is_err() {
             // Nothing was recorded: whoever reads on is counted on.
             self.sent.reopen(&grant);
@@ -307,58 +339,6 @@ impl App {
         let receipts = receipts?;
         self.sent.forget(&grant);
         Ok(api::Recorded { receipts: wire(&receipts) })
-    }
-}
-
-/// Bytes of content sent under each open grant, counted in memory.
-#[derive(Debug, Default)]
-pub(super) struct Sent(Mutex<HashMap<Digest, Arc<Counter>>>);
-
-impl Sent {
-    fn counter(&self, grant: Digest) -> Arc<Counter> {
-        Arc::clone(self.grants().entry(grant).or_default())
-    }
-
-    /// Ends what is being sent. Bytes so far; nothing when this process has served none, be it that another one or an
-    /// earlier one did.
-    pub(super) fn close(&self, grant: &Digest) -> Option<u64> {
-        self.grants().get(grant).map(|counter| counter.close())
-    }
-
-    fn reopen(&self, grant: &Digest) {
-        if let Some(counter) = self.grants().get(grant) {
-            counter.reopen();
-        }
-    }
-
-    pub(super) fn forget(&self, grant: &Digest) {
-        self.grants().remove(grant);
-    }
-
-    fn grants(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Arc<Counter>>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-/// Bytes, and in the highest bit whether no more may be sent: one number, so that none is sent uncounted.
-#[derive(Debug, Default)]
-struct Counter(AtomicU64);
-
-impl Counter {
-    const CLOSED: u64 = 1 << 63;
-
-    /// Counts bytes that are about to be sent; whether they may be.
-    fn add(&self, bytes: u64) -> bool {
-        let open = |count: u64| (count & Self::CLOSED == 0).then(|| count.saturating_add(bytes));
-        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, open).is_ok()
-    }
-
-    fn close(&self) -> u64 {
-        self.0.fetch_or(Self::CLOSED, Ordering::AcqRel) & !Self::CLOSED
-    }
-
-    fn reopen(&self) {
-        self.0.fetch_and(!Self::CLOSED, Ordering::AcqRel);
     }
 }
 
@@ -436,22 +416,6 @@ pub(super) fn storing(error: BlobsError) -> AppError {
 mod tests {
     use super::*;
     use futures_util::FutureExt as _;
-
-    #[test]
-    fn nothing_is_sent_uncounted_once_a_reading_has_ended() {
-        let (sent, grant) = (Sent::default(), Digest::of(b"a grant"));
-        assert_eq!(sent.close(&grant), None);
-        let reading = sent.counter(grant);
-        assert!(reading.add(1_000) && reading.add(24));
-        assert_eq!(sent.close(&grant), Some(1_024));
-        assert!(!reading.add(1), "the stream that runs ends");
-        assert_eq!(sent.close(&grant), Some(1_024));
-        sent.reopen(&grant);
-        assert!(reading.add(1), "the end was not recorded");
-        assert_eq!(sent.close(&grant), Some(1_025));
-        sent.forget(&grant);
-        assert!(!reading.add(1));
-    }
 
     #[test]
     fn a_trickle_is_given_up_and_a_slow_line_is_not() {

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use custody::act::{Class, ItemClassified, ItemRegistered};
+use custody::act::{Class, ItemClassified, ItemRegistered, Sealing};
+use custody::age::Recipient;
 use custody::id::{CaseId, Code, ItemId, OpId, PersonId};
 use custody::kind::Kind;
 use custody::record::Sequence;
@@ -43,7 +44,8 @@ impl App {
         op_id: Option<OpId>,
     ) -> Result<api::Created, AppError> {
         let item = ItemId::new(Self::new_id(person, op_id));
-        let data = ItemRegistered { class: class(&new.class)?, route: parse(&new.route, "route")? };
+        let sealing = new.sealing.as_ref().map(sealing).transpose()?;
+        let data = ItemRegistered { class: class(&new.class)?, route: parse(&new.route, "route")?, sealing };
         let content = match (&new.digest, new.size) {
             (Some(digest), Some(size)) => Some(claimed(digest, size)?),
             (None, None) => None,
@@ -71,7 +73,8 @@ impl App {
         op_id: Option<OpId>,
     ) -> Result<api::Recorded, AppError> {
         let case = self.item_for(person, item, Right::ReadRecords).await?.case;
-        let data = ItemClassified { class: class(&new.class)? };
+        let sealing = new.sealing.as_ref().map(sealing).transpose()?;
+        let data = ItemClassified { class: class(&new.class)?, sealing };
         let mut say = Say::of_item(Kind::ItemClassified, case, item).data(data.to_data()).op_id(op_id);
         say.seen = Some(Seen::Record(parse(&new.seen, "seen")?));
         let receipts = self.say_on_behalf(person, say).await?;
@@ -234,13 +237,36 @@ fn view(id: ItemId, item: &Item, fields: BTreeMap<Code, String>) -> api::Item {
             expires: offer.expires.map(|at| at.to_string()),
         }),
         seal: item.seal.map(|seal| seal.record.to_hex()),
+        sealing: item.sealing.as_ref().map(|sealing| api::Sealing {
+            pairs: sealing.pairs.iter().map(|pair| pair.map(|person| person.to_string())).collect(),
+            recovery: sealing.recovery.map(|recovery| recovery.map(|recipient| recipient.to_string())),
+        }),
         fields: fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
     }
 }
 
+/// As it is signed: whoever asks for it need not know in which order.
+fn sealing(asked: &api::Sealing) -> Result<Sealing, AppError> {
+    let mut pairs = Vec::with_capacity(asked.pairs.len());
+    for [one, other] in &asked.pairs {
+        let (one, other): (PersonId, PersonId) =
+            (parse(one, "sealing.pairs")?, parse(other, "sealing.pairs")?);
+        pairs.push([one.min(other), one.max(other)]);
+    }
+    pairs.sort_unstable();
+    let recovery = match &asked.recovery {
+        Some([one, other]) => {
+            let one: Recipient = parse(one, "sealing.recovery")?;
+            let other: Recipient = parse(other, "sealing.recovery")?;
+            Some([one.min(other), one.max(other)])
+        }
+        None => None,
+    };
+    Ok(Sealing { pairs, recovery })
+}
+
 fn class(text: &str) -> Result<Class, AppError> {
     let value = serde_json::Value::String(text.to_owned());
-    serde_json::from_value(value).map_err(|_| {
-        AppError::Invalid("class: one of open, confidential, hash-only (restricted later)".to_owned())
-    })
+    serde_json::from_value(value)
+        .map_err(|_| AppError::Invalid("class: one of open, confidential, restricted, hash-only".to_owned()))
 }

@@ -140,8 +140,10 @@ impl App {
             let facts = manifest::verify(&row.manifest, &vault_key)
                 .map_err(AppError::internal("reading an object's manifest"))?;
             let context: BlobContext = *facts.header.context();
-            let wrapped = self.rewrap_one(&KeyContext::Data(context), &row.wrapped)?;
-            changes.push(Change::RewrapObject { object: row.object, wrapped, old_kek: row.kek, kek });
+            let context = if row.halved { KeyContext::VaultHalf(context) } else { KeyContext::Data(context) };
+            let wrapped = self.rewrap_one(&context, &row.wrapped)?;
+            let (object, old_kek, halved) = (row.object, row.kek, row.halved);
+            changes.push(Change::RewrapObject { object, wrapped, old_kek, kek, halved });
         }
         for row in subjects {
             let context = context_of(self, &row.scope).ok_or(AppError::NotFound("scope of a key"))?;

@@ -14,6 +14,7 @@ mod enrol;
 mod error;
 mod export;
 mod fields;
+mod glass;
 mod item;
 mod kek;
 mod kit;
@@ -28,6 +29,8 @@ pub mod recover;
 mod refuse;
 mod say;
 mod scrub;
+mod sealing;
+mod sent;
 pub mod setup;
 mod signin;
 mod sweep;
@@ -93,7 +96,7 @@ pub struct App {
     /// Field keys in use, by scope; unwrapping one takes a derivation.
     field_keys: Mutex<HashMap<String, Arc<FieldKey>>>,
     refusals: Arc<refuse::Throttle>,
-    sent: content::Sent,
+    sent: sent::Sent,
     turns: content::Turns,
     cut_off: cut_off::CutOff,
     exports: export::Recent,

@@ -208,6 +208,7 @@ fn key_view(hash: KeyHash, key: &Key) -> api::PersonKey {
             Voucher::Vault => "vault".to_owned(),
         },
         revoked: key.revoked,
+        recipient: key.recipient.map(|recipient| recipient.to_string()),
     }
 }
 

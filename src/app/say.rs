@@ -9,7 +9,7 @@ use custody::envelope::{self, Envelope, PayloadType};
 use custody::id::{KeyHash, PersonId};
 use custody::kind::Kind;
 use custody::receipt::Receipt;
-use custody::rules::{MAX_GRANT_MS, Refusal};
+use custody::rules::{MAX_BREAK_GLASS_MS, MAX_GRANT_MS, Refusal};
 use custody::statement::{Actor, Statement};
 
 use super::compose::{Composed, Say, Signer};
@@ -185,17 +185,25 @@ impl App {
         let act = Act::parse(statement)?;
         self.require_kit(statement.kind).await?;
         // The rules know the author's clock only; here is the vault's.
-        if let Act::AccessGranted(_, _, d) = &act
-            && !(self.clock.now()..=self.clock.now().saturating_add_millis(MAX_GRANT_MS)).contains(&d.expires)
-        {
+        let lasts = match &act {
+            Act::AccessGranted(_, _, d) => Some((d.expires, MAX_GRANT_MS)),
+            Act::AccessBreakGlass(_, _, d) => Some((d.expires, MAX_BREAK_GLASS_MS)),
+            _ => None,
+        };
+        let now = self.clock.now();
+        if lasts.is_some_and(|(expires, most)| !(now..=now.saturating_add_millis(most)).contains(&expires)) {
             return Err(AppError::Invalid(
-                "expires: a grant to read lasts from now for at most a day".to_owned(),
+                "expires: a grant to read lasts from now for at most a day, in an emergency for an hour"
+                    .to_owned(),
             ));
         }
         check_openings(&statement.op_id, &statement.fields, openings)?;
         let mut attach = with.attach;
         if let Act::PersonSuspended(person, _) = act {
             attach.changes.push(Change::RevokeTokens { person, now: self.clock.now() });
+        }
+        if let Act::ItemClassified(case, id, d) = &act {
+            self.seal_stored(statement, (*case, *id, d), &mut attach).await?;
         }
         self.seal_fields(statement, &act, openings, &mut attach).await?;
         Ok(Submission::new(envelope, attach)?)

@@ -352,7 +352,7 @@ impl App {
             founding,
             field_keys: Mutex::new(HashMap::new()),
             refusals: Arc::default(),
-            sent: super::content::Sent::default(),
+            sent: super::sent::Sent::default(),
             turns: super::content::Turns::default(),
             cut_off: super::cut_off::CutOff::default(),
             exports: super::export::Recent::default(),

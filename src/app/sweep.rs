@@ -11,7 +11,8 @@ use super::compose::Say;
 use super::say::With;
 use super::{App, AppError};
 use crate::blobs::Blobs;
-use crate::store::Store;
+use crate::sequencer::Attachments;
+use crate::store::{Change, Store};
 
 const AT_ONCE: u32 = 200;
 
@@ -34,12 +35,19 @@ impl App {
             let bytes = self.sent.close(&record);
             let data = AccessCompleted { bytes, grant: record, outcome: AccessOutcome::Expired };
             let say = Say::of_item(Kind::AccessCompleted, *case, grant.item).data(data.to_data());
-            match self.say_as_vault(say, With::default()).await {
+            let changes = vec![Change::ForgetContribution(record)];
+            let with = With { attach: Attachments { changes, ..Attachments::default() } };
+            match self.say_as_vault(say, with).await {
                 Ok(_) | Err(AppError::Refused(_)) => self.sent.forget(&record),
                 Err(error) => return Err(error),
             }
         }
         Ok(count)
+    }
+
+    /// Forgets what was contributed to the opening of restricted items and is no longer needed.
+    pub async fn forget_contributions(&self) -> Result<(), AppError> {
+        Ok(self.store.forget_contributions(self.clock.now()).await?)
     }
 
     /// Records that offers of custody ran out without an answer, one statement a case. Returns how many offers.

@@ -39,7 +39,7 @@ impl Blobs {
             Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(failed(error)),
         }
-        let mut windows = Box::pin(from.windows(object).await?);
+        let mut windows = Box::pin(from.ciphertext(object).await?);
         let mut multipart = self.store.put_multipart(&path(object)).await.map_err(failed)?;
         let mut audit = Audit::new(parts);
         let mut piece: Vec<Bytes> = Vec::new();
@@ -70,7 +70,7 @@ impl Blobs {
     }
 
     /// An object's ciphertext, a window after the other.
-    pub(super) async fn windows(
+    pub async fn ciphertext(
         &self,
         object: ObjectId,
     ) -> Result<impl Stream<Item = Result<Bytes, BlobsError>> + Send + use<>, BlobsError> {

@@ -143,7 +143,7 @@ impl Blobs {
         rate: Option<u64>,
     ) -> Result<AuditFindings, BlobsError> {
         let mut audit = Audit::new(parts);
-        let mut windows = Box::pin(self.windows(object).await?);
+        let mut windows = Box::pin(self.ciphertext(object).await?);
         while let Some(window) = windows.try_next().await? {
             let pause = rate.map(|rate| Duration::from_micros(window.len() as u64 * 1_000_000 / rate.max(1)));
             audit = off_worker(move || {

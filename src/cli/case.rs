@@ -43,6 +43,11 @@ pub(super) enum Action {
         /// The case
         case: CaseId,
     },
+    /// Readings of a case's items in an emergency, by somebody who had no right to read them
+    Emergencies {
+        /// The case
+        case: CaseId,
+    },
     /// Change what a case is said to be: what is given takes the place of what was
     Update {
         /// The case
@@ -125,6 +130,18 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             let ask = Ask::new(Kind::CaseOpened, new_op_id()).case(case).data(data.to_data()).fields(fields);
             session::client(global)?.say(&ask).await?;
             out.result(&json!({ "case": case }), |_| case.to_string());
+        }
+        Action::Emergencies { case } => {
+            let found = session::reader(global)?.emergencies(*case).await?;
+            out.result(&found, |found| {
+                let row = |e: &api::Emergency| {
+                    [e.record.clone(), e.item.clone(), e.person.clone(), e.expires.clone(), e.review.clone()]
+                };
+                table(
+                    ["grant", "item", "person", "expires", "review"],
+                    &found.iter().map(row).collect::<Vec<_>>(),
+                )
+            });
         }
         Action::List => {
             let cases = session::reader(global)?.cases().await?;

@@ -1,9 +1,12 @@
 //! `custos item`
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use custody::act::{Class, ItemClassified, ItemRegistered, SealBroken};
-use custody::id::{CaseId, Code, ItemId};
+use custody::act::{AccessReviewed, Class, ItemClassified, ItemRegistered, SealBroken, Sealing};
+use custody::age::Recipient;
+use custody::digest::Digest;
+use custody::id::{CaseId, Code, ItemId, PersonId};
 use custody::kind::Kind;
 use custody::statement::{ItemRef, Seen};
 use serde_json::json;
@@ -39,9 +42,11 @@ pub(super) enum Action {
         /// What it is
         #[arg(long, value_name = "TEXT")]
         title: String,
-        /// open, confidential
+        /// open, confidential, restricted
         #[arg(long, default_value = "confidential", value_parser = class)]
         class: Class,
+        #[command(flatten)]
+        sealed: Sealed,
         /// Facts about it: place=…, collected-by=…, taken-at=…, device-serial=…, condition=…, notes=…
         #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
         fields: Vec<(Code, String)>,
@@ -92,14 +97,56 @@ pub(super) enum Action {
         #[arg(long, default_value_t = 0, value_name = "PLACES", value_parser = clap::value_parser!(u8).range(0..24))]
         skip: u8,
     },
+    /// Say what you found when you looked at a reading in an emergency that was not yours
+    Review {
+        /// The item
+        item: ItemId,
+        /// The grant, as `case emergencies` shows it
+        #[arg(value_name = "GRANT")]
+        grant: Digest,
+        /// In words
+        #[arg(long, value_name = "TEXT")]
+        finding: String,
+    },
     /// Change how sensitive an item is
     Classify {
         /// The item
         item: ItemId,
-        /// open, confidential, hash-only
+        /// open, confidential, restricted, hash-only
         #[arg(value_parser = class)]
         class: Class,
+        #[command(flatten)]
+        sealed: Sealed,
     },
+}
+
+/// To whom a restricted item is sealed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Sealed {
+    /// With class restricted: two persons in different roles who open it together; at least two pairs that have nobody in
+    /// common, or one and a recovery pair
+    #[arg(long = "pair", value_name = "PERSON,PERSON", value_parser = two::<PersonId>)]
+    pairs: Vec<[PersonId; 2]>,
+    /// With class restricted: the recipients of two papers, as `custos key paper` printed them
+    #[arg(long, value_name = "RECIPIENT,RECIPIENT", value_parser = two::<Recipient>, requires = "pairs")]
+    recovery: Option<[Recipient; 2]>,
+}
+
+impl Sealed {
+    /// As it is signed: the lesser of two first, each pair once.
+    pub(super) fn sealing(&self) -> Option<Sealing> {
+        let mut pairs = self.pairs.clone();
+        pairs.sort_unstable();
+        pairs.dedup();
+        (!pairs.is_empty()).then_some(Sealing { pairs, recovery: self.recovery })
+    }
+}
+
+/// Two of something, the lesser one first.
+fn two<T: FromStr + Ord>(text: &str) -> Result<[T; 2], String> {
+    let both = text.split_once(',').and_then(|(one, other)| Some((one.parse().ok()?, other.parse().ok()?)));
+    let (one, other): (T, T) = both.ok_or("two of them, with a comma in between")?;
+    Ok(if one < other { [one, other] } else { [other, one] })
 }
 
 pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Exit, Failure> {
@@ -112,12 +159,12 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             let item = session::reader(global)?.item(*item).await?;
             out.result(&item, show);
         }
-        Action::Add { case, title, class, fields: given } => {
+        Action::Add { case, title, class, sealed, fields: given } => {
             let client = session::client(global)?;
             let mut fields = fields(given)?;
             fields.insert(code("title"), title.clone());
             let item = new_item_id();
-            let data = ItemRegistered { class: *class, route: code("physical") };
+            let data = ItemRegistered { class: *class, route: code("physical"), sealing: sealed.sealing() };
             let ask = Ask::new(Kind::ItemRegistered, new_op_id()).case(*case).item(item);
             client.say(&ask.data(data.to_data()).fields(fields)).await?;
             out.result(&json!({ "item": item }), |_| item.to_string());
@@ -149,11 +196,25 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             let labelled = label(&session::reader(global)?, items, *case, file, *skip).await?;
             out.result(&json!({ "out": file, "labels": labelled }), |_| file.display().to_string());
         }
-        Action::Classify { item, class } => {
+        Action::Review { item, grant, finding } => {
+            let client = session::client(global)?;
+            let ask = Ask::new(Kind::AccessReviewed, new_op_id())
+                .case(case_of(&client.item(*item).await?)?)
+                .item(*item);
+            let fields = [(code("finding"), finding.clone())].into();
+            client.say(&ask.data(AccessReviewed { grant: *grant }.to_data()).fields(fields)).await?;
+            out.result(&json!({ "item": item, "reviewed": grant }), |_| String::new());
+        }
+        Action::Classify { item, class, sealed } => {
             let client = session::client(global)?;
             let (_, ask) = about(&client, Kind::ItemClassified, *item).await?;
-            client.say(&ask.data(ItemClassified { class: *class }.to_data())).await?;
+            client
+                .say(&ask.data(ItemClassified { class: *class, sealing: sealed.sealing() }.to_data()))
+                .await?;
             out.result(&json!({ "item": item, "class": class }), |_| String::new());
+            if *class == Class::Restricted {
+                out.say("backups made until now hold its whole key, wrapped: rotate the key encryption key, and let them run out");
+            }
         }
     }
     Ok(Exit::Valid)
@@ -262,6 +323,9 @@ fn show(item: &api::Item) -> String {
         format!("offered    to {}{until}", offer.to)
     }));
     lines.extend(item.seal.iter().map(|seal| format!("sealed by  {seal}")));
+    for pair in item.sealing.iter().flat_map(|sealing| &sealing.pairs) {
+        lines.push(format!("sealed to  {} and {}", pair[0], pair[1]));
+    }
     lines.extend(item.fields.iter().map(|(name, value)| format!("{name:<10} {}", printable(value))));
     lines.join("\n")
 }
@@ -279,5 +343,6 @@ pub(super) fn head(item: &api::Item) -> Result<Seen, ClientError> {
 
 /// `--class`
 pub(super) fn class(text: &str) -> Result<Class, String> {
-    serde_json::from_value(text.into()).map_err(|_| "a class is open, confidential or hash-only".into())
+    serde_json::from_value(text.into())
+        .map_err(|_| "a class is open, confidential, restricted or hash-only".into())
 }

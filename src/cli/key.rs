@@ -1,9 +1,12 @@
 //! `custos key`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use custody::act::RecipientNamed;
+use custody::age::Identity;
 use custody::digest::Digest;
 use custody::envelope::key_hash;
+use custody::kind::Kind;
 use serde_json::json;
 
 use super::args::Vault;
@@ -13,7 +16,8 @@ use super::table::table;
 use super::{Global, Out, kit, session};
 use crate::api;
 use crate::app::{Rotated, next_log_key, rotate_log_key};
-use crate::client::key;
+use crate::client::{Ask, Client, key, new_op_id, secret};
+use crate::engine::OsEntropy;
 use crate::keyring::provider;
 
 /// What to do.
@@ -40,12 +44,31 @@ pub(super) enum Action {
         /// key that nobody looked at. A further key is vouched for by the one before
         #[arg(long, value_parser = ["in-person", "voice", "none"], default_value = "none")]
         checked: String,
+        /// Revoke your present key once the new one is enrolled. Keep its file: restricted items that were sealed to it open
+        /// with it alone (key identity, open --paper)
+        #[arg(long)]
+        replace: bool,
     },
     /// The keys of a person, yours by default
     List {
         /// Whose
         #[arg(long, value_name = "ID")]
         person: Option<custody::id::PersonId>,
+    },
+    /// Name the recipient that goes with your key, so that restricted items can be sealed to you; once a key
+    Recipient,
+    /// Write the identity that opens what is sealed to you, for stock `age`: a secret as great as your key
+    Identity {
+        /// New file (mode 0600)
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Make the two papers of a recovery pair for restricted items, each to be printed, given to another person, and its
+    /// file destroyed; prints their recipients
+    Paper {
+        /// New folder for the two files (mode 0600)
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
     },
     /// End a key: your own, or as registrar anybody's
     Revoke {
@@ -97,7 +120,14 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             });
             out.result(&shown, |_| key_hash(&public).to_hex());
         }
-        Action::Enroll { key_file, checked } => enroll(global, key_file.as_ref(), checked, out).await?,
+        Action::Enroll { key_file, checked, replace } => {
+            let former = session::client(global)?.key_hash().filter(|_| *replace);
+            enroll(global, key_file.as_ref(), checked, out).await?;
+            if let Some(former) = former {
+                session::client(global)?.revoke_key(former).await?;
+                out.say(&format!("{former} is revoked"));
+            }
+        }
         Action::List { person } => {
             let client = session::reader(global)?;
             let person = client.person_of(person.unwrap_or(client.person())).await?;
@@ -109,6 +139,14 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
                 table(["key", "checked", "voucher", "state"], &keys.iter().map(row).collect::<Vec<_>>())
             });
         }
+        Action::Recipient => name_recipient(global, out).await?,
+        Action::Identity { out: path } => {
+            let identity = own_identity(&session::client(global)?)?;
+            secret::write(path, &identity.expose())?;
+            let recipient = identity.recipient();
+            out.result(&json!({ "file": path, "recipient": recipient }), |_| recipient.to_string());
+        }
+        Action::Paper { out: folder } => paper(folder, out)?,
         Action::Revoke { key } => {
             session::client(global)?.revoke_key(*key).await?;
             out.result(&json!({ "revoked": key }), |_| String::new());
@@ -187,6 +225,51 @@ async fn enroll(global: &Global, key_file: Option<&PathBuf>, checked: &str, out:
     profile.set_key(&path)?;
     let hash = key_hash(&new.verifying_key());
     out.result(&json!({ "key": hash, "file": path }), |_| hash.to_hex());
+    Ok(())
+}
+
+fn own_identity(client: &Client) -> Result<Identity, Failure> {
+    client
+        .identity()
+        .ok_or_else(|| Failure::new("there is no key of your own on this device").hint("custos key enroll"))
+}
+
+async fn name_recipient(global: &Global, out: Out) -> Result<(), Failure> {
+    let client = session::client(global)?;
+    let recipient = own_identity(&client)?.recipient();
+    let hash = client.key_hash().map(|hash| hash.to_string());
+    let own = client.person_of(client.person()).await?;
+    let named =
+        own.keys.iter().find(|key| Some(&key.hash) == hash.as_ref()).and_then(|key| key.recipient.clone());
+    if named.is_none() {
+        let ask = Ask::new(Kind::RecipientNamed, new_op_id()).person(client.person());
+        client.say(&ask.data(RecipientNamed { recipient }.to_data())).await?;
+    } else if named != Some(recipient.to_string()) {
+        return Err(Failure::new(
+            "another recipient is on record for this key: enrol a new key, and revoke this one",
+        ));
+    }
+    out.result(&json!({ "recipient": recipient }), |_| recipient.to_string());
+    Ok(())
+}
+
+fn paper(folder: &Path, out: Out) -> Result<(), Failure> {
+    std::fs::create_dir(folder)
+        .map_err(|error| Failure::new(format!("cannot make {}", folder.display())).because(&error))?;
+    let mut recipients = Vec::new();
+    for n in [1, 2] {
+        let identity = Identity::make(&mut OsEntropy);
+        let recipient = identity.recipient();
+        let file = folder.join(format!("paper-{n}.txt"));
+        secret::write(&file, &identity.expose())?;
+        recipients.push(recipient);
+    }
+    out.result(&json!({ "recipients": recipients, "folder": folder }), |_| {
+        recipients.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    });
+    out.say(
+        "print each on its own sheet, give them to two people, destroy the files; then seal with --recovery",
+    );
     Ok(())
 }
 

@@ -103,6 +103,7 @@ mod tests {
             head: String::new(),
             offer: None,
             seal: None,
+            sealing: None,
             fields: BTreeMap::from([("title".to_owned(), "MARKER of a title".to_owned())]),
         }
     }

@@ -23,6 +23,7 @@ mod kit;
 mod labels;
 pub(crate) mod log;
 pub(crate) mod login;
+mod open;
 mod org;
 mod output;
 mod outsiders;
@@ -49,6 +50,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::{Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use failure::{Exit, Failure};
 pub use output::Out;
@@ -119,6 +121,8 @@ enum Command {
     Put(put::Args),
     /// Read an item's content, for a purpose, on record
     Get(get::Args),
+    /// Open a restricted item together with the other of a pair, each on their own device, on record
+    Open(open::Args),
     /// The custody of an item or a case, record by record; for auditors also the records of the vault and of persons
     #[command(subcommand)]
     Custody(custody::Action),
@@ -181,6 +185,7 @@ enum Command {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
+    forbid_core_dumps();
     let cli = Cli::parse();
     let out = Out::new(cli.global.json, cli.global.quiet);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -191,6 +196,14 @@ pub fn main() -> ExitCode {
     // Blocking reads (a prompt) must not keep an interrupted process alive.
     runtime.shutdown_background();
     end(ended)
+}
+
+/// What is in memory, keys among it, must not come to lie in a file because the program crashes.
+fn forbid_core_dumps() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        Out::failure(&Failure::new("core dumps could not be forbidden").because(&error));
+    }
 }
 
 async fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
@@ -227,6 +240,7 @@ async fn dispatch(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Item(action) => item::run(global, action, out).await,
         Command::Put(args) => put::run(global, args, out).await,
         Command::Get(args) => get::run(global, args, out).await,
+        Command::Open(args) => open::run(global, args, out).await,
         Command::Custody(action) => custody::run(global, action, out).await,
         Command::Transfer(action) => transfer::run(global, action, out).await,
         Command::Hold(action) => hold::run(global, action, out).await,

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::args::{fields, parse_field};
 use super::failure::{Exit, Failure};
-use super::item::class;
+use super::item::{Sealed, class};
 use super::table::{printable, size};
 use super::{Global, Out, progress, session};
 use crate::client::intake::{Intake, Outcome, Source, TakenIn, walk};
@@ -24,9 +24,11 @@ pub(super) struct Args {
     /// Files, and folders with everything below them
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// open, confidential
+    /// open, confidential, restricted
     #[arg(long, default_value = "confidential", value_parser = class, conflicts_with = "hash_only")]
     class: Class,
+    #[command(flatten)]
+    sealed: Sealed,
     /// Register digests only; no byte leaves this device
     #[arg(long)]
     hash_only: bool,
@@ -54,7 +56,8 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     let sources = sources(&args.paths, out)?;
     let total: u64 = sources.iter().filter_map(|source| source.file.metadata().ok()).map(|m| m.len()).sum();
     let class = if args.hash_only { Class::HashOnly } else { args.class };
-    let intake = Arc::new(Intake { case: args.case, class, fields: fields(&args.fields)? });
+    let sealing = args.sealed.sealing();
+    let intake = Arc::new(Intake { case: args.case, class, sealing, fields: fields(&args.fields)? });
     // Every byte is read twice: for its fingerprint, and to be sent.
     let passes = if args.hash_only { 1 } else { 2 };
     let bar = progress::bytes(out, total * passes, "fingerprint and send");

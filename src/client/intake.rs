@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use custody::act::{Act, Class, ItemRegistered};
+use custody::act::{Act, Class, ItemRegistered, Sealing};
 use custody::digest::{Digest, Hasher};
 use custody::id::{CaseId, Code, ItemId, OpId};
 use custody::kind::Kind;
@@ -28,6 +28,8 @@ pub struct Intake {
     pub case: CaseId,
     /// How sensitive the items are; [`Class::HashOnly`] sends no bytes.
     pub class: Class,
+    /// Who opens them, of restricted items.
+    pub sealing: Option<Sealing>,
     /// Fields of every item, beside `file-name`, `path` and `title`.
     pub fields: BTreeMap<Code, String>,
 }
@@ -167,7 +169,7 @@ impl Client {
             .case(intake.case)
             .item(item)
             .content(digest, size)
-            .data(ItemRegistered { class: intake.class, route }.to_data())
+            .data(ItemRegistered { class: intake.class, route, sealing: intake.sealing.clone() }.to_data())
             .fields(fields);
         let earlier = match self.say(&ask).await {
             Ok(_) => None,

@@ -14,6 +14,7 @@ mod http;
 pub mod intake;
 pub mod key;
 pub mod log;
+mod opening;
 mod pin;
 pub mod profile;
 pub mod receipts;

@@ -56,6 +56,13 @@ impl Client {
         self.http.fetch(Call::get("/api/v1/scrub")).await
     }
 
+    /// `GET /api/v1/cases/{id}/emergencies`
+    pub async fn emergencies(&self, case: CaseId) -> Result<Vec<api::Emergency>, ClientError> {
+        let found: api::Emergencies =
+            self.http.fetch(Call::get(format!("/api/v1/cases/{case}/emergencies"))).await?;
+        Ok(found.emergencies)
+    }
+
     /// `GET /api/v1/cases`, one page.
     pub async fn cases_page(&self, cursor: Option<&str>) -> Result<api::Cases, ClientError> {
         self.http.fetch(Call::get(page("/api/v1/cases", cursor)?)).await

@@ -225,6 +225,12 @@ async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits, mut end: onesho
         if let Err(error) = app.cut_off_suspended().await {
             tracing::error!(code = error.code(), "looking for suspended readers failed; it is tried again");
         }
+        if let Err(error) = app.forget_contributions().await {
+            tracing::error!(
+                code = error.code(),
+                "forgetting what was opened for others failed; it is tried again"
+            );
+        }
         if let Err(error) = app.forget_sign_ins().await {
             tracing::error!(
                 code = error.code(),

@@ -136,6 +136,7 @@ routes! {
     api::cases::item_custody => OnItem(Right::ReadRecords);
     api::cases::fixity => OnItem(Right::HoldCustody);
     api::cases::transfers => SignIn;
+    api::cases::emergencies => InCase(Right::ReadRecords);
     api::cases::export => InCase(Right::Export);
     api::disposals::holds => InCase(Right::ReadRecords);
     api::disposals::disposals => InCase(Right::ReadRecords);
@@ -146,6 +147,9 @@ routes! {
     api::content::download => OnItem(Right::ReadContent);
     api::content::access => OnItem(Right::ReadContent);
     api::content::complete => OnItem(Right::ReadContent);
+    api::content::halves => OnItem(Right::ReadContent);
+    api::content::contribute => OnItem(Right::ReadContent);
+    api::content::sealed_content => OnItem(Right::ReadContent);
     api::content::bundle => SignIn;
     api::statements::prepare => SignIn;
     api::statements::submit => ToSay;

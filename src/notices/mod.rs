@@ -64,6 +64,14 @@ pub const TOPICS: &[(Kind, Topic)] = &[
     (Kind::DisposalExecuted, topic("disposal.executed", "Content was destroyed.")),
     (Kind::OpeningErased, topic("disposal.executed", "Personal values were destroyed.")),
     (Kind::DisposalCompleted, topic("disposal.final", "A certificate of destruction is final.")),
+    (
+        Kind::AccessBreakGlass,
+        topic(
+            "emergency.reading",
+            "Somebody read in an emergency what they may not read. Look at why today.",
+        ),
+    ),
+    (Kind::AccessReviewed, topic("emergency.reviewed", "A reading in an emergency was looked at.")),
     (Kind::RecoveryNoted, topic("log.loss", "The vault noted that records were lost.")),
     (Kind::LogKeyRotated, topic("log.key", "The log has a new key.")),
     (Kind::LogContinued, topic("log.key", "The log goes on under another name, with a new key.")),

@@ -250,7 +250,8 @@ impl Sequencer {
                 });
                 continue;
             }
-            let gone = submission.attachments().object.as_ref().is_some_and(|o| buried.contains(&o.object));
+            let gone = submission.attachments().object.as_ref().is_some_and(|o| buried.contains(&o.object))
+                || !writer.has_keys_for(submission);
             let decided = writer.decide(submission, verified).and_then(|()| writer.wraps(submission));
             verdicts.push(match decided {
                 Err(error) => Verdict::Refused(error),

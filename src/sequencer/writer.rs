@@ -22,8 +22,8 @@ use super::receipts::predecessor;
 use super::recovery::Resuming;
 use super::{Submission, SubmitError};
 use crate::store::{
-    Appended, HeadRow, LogHead, ObjectRow, Rows, StoreError, SubjectKey, Tx, changes, finished_subtrees,
-    new_objects, new_subject_keys,
+    Appended, Change, HeadRow, LogHead, ObjectRow, Rows, StoreError, SubjectKey, Tx, changes,
+    finished_subtrees, new_objects, new_subject_keys,
 };
 
 /// A record with what its receipt shows beside it.
@@ -84,7 +84,11 @@ impl Writer {
     pub(super) fn wraps(&self, submission: &Submission) -> Result<(), SubmitError> {
         let attached = submission.attachments();
         let keks = attached.object.iter().map(|object| object.kek);
-        let mut keks = keks.chain(attached.subject_keys.iter().map(|key| key.kek));
+        let halves = attached.changes.iter().filter_map(|change| match change {
+            Change::HalveObject { kek, .. } => Some(*kek),
+            _ => None,
+        });
+        let mut keks = keks.chain(attached.subject_keys.iter().map(|key| key.kek)).chain(halves);
         let now = self.state.vault.as_ref().map_or(1, custody::rules::Vault::kek);
         if keks.all(|kek| kek == now) { Ok(()) } else { Err(SubmitError::KekReplaced) }
     }
@@ -158,6 +162,29 @@ impl Writer {
         }
         self.appended.record(&built, submission.statement());
         self.records.push(Recorded { built, predecessors, recoveries });
+    }
+
+    /// Whether the keys that come with the statement are of the kind that its item's class asks for: the class, or whether
+    /// there is content, may have changed since they were wrapped.
+    pub(super) fn has_keys_for(&self, submission: &Submission) -> bool {
+        let attached = submission.attachments();
+        match submission.act() {
+            Act::ContentReceived(_, id, ..) => {
+                let restricted = self.state.items.get(id).is_some_and(|item| item.sealing.is_some());
+                attached.object.as_ref().is_none_or(|object| object.halved == restricted)
+            }
+            Act::ItemClassified(_, id, d) if d.sealing.is_some() => {
+                let stored = self.state.items.get(id).and_then(|item| item.stored);
+                let halves = |object| {
+                    attached
+                        .changes
+                        .iter()
+                        .any(|c| matches!(c, Change::HalveObject { object: o, .. } if *o == object))
+                };
+                stored.is_none_or(|stored| halves(stored.object))
+            }
+            _ => true,
+        }
     }
 
     /// The key that the log gets with this batch, if it gets another one.

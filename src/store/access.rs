@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::credentials::CredentialChange;
 use super::db::Tx;
 use super::error::StoreError;
+use super::halves::{Contribution, SealedHalf};
 use super::objects::ObjectState;
 use super::row::{Row, Value};
 use super::sessions::SessionChange;
@@ -187,6 +188,21 @@ pub enum Change {
         /// Which version.
         kek: u32,
     },
+    /// The vault's half takes the place of a whole data key; too late if it has, or if the object is not there.
+    HalveObject {
+        /// Which object's.
+        object: ObjectId,
+        /// The half, wrapped.
+        wrapped: Vec<u8>,
+        /// By which version.
+        kek: u32,
+    },
+    /// The persons' half of a key, sealed to two of them.
+    SealHalf(SealedHalf),
+    /// The inner file of a half, for whoever opens it.
+    Contribute(Contribution),
+    /// What was contributed under a grant is no longer needed: it has ended.
+    ForgetContribution(Digest),
     /// A data key is wrapped by a newer version; too late if another rewrapped it since.
     RewrapObject {
         /// Which object's.
@@ -197,6 +213,8 @@ pub enum Change {
         old_kek: u32,
         /// The version now.
         kek: u32,
+        /// Whether it is the vault's half.
+        halved: bool,
     },
     /// A case's, person's or organisation's key is wrapped by a newer version; too late as above.
     RewrapSubjectKey {
@@ -283,9 +301,21 @@ impl Tx {
             Change::EraseOpenings { stmts, now } => return self.erase_openings(stmts, *now).await.map(yes),
             Change::EraseScope { scope, now } => return self.erase_scope(scope, *now).await.map(yes),
             Change::KekUnused { kek } => return self.kek_is_unused(*kek).await,
-            Change::RewrapObject { object, wrapped, old_kek, kek } => {
+            Change::HalveObject { object, wrapped, kek } => {
                 let name = Value::blob(object.as_bytes());
-                self.run(sql::REWRAP_OBJECT, rewrapped(wrapped, *kek, name, *old_kek)).await?
+                let params = vec![Value::blob(wrapped), Value::uint((*kek).into()), name];
+                self.run(sql::HALVE_OBJECT, params).await?
+            }
+            Change::SealHalf(half) => return self.seal_half(half).await.map(yes),
+            Change::Contribute(contribution) => return self.contribute(contribution).await.map(yes),
+            Change::ForgetContribution(access) => {
+                let params = vec![Value::digest(access)];
+                return self.run(sql::FORGET_CONTRIBUTION, params).await.map(|_| true);
+            }
+            Change::RewrapObject { object, wrapped, old_kek, kek, halved } => {
+                let mut params = rewrapped(wrapped, *kek, Value::blob(object.as_bytes()), *old_kek);
+                params.push(Value::Bool(*halved));
+                self.run(sql::REWRAP_OBJECT, params).await?
             }
             Change::RewrapSubjectKey { scope, wrapped, old_kek, kek } => {
                 let name = Value::text(scope);

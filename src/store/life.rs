@@ -177,8 +177,9 @@ impl Tx {
     /// Destroys the wrapped key of an object; whether it was there.
     pub(super) async fn shred_object(&mut self, object: ObjectId, now: Timestamp) -> Result<u64, StoreError> {
         self.note_destroyed(&format!("object:{object}"), now).await?;
-        let params = vec![Value::Blob(Some(Vec::new())), Value::blob(object.as_bytes())];
-        self.run(sql::SHRED_OBJECT, params).await
+        let name = || Value::blob(object.as_bytes());
+        self.run(sql::DESTROY_SEALED_HALVES, vec![name()]).await?;
+        self.run(sql::SHRED_OBJECT, vec![Value::Blob(Some(Vec::new())), name()]).await
     }
 
     /// Destroys openings of these statements.

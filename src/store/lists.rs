@@ -162,6 +162,16 @@ impl Tx {
         rows.iter().map(state::key).collect()
     }
 
+    /// Readings of a case's items in an emergency, the newest first, at most `limit`.
+    pub async fn emergencies_of(
+        &mut self,
+        case: CaseId,
+        limit: u32,
+    ) -> Result<Vec<(Digest, Grant)>, StoreError> {
+        let params = vec![Value::text(case), Value::uint(limit.into())];
+        self.all(sql::EMERGENCIES_OF_CASE, params).await?.iter().map(state::grant).collect()
+    }
+
     /// Access grants by the hash of their record; unknown ones are left out.
     pub async fn grants(&mut self, records: &[Digest]) -> Result<Vec<(Digest, Grant)>, StoreError> {
         let rows = self.all_in(sql::GRANTS, records.iter().map(Value::digest).collect()).await?;

@@ -9,6 +9,7 @@ mod access;
 mod credentials;
 mod db;
 mod error;
+mod halves;
 mod history;
 mod insert;
 mod kits;
@@ -34,6 +35,7 @@ pub use access::{ApiToken, Change, EnrolmentState, Invitation, Maker, PendingEnr
 pub use credentials::{Challenge, ChallengeKind, CredentialChange, Factor, Guesses, PasswordRow};
 pub use db::{Db, Tx};
 pub use error::StoreError;
+pub use halves::{Contribution, Party, SealedHalf};
 pub use kits::KitRow;
 pub use life::BackupRow;
 pub use lists::{CaseRow, ItemRow, KeyRow, PersonRow};

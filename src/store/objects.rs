@@ -28,6 +28,8 @@ pub struct ObjectRow {
     pub size: u64,
     /// What the last check found.
     pub state: ObjectState,
+    /// Whether the wrapped key is the vault's half alone: the item is restricted.
+    pub halved: bool,
 }
 
 /// What is known about an object's bytes.
@@ -113,6 +115,7 @@ pub(crate) fn new_objects(objects: &[ObjectRow]) -> Rows<'static> {
             Value::uint(object.kek.into()),
             Value::uint(object.size),
             Value::code(&object.state),
+            Value::Bool(object.halved),
         ]);
     }
     rows
@@ -139,6 +142,7 @@ pub(super) fn object(row: &Row) -> Result<ObjectRow, StoreError> {
         kek: row.uint32(4)?,
         size: row.uint(5)?,
         state: row.code(6)?,
+        halved: row.bool(7)?,
     })
 }
 

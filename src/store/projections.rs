@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::insert::Rows;
 use super::row::{Value, code};
 use super::sql::{self, Insert};
-use super::state::write_voucher;
+use super::state::{write_sealing, write_voucher};
 
 /// Every entity that differs between the two states. `orgs` says which statement entered each new one.
 pub(crate) fn changes(
@@ -93,7 +93,7 @@ fn person(id: &PersonId, person: &Person) -> [Value; 6] {
     ]
 }
 
-fn key(hash: &Digest, key: &Key) -> [Value; 9] {
+fn key(hash: &Digest, key: &Key) -> [Value; 10] {
     [
         Value::digest(hash),
         Value::text(key.owner),
@@ -104,6 +104,7 @@ fn key(hash: &Digest, key: &Key) -> [Value; 9] {
         Value::text(write_voucher(&key.voucher)),
         Value::code(&key.checked),
         Value::Bool(key.unproven),
+        Value::opt_text(key.recipient),
     ]
 }
 
@@ -118,7 +119,7 @@ fn case(id: &CaseId, case: &Case) -> [Value; 5] {
     ]
 }
 
-fn item(id: &ItemId, item: &Item) -> [Value; 23] {
+fn item(id: &ItemId, item: &Item) -> [Value; 24] {
     let [claimed_digest, claimed_size, claimed_by] = content(item.claimed.as_ref());
     let stored = item.stored.as_ref();
     let [stored_digest, stored_size, stored_by] = content(stored.map(|stored| &stored.content));
@@ -147,6 +148,7 @@ fn item(id: &ItemId, item: &Item) -> [Value; 23] {
         Value::opt_digest(item.seal.as_ref().map(|seal| &seal.record)),
         Value::opt_digest(item.seal.as_ref().map(|seal| &seal.stmt)),
         Value::Bool(item.disposed),
+        Value::Text(item.sealing.as_ref().map(write_sealing)),
     ]
 }
 
@@ -158,12 +160,14 @@ fn content(content: Option<&Content>) -> [Value; 3] {
     ]
 }
 
-fn grant(record: &Digest, grant: &Grant) -> [Value; 5] {
+fn grant(record: &Digest, grant: &Grant) -> [Value; 7] {
     [
         Value::digest(record),
         Value::text(grant.item),
         Value::text(grant.person),
         Value::time(grant.expires),
         Value::Bool(grant.completed),
+        Value::opt_text(grant.with),
+        Value::Text(grant.review.as_ref().map(code)),
     ]
 }

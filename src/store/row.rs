@@ -209,6 +209,14 @@ impl Row {
         self.read_code(column, &self.text(column)?)
     }
 
+    /// A coded value or nothing.
+    pub(crate) fn opt_code<T: for<'de> Deserialize<'de>>(
+        &self,
+        column: usize,
+    ) -> Result<Option<T>, StoreError> {
+        self.opt_text(column)?.map(|name| self.read_code(column, &name)).transpose()
+    }
+
     /// Roles, each for its term, as [`Value::terms`] writes them.
     pub(crate) fn terms<T>(&self, column: usize) -> Result<BTreeMap<T, Term>, StoreError>
     where

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use custody::act::PublicKey;
+use custody::act::{PublicKey, Sealing};
 use custody::digest::Digest;
 use custody::id::{CaseId, ItemId, OrgId, PersonId};
 use custody::record::Sequence;
@@ -229,6 +229,7 @@ pub(super) fn key(row: &Row) -> Result<(Digest, Key), StoreError> {
         voucher: read_voucher(&row.text(6)?).ok_or_else(|| row.undecodable(6, "not a voucher"))?,
         checked: row.code(7)?,
         unproven: row.bool(8)?,
+        recipient: row.opt_parse(9)?,
     };
     Ok((row.digest(0)?, key))
 }
@@ -258,6 +259,7 @@ pub(super) fn item(row: &Row) -> Result<(ItemId, Item), StoreError> {
         offer: offer(row)?,
         seal: seal(row)?,
         disposed: row.bool(22)?,
+        sealing: sealing(row)?,
     };
     Ok((row.parse(0)?, item))
 }
@@ -289,6 +291,15 @@ fn seal(row: &Row) -> Result<Option<StateHead>, StoreError> {
     Ok(Some(StateHead { record, stmt: row.digest(21)? }))
 }
 
+fn sealing(row: &Row) -> Result<Option<Sealing>, StoreError> {
+    let Some(text) = row.opt_text(23)? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|error| row.undecodable(23, error))
+}
+
+pub(super) fn write_sealing(sealing: &Sealing) -> String {
+    serde_json::json!(sealing).to_string()
+}
+
 fn count_custody(rows: &[Row], state: &mut State) -> Result<(), StoreError> {
     for row in rows {
         *state.custody.entry((row.parse(0)?, row.parse(1)?)).or_default() += row.uint(2)?;
@@ -297,9 +308,9 @@ fn count_custody(rows: &[Row], state: &mut State) -> Result<(), StoreError> {
 }
 
 pub(super) fn grant(row: &Row) -> Result<(Digest, Grant), StoreError> {
-    let grant =
-        Grant { item: row.parse(1)?, person: row.parse(2)?, expires: row.time(3)?, completed: row.bool(4)? };
-    Ok((row.digest(0)?, grant))
+    let (completed, with, review) = (row.bool(4)?, row.opt_parse(5)?, row.opt_code(6)?);
+    let (item, person, expires) = (row.parse(1)?, row.parse(2)?, row.time(3)?);
+    Ok((row.digest(0)?, Grant { item, person, expires, with, review, completed }))
 }
 
 pub(super) fn write_voucher(voucher: &Voucher) -> String {

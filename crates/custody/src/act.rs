@@ -7,6 +7,7 @@ mod case;
 #[macro_use]
 mod types;
 mod life;
+mod reading;
 
 use crate::envelope::{Envelope, PayloadType};
 use crate::id::{CaseId, ItemId, PersonId};
@@ -23,13 +24,17 @@ pub use life::{
     Disclosure, DisposalApproved, DisposalCompleted, DisposalDeclined, DisposalExecuted, DisposalProposed,
     DisposalStep, HoldReleased, HoldStep, KekChanged, KekStep, MAX_ERASED_RECORDS,
 };
+pub use reading::{
+    AccessBreakGlass, AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AccessReviewed, MAX_PAIRS,
+    RecipientNamed, Sealing,
+};
 pub use types::{
-    AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AnchorKind, AnchorNoted, BundleCompleted,
-    BundleExported, CaseOpened, CaseRole, CaseUpdated, Class, ClockFault, ContentReceived, CorrectionNoted,
-    FixityChecked, HexError, ItemClassified, ItemRegistered, KeyCheck, KeyEnrolled, KeyRevoked, LogAnchor,
-    LogContinued, LogKeyRotated, MAX_ANCHOR_BYTES, MemberAdded, MemberChange, NamedAgain, ObjectId,
-    OrgRegistered, PersonRegistered, PersonSuspended, PublicKey, RecoveryNoted, RoleChange, RoleGranted,
-    SealBroken, TransferAnswered, TransferOffered, VaultCreated, VaultRole,
+    AnchorKind, AnchorNoted, BundleCompleted, BundleExported, CaseOpened, CaseRole, CaseUpdated, Class,
+    ClockFault, ContentReceived, CorrectionNoted, FixityChecked, HexError, ItemClassified, ItemRegistered,
+    KeyCheck, KeyEnrolled, KeyRevoked, LogAnchor, LogContinued, LogKeyRotated, MAX_ANCHOR_BYTES, MemberAdded,
+    MemberChange, NamedAgain, ObjectId, OrgRegistered, PersonRegistered, PersonSuspended, PublicKey,
+    RecoveryNoted, RoleChange, RoleGranted, SealBroken, TransferAnswered, TransferOffered, VaultCreated,
+    VaultRole,
 };
 
 /// What is done, typed.
@@ -53,6 +58,8 @@ pub enum Act {
     KeyEnrolled(PersonId, KeyEnrolled),
     /// A key stops counting.
     KeyRevoked(PersonId, KeyRevoked),
+    /// A person says to whom secrets for them are sealed.
+    RecipientNamed(PersonId, RecipientNamed),
     /// A case begins; its author becomes its lead.
     CaseOpened(CaseId, CaseOpened),
     /// A case gets another type or jurisdiction, title or references.
@@ -77,6 +84,10 @@ pub enum Act {
     ContentReceived(CaseId, ItemId, ContentReceived, Content),
     /// A person may read an item's bytes.
     AccessGranted(CaseId, ItemId, AccessGranted),
+    /// A person who may not read an item's bytes reads them all the same, for a short time.
+    AccessBreakGlass(CaseId, ItemId, AccessBreakGlass),
+    /// Somebody of the case has looked at why.
+    AccessReviewed(CaseId, ItemId, AccessReviewed),
     /// A reading is over.
     AccessCompleted(CaseId, ItemId, AccessCompleted),
     /// Somebody was refused.
@@ -213,6 +224,7 @@ impl Act {
             Kind::RoleRevoked => Self::RoleRevoked(person(s)?, data(s)?),
             Kind::KeyEnrolled => Self::KeyEnrolled(person(s)?, data(s)?),
             Kind::KeyRevoked => Self::KeyRevoked(person(s)?, data(s)?),
+            Kind::RecipientNamed => Self::RecipientNamed(person(s)?, data(s)?),
             Kind::CaseOpened => {
                 known_references(s)?;
                 Self::CaseOpened(case(s)?, data(s)?)
@@ -235,10 +247,26 @@ impl Act {
             Kind::MemberAdded => Self::MemberAdded(case(s)?, data(s)?),
             Kind::MemberRemoved => Self::MemberRemoved(case(s)?, data(s)?),
             Kind::BundleExported => Self::BundleExported(case(s)?, data(s)?),
-            Kind::ItemRegistered => Self::ItemRegistered(case(s)?, item(s)?, data(s)?, s.content),
-            Kind::ItemClassified => Self::ItemClassified(case(s)?, item(s)?, data(s)?),
+            Kind::ItemRegistered => {
+                let registered: ItemRegistered = data(s)?;
+                sealed_as_its_class(s, registered.class, registered.sealing.as_ref())?;
+                Self::ItemRegistered(case(s)?, item(s)?, registered, s.content)
+            }
+            Kind::ItemClassified => {
+                let classified: ItemClassified = data(s)?;
+                sealed_as_its_class(s, classified.class, classified.sealing.as_ref())?;
+                Self::ItemClassified(case(s)?, item(s)?, classified)
+            }
             Kind::ContentReceived => Self::ContentReceived(case(s)?, item(s)?, data(s)?, content(s)?),
             Kind::AccessGranted => Self::AccessGranted(case(s)?, item(s)?, data(s)?),
+            Kind::AccessBreakGlass => {
+                committed(s, "reason")?;
+                Self::AccessBreakGlass(case(s)?, item(s)?, data(s)?)
+            }
+            Kind::AccessReviewed => {
+                committed(s, "finding")?;
+                Self::AccessReviewed(case(s)?, item(s)?, data(s)?)
+            }
             Kind::AccessCompleted => Self::AccessCompleted(case(s)?, item(s)?, data(s)?),
             Kind::AccessDenied => Self::AccessDenied(s.case, s.item, data(s)?),
             Kind::TransferOffered => {
@@ -392,6 +420,33 @@ fn known_references(s: &Statement) -> Result<(), StatementError> {
         Ok(_) => Ok(()),
         Err(error) => Err(shape(s, &format!("has no field {name}: {error}"))),
     })
+}
+
+/// A restricted item names who opens it, and no other does.
+fn sealed_as_its_class(s: &Statement, class: Class, sealing: Option<&Sealing>) -> Result<(), StatementError> {
+    let Some(sealing) = sealing else {
+        return if class == Class::Restricted {
+            Err(shape(s, "names the pairs to whom a restricted item is sealed"))
+        } else {
+            Ok(())
+        };
+    };
+    let pairs = &sealing.pairs;
+    if class != Class::Restricted {
+        return Err(shape(s, "seals restricted items only"));
+    }
+    if !(1..=MAX_PAIRS).contains(&pairs.len())
+        || pairs.iter().any(|[one, other]| one >= other)
+        || !pairs.is_sorted_by(|a, b| a < b)
+    {
+        return Err(shape(s, "seals to 1 to 16 pairs of two persons, sorted, each once"));
+    }
+    match sealing.recovery {
+        Some([one, other]) if one >= other => {
+            Err(shape(s, "names the recovery pair sorted, two different ones"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn no_data(s: &Statement) -> Result<(), StatementError> {

@@ -120,6 +120,7 @@ kinds! {
     RoleRevoked        "role.revoked"        Person  Person         Never    Never    plain yes;
     KeyEnrolled        "key.enrolled"        Person  Person         Never    Never    plain yes;
     KeyRevoked         "key.revoked"         Person  Person         Never    Optional plain yes;
+    RecipientNamed     "recipient.named"     Person  OwnKey         Never    Never    plain yes;
     CaseOpened         "case.opened"         Case    Person         Never    Never    plain yes;
     CaseUpdated        "case.updated"        Case    Person         Never    Never    plain yes;
     MemberAdded        "member.added"        Case    Person         Never    Never    plain yes;
@@ -140,7 +141,8 @@ kinds! {
     AccessGranted      "access.granted"      Item    Person         Never    Required plain yes;
     AccessCompleted    "access.completed"    Item    PersonOrSystem Never    Never    plain yes;
     AccessDenied       "access.denied"       Refusal System         Never    Never    plain yes;
-    AccessBreakGlass   "access.break-glass"  Item    Person         Never    Required plain later;
+    AccessBreakGlass   "access.break-glass"  Item    OwnKey         Never    Required plain yes;
+    AccessReviewed     "access.reviewed"     Item    OwnKey         Never    Optional plain yes;
     TransferOffered    "transfer.offered"    Item    OwnKey         Never    Required state yes;
     TransferAccepted   "transfer.accepted"   Item    OwnKey         Never    Never    state yes;
     TransferDeclined   "transfer.declined"   Item    OwnKey         Never    Optional state yes;

@@ -203,6 +203,7 @@
 
 pub mod act;
 pub mod aead;
+pub mod age;
 pub mod blob;
 pub mod bundle;
 pub mod certificate;

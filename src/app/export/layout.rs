@@ -69,8 +69,7 @@ impl Laid {
         files.timestamps(app, &scope).await?;
         let mut exhibits = files.lines(app, &scope).await?;
         files.exhibits(app, &mut exhibits).await?;
-        let stored =
-            exhibits.values().filter(|exhibit| exhibit.stored.is_some() && !exhibit.disposed).count() as u64;
+        let stored = exhibits.values().filter(|exhibit| exhibit.has_content()).count() as u64;
         let mut report: Vec<_> = exhibits.into_values().map(hash_line).collect();
         report.sort_by_key(|line| line.exhibit);
         files.bytes(HASH_REPORT, hash_report(&report).into_bytes());
@@ -166,9 +165,11 @@ impl Files {
             for (item, exhibit, stored) in page {
                 let row = rows.get(&stored.object).ok_or(AppError::NotFound("object"))?;
                 let facts = app.manifest(row, stored.manifest)?;
-                // Also what was destroyed after the bundle was cut, or in a database that was restored from before.
+                // Also what was destroyed or sealed to persons after the bundle was cut, or destroyed in a database that was
+                // restored from before.
                 exhibit.disposed |= row.state == ObjectState::Shredded;
-                if !exhibit.disposed {
+                exhibit.restricted |= row.halved;
+                if exhibit.has_content() {
                     let (size, digest) = (stored.content.size, stored.content.digest);
                     self.add(&exhibit.path, size, facts.crc32, digest, Source::Exhibit(**item, *stored));
                 }
@@ -235,6 +236,6 @@ fn hash_line(exhibit: Exhibit) -> HashLine {
         exhibit: exhibit.number,
         digest: content.map(|content| content.digest),
         size: content.map_or(0, |content| content.size),
-        path: (exhibit.stored.is_some() && !exhibit.disposed).then_some(exhibit.path),
+        path: exhibit.has_content().then_some(exhibit.path),
     }
 }

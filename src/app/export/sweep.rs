@@ -40,6 +40,15 @@ pub(super) struct Exhibit {
     pub(super) stored: Option<Stored>,
     /// Whether a record of the bundle says that its content was destroyed.
     pub(super) disposed: bool,
+    /// Whether it is sealed to persons: its content is in no bundle.
+    pub(super) restricted: bool,
+}
+
+impl Exhibit {
+    /// Whether its content is in the bundle.
+    pub(super) const fn has_content(&self) -> bool {
+        self.stored.is_some() && !self.disposed && !self.restricted
+    }
 }
 
 /// What one page adds to each file.
@@ -178,13 +187,20 @@ impl<'a> Sweep<'a> {
 
     fn learn(&mut self, act: &Act, openings: &[FieldOpening]) {
         match act {
-            Act::ItemRegistered(_, item, _, claimed) => {
+            Act::ItemRegistered(_, item, d, claimed) => {
                 let name =
                     openings.iter().find(|o| o.name.as_str() == FIELD_FILE_NAME).map(|o| o.value.as_str());
                 let number = u32::try_from(self.exhibits.len() + 1).unwrap_or(u32::MAX);
                 let path = exhibit_path(number, name);
-                let exhibit = Exhibit { number, path, claimed: *claimed, stored: None, disposed: false };
+                let restricted = d.sealing.is_some();
+                let exhibit =
+                    Exhibit { number, path, claimed: *claimed, stored: None, disposed: false, restricted };
                 self.exhibits.insert(*item, exhibit);
+            }
+            Act::ItemClassified(_, item, d) => {
+                if let Some(exhibit) = self.exhibits.get_mut(item) {
+                    exhibit.restricted = d.sealing.is_some();
+                }
             }
             Act::ContentReceived(_, item, d, content) => {
                 if let Some(exhibit) = self.exhibits.get_mut(item) {

@@ -207,6 +207,13 @@ pub(crate) async fn transfers(app: Data<App>, who: Person, page: Query<Page>) ->
     Ok(ok(app.offered(who.0.person, after, page.limit()?).await?))
 }
 
+/// Readings of the case's items in an emergency.
+#[utoipa::path(params(("id" = String, Path)), responses((status = 200, body = api::Emergencies)))]
+#[get("/api/v1/cases/{id}/emergencies")]
+pub(crate) async fn emergencies(app: Data<App>, who: Person, id: Path<String>) -> Answer {
+    Ok(ok(app.emergencies(who.0.person, parse(&id, "id")?).await?))
+}
+
 /// Records an export and lays out its bundle.
 #[utoipa::path(params(("id" = String, Path)), request_body = api::NewExport, responses((status = 201, body = api::Export)))]
 #[post("/api/v1/cases/{id}/exports")]

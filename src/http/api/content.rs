@@ -98,6 +98,43 @@ pub(crate) async fn download(
     Ok(response.no_chunking(length).streaming(stream))
 }
 
+/// What the signed-in person needs to open a restricted item together with the one whom their grant names.
+#[utoipa::path(params(("id" = String, Path), ("access" = String, Query)), responses((status = 200, body = api::Halves)))]
+#[get("/api/v1/items/{id}/halves")]
+pub(crate) async fn halves(app: Data<App>, who: Person, id: Path<String>, query: Query<Access>) -> Answer {
+    Ok(ok(app.halves(who.0.person, parse(&id, "id")?, query.access.as_deref()).await?))
+}
+
+/// Keeps, for the other whom the person's grant names, what was in the outer file.
+#[utoipa::path(params(("id" = String, Path), ("access" = String, Query)), request_body = api::NewContribution, responses((status = 204)))]
+#[put("/api/v1/items/{id}/contribution")]
+pub(crate) async fn contribute(
+    app: Data<App>,
+    who: Person,
+    id: Path<String>,
+    query: Query<Access>,
+    body: Json<api::NewContribution>,
+) -> Answer {
+    let sealed = body.into_inner().sealed.0;
+    app.contribute(who.0.person, parse(&id, "id")?, query.access.as_deref(), sealed).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The ciphertext of a restricted item, for somebody who is opening it.
+#[utoipa::path(params(("id" = String, Path), ("access" = String, Query)), responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>)))]
+#[get("/api/v1/items/{id}/sealed-content")]
+pub(crate) async fn sealed_content(
+    app: Data<App>,
+    who: Person,
+    id: Path<String>,
+    query: Query<Access>,
+) -> Answer {
+    let (size, stream) = app.sealed_content(who.0.person, parse(&id, "id")?, query.access.as_deref()).await?;
+    let mut response = HttpResponse::Ok();
+    evidence_headers(&mut response);
+    Ok(response.no_chunking(size).streaming(stream))
+}
+
 /// The bundle of an export.
 #[utoipa::path(params(("id" = String, Path)), responses((status = 200, content_type = "application/zip", body = Vec<u8>)))]
 #[get("/api/v1/exports/{id}/bundle")]

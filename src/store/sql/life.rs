@@ -16,10 +16,11 @@ fixed {
     DISPOSALS_IN "disposals" concat!("SELECT ", disposal_columns!(), " FROM disposals WHERE stage = $1 AND log_index > $2 ORDER BY log_index LIMIT $3");
     DISPOSALS_OF "disposals" concat!("SELECT ", disposal_columns!(), " FROM disposals WHERE case_id = $1 AND log_index > $2 ORDER BY log_index LIMIT $3");
     DISPOSALS_ABOUT "disposals" concat!("SELECT ", disposal_columns!(), " FROM disposals WHERE subject = $1 ORDER BY log_index");
-    OPEN_GRANTS_OF "grants" "SELECT record, item, person, expires, completed FROM grants WHERE item = $1 AND NOT completed";
+    OPEN_GRANTS_OF "grants" "SELECT record, item, person, expires, completed, with_person, review FROM grants WHERE item = $1 AND NOT completed";
 
+    DESTROY_SEALED_HALVES "sealed_halves" "DELETE FROM sealed_halves WHERE object = $1";
     SHRED_OBJECT "objects" "UPDATE objects SET wrapped = $1, kek = 0, state = 'shredded' WHERE object = $2 AND state <> 'shredded'";
-    SHREDDED_OBJECTS "objects" "SELECT object, item, manifest, wrapped, kek, size, state FROM objects WHERE kek = 0 AND \
+    SHREDDED_OBJECTS "objects" "SELECT object, item, manifest, wrapped, kek, size, state, halved FROM objects WHERE kek = 0 AND \
         state = 'shredded' AND object > $1 ORDER BY object LIMIT $2";
     ERASE_OPENINGS "openings" "DELETE FROM openings WHERE stmt = $1";
     ERASE_SCOPE "openings" "DELETE FROM openings WHERE scope = $1";
@@ -27,7 +28,7 @@ fixed {
     NOTE_DESTROYED "destroyed" "INSERT INTO destroyed (what, made) VALUES ($1, $2) ON CONFLICT (what) DO NOTHING";
     ALL_DESTROYED "destroyed" "SELECT what, made FROM destroyed WHERE what > $1 ORDER BY what LIMIT $2";
 
-    OBJECTS_BEFORE_KEK "objects" "SELECT object, item, manifest, wrapped, kek, size, state FROM objects WHERE kek < $1 AND \
+    OBJECTS_BEFORE_KEK "objects" "SELECT object, item, manifest, wrapped, kek, size, state, halved FROM objects WHERE kek < $1 AND \
         kek > 0 ORDER BY kek, object LIMIT $2";
     SUBJECTS_BEFORE_KEK "subject_keys" "SELECT scope, wrapped, kek FROM subject_keys WHERE kek < $1 ORDER BY kek, scope LIMIT $2";
 

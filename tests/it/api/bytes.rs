@@ -103,7 +103,7 @@ async fn classes_say_what_the_vault_takes(engine: Engine) {
     asha.access(&made.id).await.problem("no-content");
     let open = asha.put(&case, "b", b"b").await;
     let head = asha.item(&open).await.ok::<api::Item>().head;
-    asha.classify(&open, "restricted", &head).await.problem("restricted-unsupported");
+    asha.classify(&open, "restricted", &head).await.problem("invalid-statement");
     asha.classify(&open, "hash-only", &head).await.problem("content-exists");
     asha.upload("01920000-0000-7000-8000-000000000000", b"b").await.problem("not-found");
     let read = json!({ "purpose": "case-review", "unknown": 1 });

@@ -9,7 +9,9 @@ use custos::api;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
+use super::restricted::People;
 use crate::on_both_engines;
+use crate::ops::backup::backed_up;
 use crate::signin::Browser;
 use crate::signin::passwords::set_up_with;
 use crate::support::app::{TestApp, enrol};
@@ -17,7 +19,10 @@ use crate::support::child::Child;
 use crate::support::client::{draft, fields, item};
 use crate::support::world::Engine;
 
-on_both_engines! { markers_are_found_nowhere }
+on_both_engines! {
+    markers_are_found_nowhere
+    of_no_class_are_markers_found_in_backups_or_anywhere
+}
 
 /// Unlike anything else, and the same in every encoding that text is put into by mistake.
 fn marker(of: &str) -> String {
@@ -85,6 +90,38 @@ async fn markers_are_found_nowhere(engine: Engine) {
     if let Some(cluster) = cluster(app.config.database_url()) {
         files_without_markers(&cluster);
     }
+}
+
+/// Content and words of each class, in the database, the object store, the log and a backup of all.
+async fn of_no_class_are_markers_found_in_backups_or_anywhere(engine: Engine) {
+    let mut app = TestApp::new(engine).await;
+    app.stop().await;
+    let log = app.root().join("log");
+    let child = Child::start(&app.config, &[], Some(File::create(&log).unwrap()));
+    app.serve_at(&child.base);
+    let people = People::new(&app).await;
+    let mut stored = 0;
+    for class in ["open", "confidential", "restricted", "hash-only"] {
+        let content = marker(class).repeat(20_000).into_bytes();
+        let sealing = (class == "restricted").then(|| people.sealing());
+        let mut new = api::NewItem { sealing, ..item(class, &marker("FileName"), Some(&content)) };
+        new.fields.insert("place".to_owned(), marker("Field"));
+        let made: api::Created = people.asha.register(&people.case, &new).await.made();
+        let sent = people.asha.upload(&made.id, &content).await;
+        if class == "hash-only" {
+            sent.problem("hash-only");
+        } else {
+            assert_eq!(sent.status, 201);
+            stored += 1;
+        }
+    }
+    child.stop();
+    assert_eq!(app.objects().len(), stored);
+    let repository = app.root().join("backups");
+    backed_up(&app.config, &repository, 0).await;
+    let searched = files_without_markers(&app.root());
+    assert!(searched.iter().any(|path| path.starts_with(&repository)));
+    tables_without_markers(app.config.database_url()).await;
 }
 
 /// Markers in every place from which a careless answer would repeat them.

@@ -324,7 +324,7 @@ impl Ground {
             let role = trier.case.filter(|_| place.case != self.foreign.case);
             let permits = role.is_some_and(|role| role.permits(right));
             let open = !place.closed || right.row().in_closed;
-            let reads = route.path.contains("{grant}") || name == "download";
+            let reads = asked::READS_UNDER_A_GRANT.contains(&name);
             let grant = if reads && permits { grant(&trier.who, &place.item).await } else { no_grant() };
             let answer = self.ask(&trier.who, &asked(place, grant)).await;
             let state = if place.closed { "a closed" } else { "an open" };
@@ -395,7 +395,8 @@ impl Ground {
         let path = route.path.replace("{id}", id).replace("{person}", &victim.id);
         let path = path.replace("{role}", role).replace("{stream}", "vault").replace("{grant}", grant);
         let path = path.replace("{hash}", &victim.key_hash());
-        let path = if name == "download" { format!("{path}?access={grant}") } else { path };
+        let reads = asked::READS_UNDER_A_GRANT.contains(&name) && !route.path.contains("{grant}");
+        let path = if reads { format!("{path}?access={grant}") } else { path };
         let request = who.request(route.method.clone(), &path);
         match (&route.method, body(name, &self.app, asked, &self.head(asked).await)) {
             (_, Body::Json(body)) => request.json(&body),

@@ -54,7 +54,7 @@ async fn requests_that_cannot_be_read_say_where(engine: Engine) {
 
     let refuse = |class: &str| api::NewItem { class: class.to_owned(), ..item("open", "x", None) };
     asha.register(&case, &refuse("secret")).await.problem("invalid-request");
-    asha.register(&case, &refuse("restricted")).await.problem("restricted-unsupported");
+    asha.register(&case, &refuse("restricted")).await.problem("invalid-statement");
     asha.register(&case, &refuse("hash-only")).await.problem("hash-only");
     let mut half = item("open", "x", Some(b"x"));
     half.size = None;

@@ -18,7 +18,7 @@ pub(super) struct Vault {
 }
 
 /// A process that ends with the test.
-struct Serving(Child);
+pub(super) struct Serving(Child);
 
 impl Drop for Serving {
     fn drop(&mut self) {
@@ -64,6 +64,11 @@ impl Vault {
         vault.login("admin", &["--token-file", "vault/admin.token"]);
         vault.ok("admin", &["key", "enroll", "--checked", "in-person"]);
         vault
+    }
+
+    /// The server's process id.
+    pub(super) fn process(&self) -> u32 {
+        self.server.0.id()
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -147,7 +152,7 @@ fn run(home: &Path, args: &[&str]) -> Output {
     command(home).args(args).output().unwrap()
 }
 
-fn json(output: &Output) -> Value {
+pub(super) fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {output:?}"))
 }
 

@@ -2,15 +2,18 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use custody::act::{Class, TransferOffered};
+use custody::age::{self, Identity};
 use custody::digest::Digest;
-use custody::id::{CaseId, OpId};
+use custody::id::{CaseId, ItemId, OpId};
 use custody::kind::Kind;
 use custody::statement::{ItemRef, Seen};
 use custos::api;
 use custos::client::intake::{Intake, Source};
 use custos::client::{Ask, Client, ClientError, NewProfile, Profile, VaultTrust};
+use custos::engine::OsEntropy;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
@@ -56,8 +59,12 @@ async fn that_an_item_is_there_already_is_believed_for_its_receipts_only() {
     }));
     let person = "01920000-0000-7000-8000-000000000001".parse().unwrap();
     let client = Client::open(&fake::profile(dir.path(), &server.url, server.tls, person), None).unwrap();
-    let intake =
-        Intake { case: CaseId::new(uuid::Uuid::from_u128(2)), class: Class::Open, fields: [].into() };
+    let intake = Intake {
+        case: CaseId::new(uuid::Uuid::from_u128(2)),
+        class: Class::Open,
+        sealing: None,
+        fields: [].into(),
+    };
     let source = Source { file, path: "photo".to_owned() };
     let taken: Vec<_> = Arc::new(client).take_in(Arc::new(intake), vec![source], 1, |_| ()).collect().await;
     assert!(matches!(taken[0].1, Err(ClientError::NoReceipt)), "{taken:?}");
@@ -129,4 +136,45 @@ async fn an_old_receipt_of_the_same_kind_is_no_receipt() {
     // Nor is it one of a key that was revoked.
     let said = client.revoke_key(Digest::of(b"a key")).await;
     assert!(matches!(said, Err(ClientError::Receipt { .. })), "{said:?}");
+}
+
+/// A vault that is taken over has somebody open what they did not ask for: half of another item's key, or what another has
+/// opened already.
+#[tokio::test]
+async fn nothing_is_opened_for_a_vault_but_what_is_sealed_further_and_of_this_item() {
+    let dir = tempfile::tempdir().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let server = fake::start(Arc::new(move |_, _, _| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        (204, Vec::new())
+    }));
+    let person = "01920000-0000-7000-8000-000000000001".parse().unwrap();
+    let client = Client::open(&fake::profile(dir.path(), &server.url, server.tls, person), None).unwrap();
+    let [mine, other] = [1, 2].map(|n| Identity::derive(&[n; 32]));
+    let [item, elsewhere] = [1, 2].map(|n| ItemId::new(uuid::Uuid::from_u128(n)));
+    let nested = |of, outer: &Identity, inner: &Identity| {
+        let (outer, inner) = ([outer.recipient()], [inner.recipient()]);
+        age::seal_nested(&[7; 32], of, &outer, &inner, &mut OsEntropy).unwrap()
+    };
+    let halves = |sealed: Vec<u8>| api::Halves {
+        sealed: vec![api::SealedHalf {
+            first: String::new(),
+            second: String::new(),
+            sealed: api::Bytes64(sealed),
+        }],
+        contributed: None,
+        half: None,
+        manifest: api::Bytes64(Vec::new()),
+    };
+    let inner = other.open(&nested(item, &other, &mine)).unwrap();
+    for sealed in [nested(elsewhere, &mine, &other), inner.to_vec()] {
+        let refused = client.contribute(item, Digest::ZERO, &halves(sealed), &mine).await;
+        assert!(matches!(refused, Err(ClientError::Protocol(_))), "{refused:?}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "nothing was sent");
+    assert!(
+        client.contribute(item, Digest::ZERO, &halves(nested(item, &mine, &other)), &mine).await.unwrap()
+    );
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

@@ -10,4 +10,5 @@ mod life;
 mod log;
 mod program;
 mod readme;
+mod sensitive;
 mod signing;

@@ -132,7 +132,8 @@ async fn what_was_seen_must_be_the_newest(engine: Engine) {
     let item = ItemId::new(next_id());
     let registered = world.done(world.item_named(item)).await.record_hash;
     let classify = |seen| {
-        let data = custody::act::ItemClassified { class: custody::act::Class::Confidential }.to_data();
+        let data = custody::act::ItemClassified { class: custody::act::Class::Confidential, sealing: None }
+            .to_data();
         let said = world.in_case(world.said(&world.asha, Kind::ItemClassified, data));
         Statement { item: Some(item), seen: Some(Seen::Record(seen)), ..said }
     };

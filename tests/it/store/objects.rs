@@ -26,6 +26,7 @@ fn received(world: &World, item: ItemId, object: ObjectId) -> (Statement, Object
         kek: 1,
         size: 4_096,
         state: ObjectState::Present,
+        halved: false,
     };
     let data = ContentReceived { manifest: Digest::of(&manifest), object, version: 1 }.to_data();
     let content = Content {
@@ -59,7 +60,7 @@ async fn an_object_is_committed_with_its_record(engine: Engine) {
     assert!(!store.bury(object, noon()).await.unwrap());
 
     let damaged = Change::NoteObject { object, state: ObjectState::Damaged };
-    let rewrapped = Change::RewrapObject { object, wrapped: vec![8; 180], old_kek: 1, kek: 2 };
+    let rewrapped = Change::RewrapObject { object, wrapped: vec![8; 180], old_kek: 1, kek: 2, halved: false };
     assert!(store.apply(&[damaged, rewrapped.clone()]).await.unwrap());
     assert!(!store.apply(&[rewrapped]).await.unwrap());
     let now = store.read().await.unwrap().all_objects(None, 10).await.unwrap();

@@ -98,6 +98,7 @@ pub(crate) fn item(class: &str, file_name: &str, content: Option<&[u8]>) -> api:
     api::NewItem {
         class: class.to_owned(),
         route: "api".to_owned(),
+        sealing: None,
         digest: content.map(|content| Digest::of(content).to_hex()),
         size: content.map(|content| content.len() as u64),
         fields: fields([("file-name", file_name), ("title", "Exhibit")]),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::CaseType;
+use super::reading::Sealing;
 use crate::checkpoint::Origin;
 use crate::digest::Digest;
 use crate::id::{Code, KeyHash, OrgId, PersonId};
@@ -142,11 +143,17 @@ data! {
         class: Class,
         /// By which way it came, a code (`cli`, `api`, `browser`, `physical`).
         route: Code,
+        /// Who opens it, of a restricted item.
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        sealing: Option<Sealing>,
     }
     /// Data of `item.classified`.
     ItemClassified {
         /// The new class.
         class: Class,
+        /// Who opens it, of an item that becomes a restricted one.
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        sealing: Option<Sealing>,
     }
     /// Data of `content.received`.
     ContentReceived {
@@ -156,32 +163,6 @@ data! {
         object: ObjectId,
         /// Content version, from 1.
         version: u32,
-    }
-    /// Data of `access.granted`.
-    AccessGranted {
-        /// Until when content requests may carry it.
-        expires: Timestamp,
-    }
-    /// Data of `access.completed`.
-    AccessCompleted {
-        /// Bytes of content sent, as counted by the vault; absent where a restart lost the count.
-        #[serde(default, deserialize_with = "present_uint", skip_serializing_if = "Option::is_none")]
-        bytes: Option<u64>,
-        /// Hash of the record of `access.granted`.
-        grant: Digest,
-        /// How it ended.
-        outcome: AccessOutcome,
-    }
-    /// Data of `access.denied`.
-    AccessDenied {
-        /// What was tried, as a code: `read`, `export`, `transfer-offered`.
-        act: Code,
-        /// How many like it this record stands for, from 1.
-        count: u64,
-        /// Who was refused.
-        person: PersonId,
-        /// The rule that refused.
-        rule: Code,
     }
     /// Data of `transfer.offered`; condition and seal number are fields.
     TransferOffered {
@@ -334,7 +315,7 @@ pub enum Class {
     Open,
     /// Members only, and marked so.
     Confidential,
-    /// Sealed to persons; not supported yet, refused.
+    /// Sealed to persons, of whom two together open it.
     Restricted,
     /// Digest and records only; the vault never holds the bytes.
     HashOnly,
@@ -376,16 +357,6 @@ pub enum LogAnchor {
 
 /// Most bytes of the checkpoint in [`LogContinued`]: room for some hundred cosignatures.
 pub const MAX_ANCHOR_BYTES: usize = 16 * 1024;
-
-/// How a reading ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AccessOutcome {
-    /// The reader said that it is done.
-    Completed,
-    /// The grant ran out.
-    Expired,
-}
 
 /// An Ed25519 public key, 32 bytes, hex. Any 32 bytes here: whether they are a point shows when they verify.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

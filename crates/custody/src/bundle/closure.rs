@@ -1,6 +1,6 @@
 //! Whose streams a bundle needs: those of everybody who acted or signed, members and vouchers included.
 
-use crate::act::{Act, TransferStep};
+use crate::act::{Act, ItemClassified, ItemRegistered, TransferStep};
 use crate::id::PersonId;
 use crate::kind::Kind;
 use crate::statement::Statement;
@@ -13,6 +13,11 @@ pub fn persons(statement: &Statement, act: &Act) -> Vec<PersonId> {
         Act::MemberAdded(_, d) => persons.push(d.member),
         Act::MemberRemoved(_, d) => persons.push(d.member),
         Act::Transfer(_, TransferStep::Offered(to, _), _) => persons.push(*to),
+        Act::ItemRegistered(_, _, ItemRegistered { sealing: Some(sealing), .. }, _)
+        | Act::ItemClassified(_, _, ItemClassified { sealing: Some(sealing), .. }) => {
+            persons.extend(sealing.persons());
+        }
+        Act::AccessGranted(_, _, d) => persons.extend(d.with),
         _ => {}
     }
     persons

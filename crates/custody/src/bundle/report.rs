@@ -92,6 +92,10 @@ pub struct Facts {
     pub files: u64,
     /// Times that the vault itself found stored bytes damaged.
     pub fixity_failures: u64,
+    /// Readings in an emergency.
+    pub emergencies: u64,
+    /// Of these, how many nobody had looked at when the bundle was made.
+    pub unreviewed: u64,
     /// Holds, released ones included, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Held>,
@@ -394,12 +398,7 @@ impl Report {
         }
         row("Payload", format!("{} files, {} bytes", facts.files, facts.bytes));
         row("Opened fields", facts.openings.to_string());
-        for Stamp { authority, expires, size, time } in &facts.timestamps {
-            row(
-                "Time stamp",
-                format!("{time} over {size} entries, by {authority}, certified until {expires}"),
-            );
-        }
+        facts.timestamps.iter().for_each(|stamp| row("Time stamp", stamp.to_string()));
         if facts.unknown_timestamps > 0 {
             row("Time stamps", format!("{} by authorities not given as trusted", facts.unknown_timestamps));
         }
@@ -411,6 +410,13 @@ impl Report {
         }
         if facts.receipts > 0 {
             row("Receipts", format!("{} covered", facts.receipts));
+        }
+        if facts.emergencies > 0 {
+            let (all, open) = (facts.emergencies, facts.unreviewed);
+            row(
+                "Emergencies",
+                format!("{all} reading(s) without another right, {open} of them not reviewed"),
+            );
         }
         if facts.fixity_failures > 0 {
             row("Fixity", format!("{} failure(s) recorded by the vault", facts.fixity_failures));
@@ -425,6 +431,13 @@ impl Report {
 /// A disclosed name before the id, or the id alone.
 fn or_id(name: &str, id: impl fmt::Display) -> String {
     if name.is_empty() { id.to_string() } else { format!("{name}, {id}") }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { authority, expires, size, time } = self;
+        write!(f, "{time} over {size} entries, by {authority}, certified until {expires}")
+    }
 }
 
 impl fmt::Display for Bracket {

@@ -2,7 +2,7 @@
 
 use super::rights::VaultRoles;
 use super::state::{Case, Grant, Item, Key, Person, State, StateHead, Stored, Vault, Voucher};
-use super::{Term, disposal, holding, places};
+use super::{Review, Term, disposal, holding, places};
 use crate::act::{Act, CaseRole, KeyCheck};
 use crate::digest::Digest;
 use crate::statement::{Actor, Seen, Statement};
@@ -53,7 +53,8 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
         | Act::RoleGranted(..)
         | Act::RoleRevoked(..)
         | Act::KeyEnrolled(..)
-        | Act::KeyRevoked(..) => apply_to_person(state, statement, act, admitted),
+        | Act::KeyRevoked(..)
+        | Act::RecipientNamed(..) => apply_to_person(state, statement, act, admitted),
         Act::CaseOpened(..) | Act::MemberAdded(..) | Act::MemberRemoved(..) => {
             apply_to_case(state, statement, act);
         }
@@ -143,11 +144,17 @@ fn apply_to_person(state: &mut State, statement: &Statement, act: &Act, admitted
                 suspect_from: None,
                 voucher,
                 checked: d.checked,
+                recipient: None,
                 unproven,
             };
             state.keys.insert(d.key.hash(), key);
             if let (Voucher::Vault, Some(vault)) = (voucher, &mut state.vault) {
                 vault.vouched = true;
+            }
+        }
+        Act::RecipientNamed(_, d) => {
+            if let Some(key) = state.keys.get_mut(&statement.actor_key) {
+                key.recipient = Some(d.recipient);
             }
         }
         Act::KeyRevoked(_, d) => {
@@ -205,6 +212,7 @@ fn apply_to_item(
                 case: *case,
                 exhibit: in_case.items,
                 class: d.class,
+                sealing: d.sealing.clone(),
                 claimed: *content,
                 stored: None,
                 custodian,
@@ -219,6 +227,7 @@ fn apply_to_item(
         Act::ItemClassified(_, id, d) => {
             if let Some(item) = state.items.get_mut(id) {
                 item.class = d.class;
+                item.sealing.clone_from(&d.sealing);
                 item.head = head(first);
             }
         }
@@ -231,7 +240,20 @@ fn apply_to_item(
         }
         Act::AccessGranted(_, id, d) => {
             let Some(person) = statement.actor.person() else { return };
-            state.grants.insert(first, Grant { item: *id, person, expires: d.expires, completed: false });
+            let (expires, with) = (d.expires, d.with);
+            let grant = Grant { item: *id, person, expires, with, review: None, completed: false };
+            state.grants.insert(first, grant);
+        }
+        Act::AccessBreakGlass(_, id, d) => {
+            let Some(person) = statement.actor.person() else { return };
+            let (expires, review) = (d.expires, Some(Review::Open));
+            let grant = Grant { item: *id, person, expires, with: None, review, completed: false };
+            state.grants.insert(first, grant);
+        }
+        Act::AccessReviewed(_, _, d) => {
+            if let Some(grant) = state.grants.get_mut(&d.grant) {
+                grant.review = Some(Review::Closed);
+            }
         }
         Act::AccessCompleted(_, _, d) => {
             if let Some(grant) = state.grants.get_mut(&d.grant) {

@@ -2,12 +2,12 @@
 
 use super::rights::Holders;
 use super::{
-    Item, Key, MAX_CASE_UPDATES, MAX_GRANT_MS, Refusal, Right, State, Term, Vault, disposal, holding,
-    log_key, places, takes_bytes,
+    Item, Key, MAX_CASE_UPDATES, MAX_GRANT_MS, Refusal, Right, State, Term, Vault, disposal, glass, holding,
+    log_key, places, sealing, takes_bytes,
 };
 use crate::act::{
     AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberAdded, MemberChange,
-    PersonSuspended, PublicKey, RoleChange, RoleGranted, Subject, VaultRole,
+    PersonSuspended, PublicKey, RoleChange, RoleGranted, Sealing, Subject, VaultRole,
 };
 use crate::id::{CaseId, ItemId, KeyHash, PersonId};
 use crate::kind::Kind;
@@ -149,6 +149,7 @@ fn decide_act(
         Act::RoleRevoked(person, d) => role_revoked(state, speaker, *person, d),
         Act::KeyEnrolled(person, d) => key_enrolled(state, vault, speaker, *person, d),
         Act::KeyRevoked(person, d) => key_revoked(state, speaker, *person, d),
+        Act::RecipientNamed(person, _) => sealing::recipient_named(state, speaker, statement, *person),
         Act::CaseOpened(case, _) => {
             let opener = state.persons.get(&speaker.person()?).ok_or(Refusal::Unknown("person"))?;
             if opener.roles.contains_key(&VaultRole::Administrator) {
@@ -377,16 +378,18 @@ fn is_closed(state: &State, statement: &Statement) -> bool {
 
 fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act: &Act) -> Decision {
     match act {
-        Act::ItemRegistered(_, id, d, content) => {
+        Act::ItemRegistered(case, id, d, content) => {
             if state.items.contains_key(id) {
                 return Err(Refusal::Exists("item"));
             }
+            fits(state, speaker, *case, d.sealing.as_ref())?;
             registered_class(d.class, *content)
         }
         Act::ItemClassified(case, id, d) => {
             let item = item_of(state, Some(*case), *id)?;
+            fits(state, speaker, *case, d.sealing.as_ref())?;
             match d.class {
-                Class::Restricted => Err(Refusal::RestrictedUnsupported),
+                _ if item.class == Class::Restricted => Err(Refusal::SealedToPersons),
                 Class::HashOnly if item.stored.is_some() => Err(Refusal::ContentExists),
                 Class::HashOnly if item.claimed.is_none() => Err(Refusal::HashOnly),
                 _ => Ok(()),
@@ -402,8 +405,11 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act:
                 return Err(Refusal::GrantTooLong);
             }
             let item = item_of(state, Some(*case), *id)?;
+            sealing::read_with(state, speaker, statement.assurance, item, d.with)?;
             if item.stored.is_some() { Ok(()) } else { Err(Refusal::NoContent) }
         }
+        Act::AccessBreakGlass(case, id, d) => glass::broken(state, speaker, statement, (*case, *id), d),
+        Act::AccessReviewed(case, id, d) => glass::reviewed(state, speaker, (*case, *id), d),
         Act::AccessCompleted(case, id, d) => {
             item_of(state, Some(*case), *id)?;
             access_completed(state, speaker, *id, d)
@@ -419,9 +425,12 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act:
     }
 }
 
+fn fits(state: &State, speaker: &Speaker<'_>, case: CaseId, to: Option<&Sealing>) -> Decision {
+    to.map_or(Ok(()), |to| sealing::sealing_fits(state, speaker.at(), case, to))
+}
+
 fn registered_class(class: Class, content: Option<Content>) -> Decision {
     match (class, content) {
-        (Class::Restricted, _) => Err(Refusal::RestrictedUnsupported),
         (Class::HashOnly, None) => Err(Refusal::HashOnly),
         (Class::HashOnly, Some(content)) if content.checked_by != CheckedBy::Oneself => {
             Err(Refusal::HashOnly)
@@ -431,9 +440,6 @@ fn registered_class(class: Class, content: Option<Content>) -> Decision {
 }
 
 fn content_received(item: &Item, version: u32, content: Content) -> Decision {
-    if item.class == Class::Restricted {
-        return Err(Refusal::RestrictedUnsupported);
-    }
     if !takes_bytes(item.class) {
         return Err(Refusal::HashOnly);
     }

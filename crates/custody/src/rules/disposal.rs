@@ -169,7 +169,7 @@ fn holds(state: &State, hold: &Hold, subject: Subject) -> bool {
 
 /// Whether this kind may still be said about an item whose content was destroyed.
 pub(super) const fn outlives(kind: Kind) -> bool {
-    matches!(kind, Kind::AccessCompleted | Kind::FixityFailed | Kind::FixityPassed)
+    matches!(kind, Kind::AccessCompleted | Kind::AccessReviewed | Kind::FixityFailed | Kind::FixityPassed)
 }
 
 /// Whether the person has this role where the subject is, and the role approves that it be destroyed.

@@ -7,34 +7,39 @@
 mod apply;
 mod decide;
 mod disposal;
+mod footprint;
+mod glass;
 mod holding;
 mod log_key;
 mod rights;
+mod sealing;
 mod state;
 mod term;
 
 pub use apply::{Admitted, apply};
 pub use decide::{decide, signers};
 pub use disposal::{APPROVERS, RETENTION_ELAPSED};
+pub use footprint::Footprint;
 pub use rights::{
     CaseRoles, Holders, Right, RoleError, Row, VaultRoles, is_member, permitted_in_case, permitted_in_vault,
 };
+pub use sealing::{may_open, sealing_fits};
 pub use state::{
-    Case, Disposal, FormerLogKey, Grant, Hold, Item, Kek, Key, Offer, Person, Stage, State, StateHead,
-    Stored, Vault, Voucher,
+    Case, Disposal, FormerLogKey, Grant, Hold, Item, Kek, Key, Offer, Person, Review, Stage, State,
+    StateHead, Stored, Vault, Voucher,
 };
 pub use term::Term;
 
-use std::collections::BTreeSet;
-
-use crate::act::{Act, Class, DisposalStep, Subject, TransferStep};
-use crate::digest::Digest;
-use crate::id::{CaseId, ItemId, KeyHash, OrgId, PersonId};
+use crate::act::{Act, Class};
+use crate::id::{CaseId, ItemId};
 use crate::record::Sequence;
-use crate::statement::{Seen, Statement};
+use crate::statement::Statement;
 
 /// Longest grant to read, from the time its author states: a day in milliseconds.
 pub const MAX_GRANT_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Longest reading in an emergency, from the time its author states: an hour in milliseconds.
+pub const MAX_BREAK_GLASS_MS: i64 = 60 * 60 * 1_000;
 
 /// Longest offer of custody, from the time its author states: ninety days in milliseconds.
 pub const MAX_OFFER_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
@@ -120,11 +125,29 @@ pub enum Refusal {
     /// The seal named is not the one that is on the item.
     #[error("the seal named is not the one that is on the item")]
     NoSuchSeal,
-    /// Class `restricted` needs sealing to persons.
+    /// An item cannot be sealed to these.
+    #[error("the item cannot be sealed to these: {0}")]
+    SealingUnfit(&'static str),
+    /// A restricted item stays one.
+    #[error("a restricted item stays restricted: two of those to whom it is sealed open it")]
+    SealedToPersons,
+    /// A restricted item is not opened in this way.
     #[error(
-        "class restricted is not supported yet: register the item as hash-only, the vault then takes no bytes"
+        "a restricted item is opened by two persons of a pair, in different roles, each saying under their own key with whom"
     )]
-    RestrictedUnsupported,
+    OpenedInPairs,
+    /// Who may read in the ordinary way does so.
+    #[error("you may read this item in the ordinary way: no emergency is needed")]
+    NoEmergency,
+    /// A reading in an emergency that ends before it begins, or later than [`MAX_BREAK_GLASS_MS`] after.
+    #[error("a reading in an emergency lasts at most an hour from when it was asked for")]
+    EmergencyTooLong,
+    /// What is reviewed is a reading in an emergency that nobody has reviewed.
+    #[error("the record named is not a reading in an emergency that waits for a review")]
+    NothingToReview,
+    /// Only a restricted item is opened with somebody.
+    #[error("an item that is not restricted is read alone: name nobody to open it with")]
+    NotInPairs,
     /// Class `hash-only` items have a digest and no bytes.
     #[error("a hash-only item carries its digest and takes no bytes")]
     HashOnly,
@@ -253,7 +276,13 @@ impl Refusal {
             Self::OfferWaits => "offer-waits",
             Self::Sealed => "sealed",
             Self::NoSuchSeal => "no-such-seal",
-            Self::RestrictedUnsupported => "restricted-unsupported",
+            Self::SealingUnfit(_) => "sealing-unfit",
+            Self::SealedToPersons => "sealed-to-persons",
+            Self::OpenedInPairs => "opened-in-pairs",
+            Self::NotInPairs => "not-in-pairs",
+            Self::NoEmergency => "no-emergency",
+            Self::EmergencyTooLong => "emergency-too-long",
+            Self::NothingToReview => "nothing-to-review",
             Self::HashOnly => "hash-only",
             Self::DigestMismatch => "digest-mismatch",
             Self::ContentExists => "content-exists",
@@ -296,6 +325,7 @@ impl Refusal {
                 | Self::NotReceiver
                 | Self::KeyNotValid
                 | Self::WrongAssurance
+                | Self::OpenedInPairs
                 | Self::ActorSuspended
                 | Self::NotVoucher
                 | Self::AdministratorApart
@@ -326,7 +356,8 @@ pub fn places(statement: &Statement, act: &Act) -> Vec<(Option<Sequence>, Option
         | Act::RoleGranted(person, _)
         | Act::RoleRevoked(person, _)
         | Act::KeyEnrolled(person, _)
-        | Act::KeyRevoked(person, _) => vec![(Some(Sequence::Person(*person)), None)],
+        | Act::KeyRevoked(person, _)
+        | Act::RecipientNamed(person, _) => vec![(Some(Sequence::Person(*person)), None)],
         Act::CaseOpened(case, _)
         | Act::CaseUpdated(case, _)
         | Act::CaseClosed(case)
@@ -339,6 +370,8 @@ pub fn places(statement: &Statement, act: &Act) -> Vec<(Option<Sequence>, Option
         | Act::ItemClassified(case, id, _)
         | Act::ContentReceived(case, id, ..)
         | Act::AccessGranted(case, id, _)
+        | Act::AccessBreakGlass(case, id, _)
+        | Act::AccessReviewed(case, id, _)
         | Act::AccessCompleted(case, id, _)
         | Act::Fixity(case, id, ..)
         | Act::SealApplied(case, id)
@@ -359,103 +392,7 @@ pub fn places(statement: &Statement, act: &Act) -> Vec<(Option<Sequence>, Option
     }
 }
 
-/// What of the state a decision looks at; a store loads this much, in bulk for a batch.
-#[derive(Debug, Clone, Default)]
-pub struct Footprint {
-    /// Organisations.
-    pub orgs: BTreeSet<OrgId>,
-    /// Persons.
-    pub persons: BTreeSet<PersonId>,
-    /// Keys.
-    pub keys: BTreeSet<KeyHash>,
-    /// Cases.
-    pub cases: BTreeSet<CaseId>,
-    /// Memberships.
-    pub members: BTreeSet<(CaseId, PersonId)>,
-    /// Items; whoever offers one is loaded with it.
-    pub items: BTreeSet<ItemId>,
-    /// Members whose items, held and offered, are counted.
-    pub custody: BTreeSet<(CaseId, PersonId)>,
-    /// Whether everybody is needed who can vouch, and all keys of these and of [`Self::persons`].
-    pub vouchers: bool,
-    /// Grants, by record hash.
-    pub grants: BTreeSet<Digest>,
-    /// Cases whose holds are looked at.
-    pub holds: BTreeSet<CaseId>,
-    /// Persons for whom the holds of all cases that they were ever part of are looked at.
-    pub held_persons: BTreeSet<PersonId>,
-    /// Disposals, by the hash of their proposal's record.
-    pub disposals: BTreeSet<Digest>,
-    /// Records or envelopes that are named as seen and may stand anywhere in the sequences concerned.
-    pub seen: BTreeSet<Seen>,
-    /// Sequences that get a record.
-    pub sequences: BTreeSet<Sequence>,
-}
-
-impl Footprint {
-    /// Adds what `act` needs.
-    pub fn add(&mut self, statement: &Statement, act: &Act) {
-        self.keys.insert(statement.actor_key);
-        if let Some(person) = statement.actor.person() {
-            self.add_person(person, statement.case);
-        }
-        self.persons.extend(statement.person);
-        self.cases.extend(statement.case);
-        for item in statement.item_refs() {
-            self.items.insert(item.item);
-        }
-        self.seen.extend(statement.seen);
-        for (own, case) in places(statement, act) {
-            self.sequences.extend(own);
-            self.sequences.extend(case);
-        }
-        match act {
-            Act::OrgRegistered(d) => drop(self.orgs.insert(d.org)),
-            Act::PersonRegistered(_, d) => drop(self.orgs.insert(d.org)),
-            Act::KeyEnrolled(_, d) => drop(self.keys.insert(d.key.hash())),
-            Act::KeyRevoked(_, d) => {
-                self.keys.insert(d.key);
-                self.vouchers = true;
-            }
-            Act::PersonSuspended(..) => self.vouchers = true,
-            Act::RoleRevoked(_, d) => self.vouchers |= d.role.permits(Right::Vouch),
-            Act::MemberAdded(case, d) => self.add_person(d.member, Some(*case)),
-            Act::MemberRemoved(case, d) => {
-                self.add_person(d.member, Some(*case));
-                self.custody.insert((*case, d.member));
-            }
-            Act::AccessDenied(case, _, d) => self.add_person(d.person, *case),
-            Act::AccessCompleted(_, _, d) => drop(self.grants.insert(d.grant)),
-            Act::Transfer(case, TransferStep::Offered(to, _), _) => self.add_person(*to, Some(*case)),
-            Act::CorrectionNoted(_, d) => drop(self.seen.insert(Seen::Record(d.record))),
-            Act::Hold(case, ..) => drop(self.holds.insert(*case)),
-            Act::Disposal(subject, step) => self.add_disposal(subject, step),
-            Act::LogKeyRotated(_) | Act::LogContinued(_) | Act::RecoveryNoted(_) => {
-                self.keys.extend(act.next_log_key().and_then(|next| log_key::hash_of(next.log_vkey)));
-            }
-            _ => {}
-        }
-    }
-
-    fn add_disposal(&mut self, subject: &Subject, step: &DisposalStep) {
-        match subject {
-            Subject::Person(person) => drop(self.held_persons.insert(*person)),
-            Subject::Item(case, _) | Subject::Case(case) => drop(self.holds.insert(*case)),
-            Subject::Vault => {}
-        }
-        self.disposals.extend(step.proposal());
-        if let DisposalStep::Proposed(d) = step {
-            self.seen.extend(d.records.iter().flatten().map(|record| Seen::Record(*record)));
-        }
-    }
-
-    fn add_person(&mut self, person: PersonId, case: Option<CaseId>) {
-        self.persons.insert(person);
-        self.members.extend(case.map(|case| (case, person)));
-    }
-}
-
 /// Whether items of this class may have their bytes in the vault.
 pub const fn takes_bytes(class: Class) -> bool {
-    matches!(class, Class::Open | Class::Confidential)
+    !matches!(class, Class::HashOnly)
 }

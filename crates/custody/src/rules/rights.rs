@@ -92,6 +92,8 @@ rights! {
     ProposeErasure "propose-erasure" vault [Administrator Registrar] always [DisposalProposed];
     /// Agree that they be destroyed, as one of two who did not ask for it
     ApproveErasure "approve-erasure" vault [Administrator Registrar Auditor] always [DisposalApproved DisposalDeclined];
+    /// Read content of a case that one may not read, in an emergency: at once, on record, and looked at afterwards
+    BreakGlass "break-glass" vault [Custodian Investigator] always [AccessBreakGlass];
     /// Open cases
     OpenCase "open-case" vault [Custodian Investigator] always [CaseOpened];
 
@@ -99,6 +101,8 @@ rights! {
     ReadRecords "read-records" case [Lead Investigator Custodian Prosecutor Court Defence Reader Observer] always [];
     /// Read content, under a purpose
     ReadContent "read-content" case [Lead Investigator Custodian Prosecutor Court Defence Reader] always [AccessGranted];
+    /// Look at why somebody read in an emergency
+    ReviewAccess "review-access" case [Lead Prosecutor Court] always [AccessReviewed];
     /// Change a case's type, jurisdiction, title and references
     UpdateCase "update-case" case [Lead Investigator Prosecutor] open [CaseUpdated];
     /// Close a case and reopen it

@@ -3,9 +3,12 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::rights::{CaseRoles, VaultRoles, is_member, permitted_in_case, permitted_in_vault};
 use super::{Refusal, Right};
-use crate::act::{Class, KeyCheck, NextLogKey, ObjectId, PublicKey, Subject};
+use crate::act::{Class, KeyCheck, NextLogKey, ObjectId, PublicKey, Sealing, Subject};
+use crate::age::Recipient;
 use crate::digest::Digest;
 use crate::id::{CaseId, Code, ItemId, KeyHash, OrgId, PersonId};
 use crate::log_keys::{LogKeys, LogKeysError, MAX_LOG_KEYS};
@@ -159,9 +162,19 @@ pub struct Key {
     pub voucher: Voucher,
     /// How the voucher made sure.
     pub checked: KeyCheck,
+    /// To whom secrets are sealed for whoever has this key.
+    pub recipient: Option<Recipient>,
     /// Whether nobody who knows the person vouched for it: neither an earlier key of theirs that is proven, nor, for
     /// the first, somebody who checked.
     pub unproven: bool,
+}
+
+impl Key {
+    /// Whether what is sealed to its owner is sealed to this key: it is valid, and somebody who knows the owner vouched for it.
+    /// Otherwise a registrar could have everything sealed to a key of their own as well.
+    pub const fn is_sealed_to(&self) -> bool {
+        self.recipient.is_some() && self.revoked.is_none() && !self.unproven
+    }
 }
 
 /// Who vouched for a key.
@@ -249,6 +262,8 @@ pub struct Item {
     pub exhibit: u32,
     /// Its class.
     pub class: Class,
+    /// Who opens it, of a restricted item.
+    pub sealing: Option<Sealing>,
     /// The content its registration claimed.
     pub claimed: Option<Content>,
     /// The content that the vault holds.
@@ -308,6 +323,16 @@ pub struct Offer {
     pub expires: Option<Timestamp>,
 }
 
+/// Whether somebody has looked at a reading in an emergency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Review {
+    /// Not yet.
+    Open,
+    /// On record.
+    Closed,
+}
+
 /// A grant to read an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -317,6 +342,10 @@ pub struct Grant {
     pub person: PersonId,
     /// Until when.
     pub expires: Timestamp,
+    /// With whom, of a restricted item.
+    pub with: Option<PersonId>,
+    /// Of a reading in an emergency: whether somebody has looked at why.
+    pub review: Option<Review>,
     /// Whether its completion is recorded.
     pub completed: bool,
 }

@@ -362,7 +362,7 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     ("rule-stale-decision", || lying(|s| {
         let (custodian, case, item) = (s.custodian.clone(), s.case, s.items[0]);
-        let mut d = draft(Kind::ItemClassified, ItemClassified { class: Class::Confidential }.to_data());
+        let mut d = draft(Kind::ItemClassified, ItemClassified { class: Class::Confidential, sealing: None }.to_data());
         (d.case, d.item) = (Some(case), Some(item));
         d.seen = Some(Seen::Record(Digest::ZERO));
         s.vault.say(By::Own(&custodian), d);
@@ -393,7 +393,7 @@ pub(crate) const ROWS: &[Row] = &[
         let (case, item, lead) = (s.case, s.items[2], s.lead.clone());
         let expires = custody::time::Timestamp::from_millis(s.vault.now + 60_000).unwrap();
         for _ in 0..2 {
-            let mut d = draft(Kind::AccessGranted, AccessGranted { expires }.to_data());
+            let mut d = draft(Kind::AccessGranted, AccessGranted { expires, with: None }.to_data());
             (d.case, d.item, d.purpose) = (Some(case), Some(item), Some("review"));
             d.op_id = Some(custody::id::OpId::new([5; 16]));
             s.vault.say(By::Own(&lead), d);
@@ -443,7 +443,7 @@ pub(crate) const ROWS: &[Row] = &[
     })),
     ("digest-by-the-person-alone", || lying(|s| {
         let item = custody::id::ItemId::new(s.vault.uuid());
-        let mut d = draft(Kind::ItemRegistered, ItemRegistered { class: Class::HashOnly, route: "cli".parse().unwrap() }.to_data());
+        let mut d = draft(Kind::ItemRegistered, ItemRegistered { class: Class::HashOnly, route: "cli".parse().unwrap(), sealing: None }.to_data());
         (d.case, d.item) = (Some(s.case), Some(item));
         d.content = Some(Content { alg: DigestAlg::Sha256, checked_by: CheckedBy::Oneself, digest: Digest::ZERO, size: 9 });
         let lead = s.lead.clone();

@@ -91,7 +91,7 @@ fn a_revoked_key_signs_nothing_more() {
 #[test]
 fn a_persons_key_is_no_good_for_somebody_else_and_the_vaults_for_nobody() {
     let mut vault = Vault::new();
-    let data = ItemRegistered { class: Class::Open, route: "cli".parse().unwrap() }.to_data();
+    let data = ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None }.to_data();
     let borrowed = Statement {
         actor: Actor::Person(person(CUSTODIAN)),
         ..vault.signed(LEAD, Kind::ItemRegistered, data)
@@ -104,7 +104,7 @@ fn a_persons_key_is_no_good_for_somebody_else_and_the_vaults_for_nobody() {
 #[test]
 fn statements_for_another_vault_are_refused() {
     let mut vault = Vault::new();
-    let data = ItemRegistered { class: Class::Open, route: "cli".parse().unwrap() }.to_data();
+    let data = ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None }.to_data();
     let s = of_item(vault.signed(LEAD, Kind::ItemRegistered, data), 1);
     assert_eq!(vault.try_say(&Statement { vault: Some(Digest::ZERO), ..s }), Err(Refusal::OtherVault));
 }
@@ -129,7 +129,7 @@ fn administrators_and_cases_stay_apart() {
 #[test]
 fn strangers_and_readers_register_nothing() {
     let mut vault = Vault::new();
-    let data = ItemRegistered { class: Class::Open, route: "cli".parse().unwrap() }.to_data();
+    let data = ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None }.to_data();
     for n in [READER, STRANGER, ADMIN] {
         let s = of_item(vault.signed(n, Kind::ItemRegistered, data.clone()), 1);
         assert_eq!(vault.try_say(&s), Err(Refusal::NotPermitted(Right::RegisterItem)));
@@ -147,10 +147,9 @@ fn content_is_received_once_and_only_as_registered() {
 }
 
 #[test]
-fn hash_only_items_have_a_digest_and_never_bytes_and_restricted_ones_are_refused() {
+fn hash_only_items_have_a_digest_and_never_bytes() {
     let mut vault = Vault::new();
     assert_eq!(vault.register(1, Class::HashOnly, None), Err(Refusal::HashOnly));
-    assert_eq!(vault.register(1, Class::Restricted, None), Err(Refusal::RestrictedUnsupported));
     vault.register(1, Class::HashOnly, Some(content(7, CheckedBy::Oneself))).unwrap();
     assert_eq!(vault.receive(1, 7), Err(Refusal::HashOnly));
 }
@@ -171,7 +170,10 @@ fn reading_needs_content_and_a_grant_is_completed_once_by_its_reader_or_the_vaul
     vault.register(1, Class::Open, None).unwrap();
     let expires = "2026-11-21T12:15:00.000Z".parse().unwrap();
     let ask = |vault: &Vault, by| {
-        let s = of_item(vault.session(by, Kind::AccessGranted, AccessGranted { expires }.to_data()), 1);
+        let s = of_item(
+            vault.session(by, Kind::AccessGranted, AccessGranted { expires, with: None }.to_data()),
+            1,
+        );
         Statement { purpose: Some("review".parse().unwrap()), ..s }
     };
     assert_eq!(vault.try_say(&ask(&vault, READER)), Err(Refusal::NoContent));
@@ -198,7 +200,7 @@ fn a_grant_to_read_lasts_a_day_at_most() {
         ("2026-11-22T12:00:00.001Z", Err(Refusal::GrantTooLong)),
         ("2026-11-21T11:59:59.999Z", Err(Refusal::GrantTooLong)),
     ] {
-        let data = AccessGranted { expires: expires.parse().unwrap() }.to_data();
+        let data = AccessGranted { expires: expires.parse().unwrap(), with: None }.to_data();
         let s = of_item(vault.session(READER, Kind::AccessGranted, data), 1);
         let s = Statement { purpose: Some("review".parse().unwrap()), ..s };
         assert_eq!(vault.try_say(&s).map(drop), decision, "{expires}");
@@ -272,10 +274,13 @@ fn a_view_does_not_make_a_transfer_stale_and_a_new_class_does() {
     let registered = vault.register(1, Class::Open, None).unwrap();
     vault.receive(1, 7).unwrap();
     let expires = "2026-11-21T12:15:00.000Z".parse().unwrap();
-    let view = of_item(vault.session(READER, Kind::AccessGranted, AccessGranted { expires }.to_data()), 1);
+    let view = of_item(
+        vault.session(READER, Kind::AccessGranted, AccessGranted { expires, with: None }.to_data()),
+        1,
+    );
     vault.say(&Statement { purpose: Some("review".parse().unwrap()), ..view });
     let offer = vault.offer(LEAD, CUSTODIAN, 1, registered);
-    let class = ItemClassified { class: Class::Confidential }.to_data();
+    let class = ItemClassified { class: Class::Confidential, sealing: None }.to_data();
     let s = of_item(vault.signed(LEAD, Kind::ItemClassified, class), 1);
     let mut other = Vault { state: vault.state.clone(), records: vault.records };
     vault.say(&offer);

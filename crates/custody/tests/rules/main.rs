@@ -4,8 +4,10 @@
 
 mod decisions;
 mod disposal;
+mod glass;
 mod holding;
 mod roles;
+mod sealing;
 mod stays;
 mod suspension;
 
@@ -22,7 +24,9 @@ use custody::id::{CaseId, ItemId, OpId, OrgId, PersonId};
 use custody::json::Object;
 use custody::kind::Kind;
 use custody::record::Sequence;
-use custody::rules::{Admitted, Footprint, Refusal, Right, State, Voucher, apply, decide, places, signers};
+use custody::rules::{
+    Admitted, Footprint, Refusal, Right, State, Term, Voucher, apply, decide, places, signers,
+};
 use custody::statement::{
     Actor, Assurance, CheckedBy, Content, DigestAlg, ItemRef, Seen, Statement, Version,
 };
@@ -163,7 +167,7 @@ impl Vault {
     }
 
     fn register(&mut self, n: u128, class: Class, claimed: Option<Content>) -> Result<Digest, Refusal> {
-        let data = ItemRegistered { class, route: "cli".parse().unwrap() }.to_data();
+        let data = ItemRegistered { class, route: "cli".parse().unwrap(), sealing: None }.to_data();
         let s = of_item(self.signed(LEAD, Kind::ItemRegistered, data), n);
         self.try_say(&Statement { content: claimed, ..s })
     }

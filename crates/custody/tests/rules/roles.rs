@@ -1,10 +1,10 @@
 //! The table of rights, and roles that begin and end.
 
 use custody::act::{
-    BundleExported, CaseType, CaseUpdated, Disclosure, DisposalApproved, DisposalDeclined, DisposalProposed,
-    HoldReleased, ItemClassified, MemberAdded, RoleGranted, SealBroken,
+    AccessReviewed, BundleExported, CaseType, CaseUpdated, Disclosure, DisposalApproved, DisposalDeclined,
+    DisposalProposed, HoldReleased, ItemClassified, MemberAdded, RoleGranted, SealBroken,
 };
-use custody::rules::{Holders, MAX_CASE_UPDATES, Term};
+use custody::rules::{Holders, MAX_CASE_UPDATES};
 use custody::time::Timestamp;
 
 use super::*;
@@ -43,9 +43,11 @@ fn the_rights_are_these() {
             ("read-audit", "auditor"),
             ("propose-erasure", "administrator registrar"),
             ("approve-erasure", "administrator registrar auditor"),
+            ("break-glass", "custodian investigator"),
             ("open-case", "custodian investigator"),
             ("read-records", "lead investigator custodian prosecutor court defence reader observer"),
             ("read-content", "lead investigator custodian prosecutor court defence reader"),
+            ("review-access", "lead prosecutor court"),
             ("update-case", "lead investigator prosecutor if open"),
             ("close-case", "lead"),
             ("change-members", "lead"),
@@ -116,10 +118,11 @@ fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
     let offer = TransferAnswered { offer: Seen::Record(Digest::ZERO) }.to_data();
     let data = match kind {
         Kind::ItemRegistered => {
-            ItemRegistered { class: Class::Open, route: "cli".parse().unwrap() }.to_data()
+            ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None }.to_data()
         }
-        Kind::ItemClassified => ItemClassified { class: Class::Confidential }.to_data(),
-        Kind::AccessGranted => AccessGranted { expires }.to_data(),
+        Kind::ItemClassified => ItemClassified { class: Class::Confidential, sealing: None }.to_data(),
+        Kind::AccessGranted => AccessGranted { expires, with: None }.to_data(),
+        Kind::AccessReviewed => AccessReviewed { grant: Digest::ZERO }.to_data(),
         Kind::TransferOffered => TransferOffered { expires: None, to: person(LEAD) }.to_data(),
         Kind::TransferAccepted | Kind::TransferDeclined | Kind::TransferRecalled => offer,
         Kind::CaseUpdated => {
@@ -147,7 +150,8 @@ fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
         _ => panic!("say how {kind} is said"),
     };
     let purpose = matches!(kind.spec().purpose, custody::kind::Need::Required);
-    let committed = ["authority", "place", "seal"].map(|name| (name.parse().unwrap(), Digest::ZERO));
+    let committed =
+        ["authority", "finding", "place", "reason", "seal"].map(|name| (name.parse().unwrap(), Digest::ZERO));
     let disposes = matches!(kind, Kind::DisposalProposed | Kind::DisposalApproved | Kind::DisposalDeclined);
     let of_item = matches!(kind.spec().scope, custody::kind::Scope::Item) || disposes;
     Statement {

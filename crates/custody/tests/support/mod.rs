@@ -363,7 +363,7 @@ impl Vault {
             digest: Digest::of(bytes),
             size: bytes.len() as u64,
         };
-        let data = ItemRegistered { class: Class::Open, route: "cli".parse().unwrap() };
+        let data = ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None };
         let mut d = draft(Kind::ItemRegistered, data.to_data());
         (d.case, d.item, d.content) = (Some(case), Some(item), Some(content));
         d.fields.push(("file-name", name.to_owned()));
@@ -392,7 +392,7 @@ impl Vault {
     /// Grants access; the hash of the grant's record.
     pub fn view(&mut self, by: By<'_>, case: CaseId, item: ItemId) -> Digest {
         let expires = Timestamp::from_millis(self.now + 600_000).unwrap();
-        let mut d = draft(Kind::AccessGranted, AccessGranted { expires }.to_data());
+        let mut d = draft(Kind::AccessGranted, AccessGranted { expires, with: None }.to_data());
         (d.case, d.item, d.purpose) = (Some(case), Some(item), Some("review"));
         let grant = self.say(by, d);
         let data = AccessCompleted { bytes: Some(3), grant, outcome: AccessOutcome::Completed };

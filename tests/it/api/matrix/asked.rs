@@ -16,11 +16,22 @@ pub(super) enum Body {
     Bytes(Vec<u8>),
 }
 
+/// Routes that carry a grant to read, in the address or as a question.
+pub(super) const READS_UNDER_A_GRANT: &[&str] =
+    &["download", "complete", "halves", "contribute", "sealed_content"];
+
 /// Where whoever has the right meets a state in which there is nothing to do: in a closed case or not, with this code.
 const CONFLICTS: &[(&str, bool, &str)] = &[
     // One can close what is open and reopen what is closed.
     ("close_case", true, "case-state"),
     ("reopen_case", false, "case-state"),
+    // The item is not restricted.
+    ("halves", false, "not-in-pairs"),
+    ("halves", true, "not-in-pairs"),
+    ("contribute", false, "not-in-pairs"),
+    ("contribute", true, "not-in-pairs"),
+    ("sealed_content", false, "not-in-pairs"),
+    ("sealed_content", true, "not-in-pairs"),
 ];
 
 /// The code of the conflict that this route meets in an open or closed case, if it does.
@@ -116,6 +127,7 @@ pub(super) fn body(name: &str, app: &TestApp, asked: &Asked<'_>, head: &str) -> 
         "search" => json!({ "q": "words" }),
         "classify" => json!({ "class": "confidential", "seen": head }),
         "access" => json!({ "purpose": "case-review" }),
+        "contribute" => json!({ "sealed": "AAAA" }),
         "export" => json!({ "purpose": "court" }),
         "on_behalf" => correction(place, head),
         // Of whom has no key; whoever has one signs what was prepared.

@@ -111,6 +111,13 @@ impl Exhibits {
                 }
             }
             Act::Transfer(_, step, items) => notes.facts.transfers.count(*step, items.len() as u64),
+            Act::AccessBreakGlass(..) => {
+                notes.facts.emergencies += 1;
+                notes.facts.unreviewed += 1;
+            }
+            Act::AccessReviewed(..) => {
+                notes.facts.unreviewed = notes.facts.unreviewed.saturating_sub(1);
+            }
             Act::Fixity(..) if statement.kind == Kind::FixityFailed => notes.facts.fixity_failures += 1,
             _ => {}
         }
@@ -174,6 +181,11 @@ impl Exhibit {
         let path = exhibit_path(number, self.name.as_deref());
         if self.disposed {
             notes.find(Code::Disposed, &path, None, format!("{label}: its content was destroyed"));
+            return None;
+        }
+        if self.class == Class::Restricted {
+            let detail = format!("{label}: restricted; its content is sealed to persons and in no bundle");
+            notes.find(Code::NotDisclosed, RECORDS, None, detail);
             return None;
         }
         // Where records are missing, numbers and names may be wrong: absence says nothing.

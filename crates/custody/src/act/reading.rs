@@ -1,0 +1,96 @@
+//! The members of `data` of readings, and who opens what is restricted.
+
+use serde::{Deserialize, Serialize};
+
+use crate::age::Recipient;
+use crate::digest::Digest;
+use crate::id::{Code, PersonId};
+use crate::json::{self, Object};
+use crate::time::Timestamp;
+
+data! {
+    /// Data of `recipient.named`, said with the key that it goes with.
+    RecipientNamed {
+        /// To whom secrets for this person are sealed.
+        recipient: Recipient,
+    }
+    /// Data of `access.granted`.
+    AccessGranted {
+        /// Until when content requests may carry it.
+        expires: Timestamp,
+        /// With whom a restricted item is opened.
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        with: Option<PersonId>,
+    }
+    /// Data of `access.break-glass`; the reason is a field.
+    AccessBreakGlass {
+        /// Until when content requests may carry it.
+        expires: Timestamp,
+    }
+    /// Data of `access.reviewed`; what was found is a field.
+    AccessReviewed {
+        /// Hash of the record of `access.break-glass`.
+        grant: Digest,
+    }
+    /// Data of `access.completed`.
+    AccessCompleted {
+        /// Bytes of content sent, as counted by the vault; absent where a restart lost the count.
+        #[serde(default, deserialize_with = "present_uint", skip_serializing_if = "Option::is_none")]
+        bytes: Option<u64>,
+        /// Hash of the record of `access.granted` or `access.break-glass`.
+        grant: Digest,
+        /// How it ended.
+        outcome: AccessOutcome,
+    }
+    /// Data of `access.denied`.
+    AccessDenied {
+        /// What was tried, as a code: `read`, `export`, `transfer-offered`.
+        act: Code,
+        /// How many like it this record stands for, from 1.
+        count: u64,
+        /// Who was refused.
+        person: PersonId,
+        /// The rule that refused.
+        rule: Code,
+    }
+}
+
+/// Who opens a restricted item: two persons of one pair together, or whoever has both halves of the recovery pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sealing {
+    /// 1 to [`MAX_PAIRS`] pairs, each with the lesser id first, sorted, each once.
+    pub pairs: Vec<[PersonId; 2]>,
+    /// Two recipients of which the identities are kept on paper, by two people.
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<[Recipient; 2]>,
+}
+
+/// Most pairs to which an item is sealed.
+pub const MAX_PAIRS: usize = 16;
+
+impl Sealing {
+    /// Whether these two are one of its pairs.
+    pub fn has(&self, one: PersonId, other: PersonId) -> bool {
+        self.pairs.contains(&[one.min(other), one.max(other)])
+    }
+
+    /// Everybody who is in a pair, once or more often.
+    pub fn persons(&self) -> impl Iterator<Item = PersonId> {
+        self.pairs.iter().flatten().copied()
+    }
+}
+
+/// How a reading ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccessOutcome {
+    /// The reader said that it is done.
+    Completed,
+    /// The grant ran out.
+    Expired,
+}
+
+fn present_uint<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    json::uint(from).map(Some)
+}

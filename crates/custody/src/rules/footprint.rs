@@ -1,0 +1,116 @@
+//! What of the state a decision looks at, so that a store need not load all of it.
+
+use std::collections::BTreeSet;
+
+use super::{Right, log_key, places};
+use crate::act::{AccessGranted, Act, DisposalStep, ItemClassified, ItemRegistered, Subject, TransferStep};
+use crate::digest::Digest;
+use crate::id::{CaseId, ItemId, KeyHash, OrgId, PersonId};
+use crate::record::Sequence;
+use crate::statement::{Seen, Statement};
+
+/// What of the state a decision looks at; a store loads this much, in bulk for a batch.
+#[derive(Debug, Clone, Default)]
+pub struct Footprint {
+    /// Organisations.
+    pub orgs: BTreeSet<OrgId>,
+    /// Persons.
+    pub persons: BTreeSet<PersonId>,
+    /// Keys.
+    pub keys: BTreeSet<KeyHash>,
+    /// Cases.
+    pub cases: BTreeSet<CaseId>,
+    /// Memberships.
+    pub members: BTreeSet<(CaseId, PersonId)>,
+    /// Items; whoever offers one is loaded with it.
+    pub items: BTreeSet<ItemId>,
+    /// Members whose items, held and offered, are counted.
+    pub custody: BTreeSet<(CaseId, PersonId)>,
+    /// Whether everybody is needed who can vouch, and all keys of these and of [`Self::persons`], to whom something may be
+    /// sealed.
+    pub vouchers: bool,
+    /// Grants, by record hash.
+    pub grants: BTreeSet<Digest>,
+    /// Cases whose holds are looked at.
+    pub holds: BTreeSet<CaseId>,
+    /// Persons for whom the holds of all cases that they were ever part of are looked at.
+    pub held_persons: BTreeSet<PersonId>,
+    /// Disposals, by the hash of their proposal's record.
+    pub disposals: BTreeSet<Digest>,
+    /// Records or envelopes that are named as seen and may stand anywhere in the sequences concerned.
+    pub seen: BTreeSet<Seen>,
+    /// Sequences that get a record.
+    pub sequences: BTreeSet<Sequence>,
+}
+
+impl Footprint {
+    /// Adds what `act` needs.
+    pub fn add(&mut self, statement: &Statement, act: &Act) {
+        self.keys.insert(statement.actor_key);
+        if let Some(person) = statement.actor.person() {
+            self.add_person(person, statement.case);
+        }
+        self.persons.extend(statement.person);
+        self.cases.extend(statement.case);
+        for item in statement.item_refs() {
+            self.items.insert(item.item);
+        }
+        self.seen.extend(statement.seen);
+        for (own, case) in places(statement, act) {
+            self.sequences.extend(own);
+            self.sequences.extend(case);
+        }
+        match act {
+            Act::OrgRegistered(d) => drop(self.orgs.insert(d.org)),
+            Act::PersonRegistered(_, d) => drop(self.orgs.insert(d.org)),
+            Act::KeyEnrolled(_, d) => drop(self.keys.insert(d.key.hash())),
+            Act::KeyRevoked(_, d) => {
+                self.keys.insert(d.key);
+                self.vouchers = true;
+            }
+            Act::PersonSuspended(..) => self.vouchers = true,
+            Act::RoleRevoked(_, d) => self.vouchers |= d.role.permits(Right::Vouch),
+            Act::MemberAdded(case, d) => self.add_person(d.member, Some(*case)),
+            Act::MemberRemoved(case, d) => {
+                self.add_person(d.member, Some(*case));
+                self.custody.insert((*case, d.member));
+            }
+            Act::AccessDenied(case, _, d) => self.add_person(d.person, *case),
+            Act::ItemRegistered(case, _, ItemRegistered { sealing: Some(sealing), .. }, _)
+            | Act::ItemClassified(case, _, ItemClassified { sealing: Some(sealing), .. }) => {
+                sealing.persons().for_each(|person| self.add_person(person, Some(*case)));
+                self.vouchers = true;
+            }
+            Act::AccessGranted(case, _, AccessGranted { with: Some(with), .. }) => {
+                self.add_person(*with, Some(*case));
+            }
+            Act::AccessCompleted(_, _, d) => drop(self.grants.insert(d.grant)),
+            Act::AccessReviewed(_, _, d) => drop(self.grants.insert(d.grant)),
+            Act::Transfer(case, TransferStep::Offered(to, _), _) => self.add_person(*to, Some(*case)),
+            Act::CorrectionNoted(_, d) => drop(self.seen.insert(Seen::Record(d.record))),
+            Act::Hold(case, ..) => drop(self.holds.insert(*case)),
+            Act::Disposal(subject, step) => self.add_disposal(subject, step),
+            Act::LogKeyRotated(_) | Act::LogContinued(_) | Act::RecoveryNoted(_) => {
+                self.keys.extend(act.next_log_key().and_then(|next| log_key::hash_of(next.log_vkey)));
+            }
+            _ => {}
+        }
+    }
+
+    fn add_disposal(&mut self, subject: &Subject, step: &DisposalStep) {
+        match subject {
+            Subject::Person(person) => drop(self.held_persons.insert(*person)),
+            Subject::Item(case, _) | Subject::Case(case) => drop(self.holds.insert(*case)),
+            Subject::Vault => {}
+        }
+        self.disposals.extend(step.proposal());
+        if let DisposalStep::Proposed(d) = step {
+            self.seen.extend(d.records.iter().flatten().map(|record| Seen::Record(*record)));
+        }
+    }
+
+    fn add_person(&mut self, person: PersonId, case: Option<CaseId>) {
+        self.persons.insert(person);
+        self.members.extend(case.map(|case| (case, person)));
+    }
+}

@@ -1,0 +1,146 @@
+//! `custos open`
+
+use std::path::{Path, PathBuf};
+
+use custody::act::AccessGranted;
+use custody::age::Identity;
+use custody::digest::Digest;
+use custody::id::{Code, ItemId, PersonId};
+use custody::kind::Kind;
+use custody::time::Timestamp;
+use serde_json::json;
+
+use super::args::{fields, parse_field};
+use super::failure::{Exit, Failure};
+use super::files::{create_new, secret_from};
+use super::get::{GRANT_MS, part_name};
+use super::item::case_of;
+use super::{Global, Out, progress, session};
+use crate::api;
+use crate::client::{Ask, Client, ClientError, new_op_id, now};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The restricted item
+    item: ItemId,
+    /// With whom: the other of a pair, who runs the same command naming you
+    #[arg(long, value_name = "PERSON")]
+    with: PersonId,
+    /// Why, a code such as case-review; it is recorded before anything is opened
+    #[arg(long, value_name = "CODE")]
+    purpose: Code,
+    /// New file to write, to read it yourself; without it you open it for the other. Never overwrites
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Go on under a grant from before, which this command printed
+    #[arg(long, value_name = "GRANT")]
+    access: Option<Digest>,
+    /// Your paper of a recovery pair, typed into a file (mode 0600), or - for stdin: AGE-SECRET-KEY-1...
+    #[arg(long, value_name = "FILE")]
+    paper: Option<PathBuf>,
+    /// Further words for the record: notes=…, warrant=…
+    #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
+    fields: Vec<(Code, String)>,
+}
+
+pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
+    let client = session::client(global)?;
+    let item = client.item(args.item).await?;
+    if item.sealing.is_none() {
+        return Err(Failure::new("the item is not restricted").hint("custos get reads it"));
+    }
+    let identity = identity(&client, args.paper.as_deref())?;
+    let access = match args.access {
+        Some(access) => access,
+        None => grant(&client, &item, args).await?,
+    };
+    let halves = client.halves(args.item, access).await?;
+    let contributed = client.contribute(args.item, access, &halves, &identity).await?;
+    let mut shown =
+        json!({ "item": args.item, "access": access, "with": args.with, "contributed": contributed });
+    let Some(path) = &args.out else {
+        if !contributed {
+            return Err(Failure::new("nothing is sealed to your key that this other could open"));
+        }
+        out.result(&shown, |_| access.to_string());
+        out.say(&format!("{} can read it now, for as long as your grant lasts", args.with));
+        return Ok(Exit::Valid);
+    };
+    if halves.half.is_none() {
+        out.result(&shown, |_| access.to_string());
+        out.say(&format!("{} has not opened it for you yet; when they have:", args.with));
+        out.say(&format!(
+            "custos open {} --with {} --purpose {} --access {access} --out {}",
+            args.item,
+            args.with,
+            args.purpose.as_str(),
+            path.display()
+        ));
+        return Ok(Exit::Incomplete);
+    }
+    let (digest, bytes) = read(&client, &item, (access, &halves, &identity), path, out).await?;
+    if let Some(shown) = shown.as_object_mut() {
+        shown.extend([
+            ("file".to_owned(), json!(path)),
+            ("bytes".to_owned(), json!(bytes)),
+            ("digest".to_owned(), json!(digest)),
+        ]);
+    }
+    out.result(&shown, |_| path.display().to_string());
+    out.say("opened on this device; the digest is the one on record. Your grant ends within the hour: until then the other can read");
+    Ok(Exit::Valid)
+}
+
+fn identity(client: &Client, paper: Option<&Path>) -> Result<Identity, Failure> {
+    let Some(paper) = paper else {
+        return client.identity().ok_or_else(|| {
+            Failure::new("restricted items take a key of your own on this device").hint("custos key enroll")
+        });
+    };
+    let text = secret_from(paper, "paper")?;
+    let secret = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    secret
+        .unwrap_or_default()
+        .parse()
+        .map_err(|error| Failure::new("the paper does not read").because(&error))
+}
+
+/// Puts on record that the item is opened, and with whom.
+async fn grant(client: &Client, item: &api::Item, args: &Args) -> Result<Digest, Failure> {
+    let expires = Timestamp::from_millis(now().millis() + GRANT_MS)
+        .map_err(|_| ClientError::Input("this device's clock is wrong".into()))?;
+    let ask = Ask::new(Kind::AccessGranted, new_op_id())
+        .case(case_of(item)?)
+        .item(args.item)
+        .purpose(args.purpose.clone())
+        .data(AccessGranted { expires, with: Some(args.with) }.to_data())
+        .fields(fields(&args.fields)?);
+    let kept = client.say(&ask).await?;
+    Ok(kept.first().map(|kept| kept.checked.record_hash).ok_or(ClientError::NoReceipt)?)
+}
+
+async fn read(
+    client: &Client,
+    item: &api::Item,
+    (access, halves, identity): (Digest, &api::Halves, &Identity),
+    path: &Path,
+    out: Out,
+) -> Result<(Digest, u64), Failure> {
+    if path.exists() {
+        return Err(create_new(path).err().unwrap_or_else(|| Failure::new("the file came up meanwhile")));
+    }
+    let part = part_name(path);
+    let file = create_new(&part)?;
+    let bar = progress::bytes(out, item.stored.as_ref().map_or(0, |stored| stored.size), "open");
+    let opened = client.open_sealed(item, access, halves, identity, (file, |bytes| bar.inc(bytes))).await;
+    bar.finish_and_clear();
+    let named = opened.map_err(Failure::from).and_then(|opened| {
+        // A link fails where the name is taken, a rename would overwrite.
+        std::fs::hard_link(&part, path)
+            .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(&error))?;
+        Ok(opened)
+    });
+    let _ = std::fs::remove_file(&part);
+    named
+}

@@ -1,0 +1,158 @@
+//! What nobody reads alone, and what somebody reads in an emergency, with the commands.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::flow::{Vault, json, text};
+
+/// Two open a restricted item with the commands that they are told; what is sealed to one of them opens with stock `age`.
+#[test]
+fn two_persons_open_a_restricted_item_with_the_commands() {
+    let vault = Vault::serve();
+    let (lead, ben) = (vault.person("lead", &["investigator"]), vault.person("ben", &[]));
+    let (pia, dan) = (vault.person("pia", &[]), vault.person("dan", &[]));
+    let open = ["case", "open", "--title", "The quarry", "--type", "other", "--jurisdiction", "ke"];
+    let case = text(&vault.ok("lead", &open)["case"]).to_owned();
+    for (who, role) in [(&ben, "custodian"), (&pia, "prosecutor"), (&dan, "defence")] {
+        vault.ok("lead", &["case", "add-member", &case, who, role]);
+    }
+    let recipients = ["lead", "ben", "pia", "dan"].map(|who| {
+        let named = vault.ok(who, &["key", "recipient"]);
+        assert_eq!(vault.ok(who, &["key", "recipient"]), named, "once a key");
+        text(&named["recipient"]).to_owned()
+    });
+    let content = b"seen by two ".repeat(40_000);
+    std::fs::write(vault.path().join("video.mp4"), &content).unwrap();
+    let (one, other) = (format!("{lead},{ben}"), format!("{dan},{pia}"));
+    let put = ["put", &case, "video.mp4", "--class", "restricted", "--pair", &one];
+    assert_eq!(vault.code("lead", &put), 1, "one pair is not enough");
+    let taken = vault.lines("lead", &[&put[..], &["--pair", &other]].concat());
+    let item = text(&taken[0]["result"]["item"]).to_owned();
+    assert_eq!(vault.code("lead", &["get", &item, "--purpose", "review"]), 1, "nobody reads it alone");
+
+    let reads = ["open", &item, "--with", &lead, "--purpose", "review", "--out", "mine.mp4"];
+    let waits = vault.run("ben", &reads);
+    assert_eq!(waits.status.code(), Some(4), "{waits:?}");
+    let access = text(&json(&waits)["access"]).to_owned();
+    assert_eq!(vault.code("lead", &["open", &item, "--with", &pia, "--purpose", "review"]), 6, "no pair");
+    assert_eq!(
+        vault.ok("lead", &["open", &item, "--with", &ben, "--purpose", "review"])["contributed"],
+        true
+    );
+    let read = vault.ok("ben", &[&reads[..], &["--access", &access]].concat());
+    assert_eq!(read["bytes"], content.len());
+    assert_eq!(std::fs::read(vault.path().join("mine.mp4")).unwrap(), content);
+    assert!(!vault.path().join("mine.mp4.part").exists());
+
+    // What the vault keeps for the lead and Ben, opened without us.
+    for who in ["lead", "ben"] {
+        let written = vault.ok(who, &["key", "identity", "--out", &format!("{who}.age")]);
+        assert!(recipients.contains(&text(&written["recipient"]).to_owned()));
+    }
+    let sealed = sealed_halves(&vault.path().join("vault/custos.db"), &lead, &ben);
+    std::fs::write(vault.path().join("outer.age"), sealed).unwrap();
+    for (identity, from, to) in [("lead.age", "outer.age", "inner.age"), ("ben.age", "inner.age", "half")] {
+        let opened = Command::new("age")
+            .args(["-d", "-i", identity, "-o", to, from])
+            .current_dir(vault.path())
+            .output();
+        let opened = opened.expect("age is installed by tests/setup.sh");
+        assert!(opened.status.success(), "{opened:?}");
+    }
+    assert_eq!(std::fs::read(vault.path().join("half")).unwrap().len(), 32);
+
+    // Two papers instead of a second pair.
+    let papers = vault.ok("lead", &["key", "paper", "--out", "papers"]);
+    let recovery = [text(&papers["recipients"][0]), text(&papers["recipients"][1])].join(",");
+    std::fs::write(vault.path().join("second.mp4"), b"second").unwrap();
+    let put = ["put", &case, "second.mp4", "--class", "restricted", "--pair", &one, "--recovery", &recovery];
+    let second = text(&vault.lines("lead", &put)[0]["result"]["item"]).to_owned();
+    let helps = ["open", &second, "--with", &pia, "--purpose", "court", "--paper", "papers/paper-1.txt"];
+    vault.ok("dan", &helps);
+    let reads = [
+        "open",
+        &second,
+        "--with",
+        &dan,
+        "--purpose",
+        "court",
+        "--paper",
+        "papers/paper-2.txt",
+        "--out",
+        "2.mp4",
+    ];
+    vault.ok("pia", &reads);
+    assert_eq!(std::fs::read(vault.path().join("2.mp4")).unwrap(), b"second");
+}
+
+/// The file that `first` opens, with one in it that `second` opens.
+fn sealed_halves(database: &Path, first: &str, second: &str) -> Vec<u8> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let sql = format!("SELECT sealed FROM sealed_halves WHERE first = '{first}' AND second = '{second}'");
+    runtime.block_on(crate::support::raw::bytes(&format!("sqlite://{}", database.display()), &sql))
+}
+
+#[test]
+fn somebody_reads_in_an_emergency_and_another_says_what_they_think_of_it() {
+    let vault = Vault::serve();
+    vault.person("ida", &["investigator"]);
+    let pia = vault.person("pia", &[]);
+    let otto = vault.person("otto", &["investigator"]);
+    let open = ["case", "open", "--title", "A case", "--type", "other", "--jurisdiction", "xx"];
+    let case = text(&vault.ok("ida", &open)["case"]).to_owned();
+    vault.ok("ida", &["case", "add-member", &case, &pia, "prosecutor"]);
+    std::fs::write(vault.path().join("map.png"), b"where they are").unwrap();
+    let item = text(&vault.lines("ida", &["put", &case, "map.png"])[0]["result"]["item"]).to_owned();
+
+    let get = ["get", &item, "--purpose", "life-in-danger", "--out", "found.png"];
+    assert_eq!(vault.code("otto", &get), 5, "no member");
+    let glass = ["--break-glass", "A child is held there now", "--case", &case];
+    assert_eq!(vault.code("pia", &[&get[..], &glass].concat()), 6, "no investigator of the vault");
+    assert_eq!(vault.code("ida", &[&get[..], &glass].concat()), 1, "who may read needs no emergency");
+    assert!(!vault.path().join("found.png").exists());
+    let read = vault.ok("otto", &[&get[..], &glass].concat());
+    assert_eq!(read["bytes"], 14);
+    assert_eq!(std::fs::read(vault.path().join("found.png")).unwrap(), b"where they are");
+
+    let found = vault.ok("ida", &["case", "emergencies", &case]);
+    assert_eq!((&found[0]["person"], &found[0]["review"]), (&otto.into(), &"open".into()));
+    let review =
+        ["item", "review", &item, text(&found[0]["record"]), "--finding", "Right, and told us at once"];
+    assert_eq!(vault.code("otto", &review), 5, "whoever read is no member");
+    vault.ok("pia", &review);
+    assert_eq!(vault.ok("pia", &["case", "emergencies", &case])[0]["review"], "closed");
+    assert_eq!(vault.code("ida", &review), 1, "once");
+    let custody = serde_json::json!(vault.lines("ida", &["custody", "item", &item])).to_string();
+    assert!(custody.contains("A child is held there now") && custody.contains("told us at once"));
+}
+
+#[test]
+fn a_process_that_has_keys_in_memory_writes_no_core_dump() {
+    let vault = Vault::serve();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", vault.process())).unwrap();
+    let core: Vec<_> = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    assert_eq!(core[4..6], ["0", "0"], "neither now nor by raising it");
+    let unit = include_str!("../../../deploy/custos.service");
+    for line in ["LimitCORE=0", "MemorySwapMax=0"] {
+        assert!(unit.lines().any(|found| found == line), "{line}");
+    }
+}
+
+#[test]
+fn a_key_takes_the_place_of_another() {
+    let vault = Vault::serve();
+    let ida = vault.person("ida", &[]);
+    let keys = || vault.ok("ida", &["key", "list", "--person", &ida]).as_array().unwrap().clone();
+    let first = keys()[0]["hash"].clone();
+    let new = vault.ok("ida", &["key", "enroll", "--replace"]);
+    let found = keys();
+    assert_eq!(found.len(), 2);
+    assert!(found.iter().any(|key| key["hash"] == first && !key["revoked"].is_null()), "{found:?}");
+    assert!(found.iter().any(|key| key["hash"] == new["key"] && key["revoked"].is_null()));
+    vault.ok("ida", &["key", "recipient"]);
+}
