@@ -6,6 +6,7 @@ pub mod auth;
 pub(crate) mod drain;
 pub mod error;
 pub(crate) mod limit;
+pub mod problems;
 pub mod range;
 mod routes;
 mod signin;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use custody::kind::Kind;
 use custos::http::Document;
-use custos::http::error::{TABLE, row};
+use custos::http::problems::{TABLE, row};
 use utoipa::OpenApi as _;
 
 /// Longest source file, lines.

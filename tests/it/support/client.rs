@@ -61,7 +61,7 @@ impl Answer {
     /// The problem with this code: its status, its rule and its remedy are there.
     #[track_caller]
     pub(crate) fn problem(&self, code: &str) -> api::Problem {
-        let row = custos::http::error::row(code);
+        let row = custos::http::problems::row(code);
         assert_eq!(row.0, code, "no such code in the table");
         let found: api::Problem = serde_json::from_slice(&self.body)
             .unwrap_or_else(|_| panic!("{} is no problem: {}", self.status, self.text()));
