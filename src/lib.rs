@@ -21,6 +21,7 @@ mod outside;
 pub mod providers;
 pub mod publish;
 mod qr;
+pub mod redact;
 pub mod sequencer;
 pub mod store;
 pub mod telemetry;

@@ -15,7 +15,7 @@ wire! {
         /// Who opens it, of a restricted item.
         #[serde(default)]
         sealing: Option<Sealing>,
-        /// By which way it came: `cli`, `api`, `browser`, `physical`.
+        /// By which way it came: `cli`, `api`, `browser`, `physical`, `vault` (the vault made it).
         route: String,
         /// SHA-256 that the sender computed, hex, with `size`.
         #[serde(default)]
@@ -57,6 +57,9 @@ wire! {
         /// Who opens it, of a restricted item.
         #[serde(default)]
         sealing: Option<Sealing>,
+        /// From what it was made, where somebody or the vault says so.
+        #[serde(default)]
+        derived: Option<DerivedInfo>,
         /// Opened fields.
         fields: BTreeMap<String, String>,
     }
@@ -96,6 +99,47 @@ wire! {
     NewContribution {
         /// What was in the outer file: an age file for the other.
         sealed: Bytes64,
+    }
+    /// From what an item was made.
+    DerivedInfo {
+        /// The original.
+        of: String,
+        /// What it is of the original: `working-copy`, `clip`, `redaction`, `transcript`, `translation`.
+        #[serde(rename = "as")]
+        how: String,
+        /// Who says so; absent where the vault made it itself.
+        #[serde(default)]
+        by: Option<String>,
+    }
+    /// `POST /api/v1/items/{id}/redactions?access=`: the new item is of the original's class.
+    NewRedaction {
+        /// What becomes black: 1 to 100 boxes.
+        boxes: Vec<PixelBox>,
+        /// Fields of the new item.
+        #[serde(default)]
+        fields: BTreeMap<String, String>,
+    }
+    /// A rectangle of pixels of an image as it is shown: upright, counted from 0 at the upper left corner.
+    PixelBox {
+        /// Leftmost column.
+        x: u32,
+        /// Topmost row.
+        y: u32,
+        /// Width, from 1.
+        w: u32,
+        /// Height, from 1.
+        h: u32,
+    }
+    /// A redaction that the vault made.
+    Redacted {
+        /// The new item.
+        id: String,
+        /// SHA-256 of its content, hex.
+        digest: String,
+        /// Bytes.
+        size: u64,
+        /// Of its registration, its content and its link to the original.
+        receipts: Receipts,
     }
     /// Digest and size.
     ContentInfo {
@@ -159,6 +203,9 @@ wire! {
         class: String,
         /// The item's `head` as the caller saw it.
         seen: String,
+        /// Why, a code; needed where something that was made from another item becomes less protected.
+        #[serde(default)]
+        purpose: Option<String>,
         /// Who opens it, of an item that becomes a restricted one.
         #[serde(default)]
         sealing: Option<Sealing>,

@@ -4,6 +4,8 @@ use custody::commitment::OpeningError;
 use custody::rules::Refusal;
 use custody::statement::StatementError;
 
+use crate::redact::RedactError;
+
 /// A use case that did not happen. Whatever was refused by the rules has changed nothing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -89,6 +91,9 @@ pub enum AppError {
     /// More bytes than the item was registered with, or than the vault takes.
     #[error("the content is larger than allowed")]
     TooLarge,
+    /// The vault cannot redact it. Nothing was stored.
+    #[error(transparent)]
+    NotRedactable(RedactError),
     /// A range outside the content.
     #[error("the range is outside the content of {0} bytes")]
     Range(u64),
@@ -180,6 +185,7 @@ impl AppError {
             Self::Truncated => "truncated",
             Self::TooSlow => "too-slow",
             Self::TooLarge => "too-large",
+            Self::NotRedactable(_) => "not-redactable",
             Self::Range(_) => "range-not-satisfiable",
             Self::NoGrant => "access-grant-needed",
             Self::Invitation => "invitation-invalid",

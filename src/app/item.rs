@@ -77,6 +77,7 @@ impl App {
         let data = ItemClassified { class: class(&new.class)?, sealing };
         let mut say = Say::of_item(Kind::ItemClassified, case, item).data(data.to_data()).op_id(op_id);
         say.seen = Some(Seen::Record(parse(&new.seen, "seen")?));
+        say.purpose = parse_opt(new.purpose.as_deref(), "purpose")?;
         let receipts = self.say_on_behalf(person, say).await?;
         Ok(api::Recorded { receipts: wire(&receipts) })
     }
@@ -240,6 +241,11 @@ fn view(id: ItemId, item: &Item, fields: BTreeMap<Code, String>) -> api::Item {
         sealing: item.sealing.as_ref().map(|sealing| api::Sealing {
             pairs: sealing.pairs.iter().map(|pair| pair.map(|person| person.to_string())).collect(),
             recovery: sealing.recovery.map(|recovery| recovery.map(|recipient| recipient.to_string())),
+        }),
+        derived: item.derived.map(|derived| api::DerivedInfo {
+            of: derived.of.to_string(),
+            how: derived.how.name().to_owned(),
+            by: derived.by.map(|person| person.to_string()),
         }),
         fields: fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
     }

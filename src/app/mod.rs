@@ -26,6 +26,7 @@ mod people;
 mod publication;
 mod read;
 pub mod recover;
+mod redaction;
 mod refuse;
 mod say;
 mod scrub;
@@ -98,6 +99,7 @@ pub struct App {
     refusals: Arc<refuse::Throttle>,
     sent: sent::Sent,
     turns: content::Turns,
+    redacting: redaction::OneAtATime,
     cut_off: cut_off::CutOff,
     exports: export::Recent,
     scrubbing: scrub::Scrubbing,

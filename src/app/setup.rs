@@ -354,6 +354,7 @@ impl App {
             refusals: Arc::default(),
             sent: super::sent::Sent::default(),
             turns: super::content::Turns::default(),
+            redacting: super::redaction::OneAtATime::default(),
             cut_off: super::cut_off::CutOff::default(),
             exports: super::export::Recent::default(),
             scrubbing: super::scrub::Scrubbing::default(),

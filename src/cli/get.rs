@@ -248,6 +248,7 @@ mod tests {
             offer: None,
             seal: None,
             sealing: None,
+            derived: None,
             fields: [("file-name".to_owned(), name.to_owned())].into(),
         };
         for (given, safe) in [

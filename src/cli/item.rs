@@ -1,5 +1,6 @@
 //! `custos item`
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -15,7 +16,7 @@ use super::args::{code, fields, parse_field};
 use super::failure::{Exit, Failure};
 use super::files::write_new;
 use super::table::{printable, size, table};
-use super::{Global, Out, labels, session};
+use super::{Global, Out, get, labels, session};
 use crate::api;
 use crate::client::{Ask, Client, ClientError, new_item_id, new_op_id};
 
@@ -115,8 +116,25 @@ pub(super) enum Action {
         /// open, confidential, restricted, hash-only
         #[arg(value_parser = class)]
         class: Class,
+        /// Why, a code; needed where something made from another item becomes less protected
+        #[arg(long, value_name = "CODE")]
+        purpose: Option<Code>,
         #[command(flatten)]
         sealed: Sealed,
+    },
+    /// Have the vault make a redaction of a PNG or JPEG image: boxes become black in a new item, linked to this one
+    Redact {
+        /// The item
+        item: ItemId,
+        /// What becomes black, in pixels of the image as it is shown, from its upper left corner; as often as needed
+        #[arg(long = "box", value_name = "X,Y,WIDTH,HEIGHT", required = true, value_parser = pixel_box)]
+        boxes: Vec<api::PixelBox>,
+        /// Why the image is read, a code such as disclosure
+        #[arg(long, value_name = "CODE")]
+        purpose: Code,
+        /// Facts about the new item: title=…, notes=…
+        #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
+        fields: Vec<(Code, String)>,
     },
 }
 
@@ -205,9 +223,14 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             client.say(&ask.data(AccessReviewed { grant: *grant }.to_data()).fields(fields)).await?;
             out.result(&json!({ "item": item, "reviewed": grant }), |_| String::new());
         }
-        Action::Classify { item, class, sealed } => {
+        Action::Redact { item, boxes, purpose, fields: given } => {
+            let made = redact(&session::client(global)?, *item, boxes, purpose, fields(given)?).await?;
+            out.result(&made, |made| made.id.clone());
+        }
+        Action::Classify { item, class, purpose, sealed } => {
             let client = session::client(global)?;
             let (_, ask) = about(&client, Kind::ItemClassified, *item).await?;
+            let ask = if let Some(purpose) = purpose { ask.purpose(purpose.clone()) } else { ask };
             client
                 .say(&ask.data(ItemClassified { class: *class, sealing: sealed.sealing() }.to_data()))
                 .await?;
@@ -225,6 +248,34 @@ async fn about(client: &Client, kind: Kind, item: ItemId) -> Result<(api::Item, 
     let found = client.item(item).await?;
     let ask = Ask::new(kind, new_op_id()).case(case_of(&found)?).item(item).seen(head(&found)?);
     Ok((found, ask))
+}
+
+/// Puts on record that the original is read, and has the vault read and redact it.
+async fn redact(
+    client: &Client,
+    item: ItemId,
+    boxes: &[api::PixelBox],
+    purpose: &Code,
+    fields: BTreeMap<Code, String>,
+) -> Result<api::Redacted, Failure> {
+    let original = client.item(item).await?;
+    let grant = get::grant(client, &original, purpose, BTreeMap::new()).await?;
+    let fields = fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+    let made = client.redact(item, grant, &api::NewRedaction { boxes: boxes.to_vec(), fields }).await;
+    // Reading is over either way.
+    let completed = client.complete_access(item, grant).await;
+    let made = made?;
+    completed?;
+    Ok(made)
+}
+
+/// `X,Y,WIDTH,HEIGHT`
+fn pixel_box(text: &str) -> Result<api::PixelBox, String> {
+    let numbers: Option<Vec<u32>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some([x, y, w, h]) if *w > 0 && *h > 0 => Ok(api::PixelBox { x: *x, y: *y, w: *w, h: *h }),
+        _ => Err("a box is x,y,width,height in pixels, at least one wide and high".into()),
+    }
 }
 
 /// Items of one case at another place.
@@ -326,6 +377,10 @@ fn show(item: &api::Item) -> String {
     for pair in item.sealing.iter().flat_map(|sealing| &sealing.pairs) {
         lines.push(format!("sealed to  {} and {}", pair[0], pair[1]));
     }
+    lines.extend(item.derived.iter().map(|made| {
+        let by = made.by.as_ref().map_or_else(|| "made by the vault".into(), |by| format!("as {by} says"));
+        format!("derived    {} of {}, {by}", made.how, made.of)
+    }));
     lines.extend(item.fields.iter().map(|(name, value)| format!("{name:<10} {}", printable(value))));
     lines.join("\n")
 }

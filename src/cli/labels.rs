@@ -104,6 +104,7 @@ mod tests {
             offer: None,
             seal: None,
             sealing: None,
+            derived: None,
             fields: BTreeMap::from([("title".to_owned(), "MARKER of a title".to_owned())]),
         }
     }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use custody::act::Class;
-use custody::id::{CaseId, Code};
+use custody::act::{Class, Derivation};
+use custody::id::{CaseId, Code, ItemId};
 use futures_util::StreamExt as _;
 use serde::Serialize;
 use serde_json::json;
@@ -14,7 +14,9 @@ use super::failure::{Exit, Failure};
 use super::item::{Sealed, class};
 use super::table::{printable, size};
 use super::{Global, Out, progress, session};
+use crate::client::derive::Origin;
 use crate::client::intake::{Intake, Outcome, Source, TakenIn, walk};
+use crate::client::{Client, ClientError};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -35,6 +37,15 @@ pub(super) struct Args {
     /// Files at a time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
     parallel: u8,
+    /// Everything that is put in was made from this item
+    #[arg(long, value_name = "ITEM", requires = "how")]
+    derived_from: Option<ItemId>,
+    /// With --derived-from: working-copy, clip, redaction, transcript or translation
+    #[arg(long = "as", value_name = "WHAT", requires = "derived_from")]
+    how: Option<Derivation>,
+    /// With --derived-from: why, a code; needed for what is less protected than the original
+    #[arg(long, value_name = "CODE", requires = "derived_from")]
+    purpose: Option<Code>,
     /// Facts about every item: place=…, collected-by=…, taken-at=…, device=…, notes=…
     #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
     fields: Vec<(Code, String)>,
@@ -54,6 +65,7 @@ struct Summary {
 pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, Failure> {
     let client = Arc::new(session::client(global)?);
     let sources = sources(&args.paths, out)?;
+    let origin = origin(&client, args).await?;
     let total: u64 = sources.iter().filter_map(|source| source.file.metadata().ok()).map(|m| m.len()).sum();
     let class = if args.hash_only { Class::HashOnly } else { args.class };
     let sealing = args.sealed.sealing();
@@ -69,6 +81,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     let (mut summary, mut worst) = (Summary::default(), None::<Failure>);
     while let Some((source, ended)) = results.next().await {
         summary.files += 1;
+        let ended = linked(&client, origin.as_ref(), ended).await;
         match ended {
             Ok(taken) => {
                 summary.add(&taken);
@@ -98,6 +111,29 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     let done = summary.files - summary.failed;
     out.say(&format!("{done} files went in; the same command goes on where this one ended"));
     Err(failure)
+}
+
+/// What everything was made from, as the vault shows it before anything is sent.
+async fn origin(client: &Client, args: &Args) -> Result<Option<Origin>, Failure> {
+    let (Some(original), Some(how)) = (args.derived_from, args.how) else { return Ok(None) };
+    let original = client.item(original).await?;
+    if original.case != args.case.to_string() {
+        return Err(Failure::new("the original is in another case: what is made from it belongs there"));
+    }
+    Ok(Some(Origin::new(&original, how, args.purpose.clone())?))
+}
+
+/// With what it was made from on record.
+async fn linked(
+    client: &Client,
+    origin: Option<&Origin>,
+    ended: Result<TakenIn, ClientError>,
+) -> Result<TakenIn, ClientError> {
+    let taken = ended?;
+    if let Some(origin) = origin {
+        client.derive(origin, taken.item, taken.digest).await?;
+    }
+    Ok(taken)
 }
 
 impl Summary {

@@ -7,6 +7,7 @@
 pub mod ask;
 pub mod certificate;
 mod content;
+pub mod derive;
 mod disposals;
 mod enrol;
 mod error;

@@ -109,6 +109,12 @@ pub const TABLE: &[Row] = &[
     ("truncated", 400, "The upload ended early", "send the content again; nothing was stored"),
     ("too-large", 413, "The content is too large", "send no more bytes than were registered"),
     (
+        "not-redactable",
+        422,
+        "The vault cannot redact this",
+        "name boxes within a PNG or JPEG image, or redact it elsewhere and put it in with --derived-from",
+    ),
+    (
         "range-not-satisfiable",
         416,
         "The range is outside the content",
@@ -300,6 +306,13 @@ pub const TABLE: &[Row] = &[
     ("case-closed", 403, "The case is closed", "ask the case's lead to reopen it (custos case reopen)"),
     ("case-state", 409, "The case is closed already, or open", "nothing is to be closed or reopened"),
     ("too-many-updates", 409, "Updated too often", "say it in the fields of an item, or open another case"),
+    (
+        "derived-unfit",
+        422,
+        "The item cannot be called made from that one",
+        "name the digests of both, the original first registered; what is less protected than its original takes the right \
+         `classify` and a purpose",
+    ),
     ("grant", 409, "The grant is not open", "ask for a new access grant"),
     ("grant-too-long", 422, "The grant lasts too long", "ask for a grant that ends within a day"),
     ("set-up-only", 403, "Only during set-up", "let an administrator or registrar do it"),

@@ -147,6 +147,7 @@ routes! {
     api::content::download => OnItem(Right::ReadContent);
     api::content::access => OnItem(Right::ReadContent);
     api::content::complete => OnItem(Right::ReadContent);
+    api::content::redact => OnItem(Right::RegisterItem);
     api::content::halves => OnItem(Right::ReadContent);
     api::content::contribute => OnItem(Right::ReadContent);
     api::content::sealed_content => OnItem(Right::ReadContent);

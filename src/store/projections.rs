@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::insert::Rows;
 use super::row::{Value, code};
 use super::sql::{self, Insert};
-use super::state::{write_sealing, write_voucher};
+use super::state::{write_derived, write_sealing, write_voucher};
 
 /// Every entity that differs between the two states. `orgs` says which statement entered each new one.
 pub(crate) fn changes(
@@ -119,7 +119,7 @@ fn case(id: &CaseId, case: &Case) -> [Value; 5] {
     ]
 }
 
-fn item(id: &ItemId, item: &Item) -> [Value; 24] {
+fn item(id: &ItemId, item: &Item) -> [Value; 25] {
     let [claimed_digest, claimed_size, claimed_by] = content(item.claimed.as_ref());
     let stored = item.stored.as_ref();
     let [stored_digest, stored_size, stored_by] = content(stored.map(|stored| &stored.content));
@@ -149,6 +149,7 @@ fn item(id: &ItemId, item: &Item) -> [Value; 24] {
         Value::opt_digest(item.seal.as_ref().map(|seal| &seal.stmt)),
         Value::Bool(item.disposed),
         Value::Text(item.sealing.as_ref().map(write_sealing)),
+        Value::Text(item.derived.as_ref().map(write_derived)),
     ]
 }
 

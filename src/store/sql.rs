@@ -155,7 +155,7 @@ macro_rules! item_columns {
     () => {
         "id, case_id, exhibit, class, claimed_digest, claimed_size, claimed_checked_by, stored_digest, \
          stored_size, stored_checked_by, object, manifest, version, custodian, head_record, head_stmt, \
-         offer_record, offer_stmt, offer_to, offer_expires, seal_record, seal_stmt, disposed, sealing"
+         offer_record, offer_stmt, offer_to, offer_expires, seal_record, seal_stmt, disposed, sealing, derived"
     };
 }
 
@@ -456,13 +456,15 @@ inserts {
         "object BYTEA" "manifest BYTEA" "version BIGINT" "custodian TEXT" "head_record BYTEA"
         "head_stmt BYTEA" "offer_record BYTEA" "offer_stmt BYTEA" "offer_to TEXT"
         "offer_expires BIGINT" "seal_record BYTEA" "seal_stmt BYTEA" "disposed BOOLEAN" "sealing TEXT"
+        "derived TEXT"
     ] "ON CONFLICT (id) DO UPDATE SET class = excluded.class, stored_digest = excluded.stored_digest, \
         stored_size = excluded.stored_size, stored_checked_by = excluded.stored_checked_by, object = \
         excluded.object, manifest = excluded.manifest, version = excluded.version, custodian = \
         excluded.custodian, head_record = excluded.head_record, head_stmt = excluded.head_stmt, \
         offer_record = excluded.offer_record, offer_stmt = excluded.offer_stmt, offer_to = \
         excluded.offer_to, offer_expires = excluded.offer_expires, seal_record = excluded.seal_record, \
-        seal_stmt = excluded.seal_stmt, disposed = excluded.disposed, sealing = excluded.sealing";
+        seal_stmt = excluded.seal_stmt, disposed = excluded.disposed, sealing = excluded.sealing, \
+        derived = excluded.derived";
     UPSERT_GRANTS "grants" [
         "record BYTEA" "item TEXT" "person TEXT" "expires BIGINT" "completed BOOLEAN" "with_person TEXT"
         "review TEXT"

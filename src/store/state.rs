@@ -7,8 +7,8 @@ use custody::digest::Digest;
 use custody::id::{CaseId, ItemId, OrgId, PersonId};
 use custody::record::Sequence;
 use custody::rules::{
-    Case, CaseRoles, Footprint, FormerLogKey, Grant, Item, Key, Offer, Person, State, StateHead, Stored,
-    Vault, Voucher,
+    Case, CaseRoles, Derived, Footprint, FormerLogKey, Grant, Item, Key, Offer, Person, State, StateHead,
+    Stored, Vault, Voucher,
 };
 use custody::statement::{Content, DigestAlg, Seen};
 
@@ -260,6 +260,7 @@ pub(super) fn item(row: &Row) -> Result<(ItemId, Item), StoreError> {
         seal: seal(row)?,
         disposed: row.bool(22)?,
         sealing: sealing(row)?,
+        derived: derived(row)?,
     };
     Ok((row.parse(0)?, item))
 }
@@ -294,6 +295,15 @@ fn seal(row: &Row) -> Result<Option<StateHead>, StoreError> {
 fn sealing(row: &Row) -> Result<Option<Sealing>, StoreError> {
     let Some(text) = row.opt_text(23)? else { return Ok(None) };
     serde_json::from_str(&text).map(Some).map_err(|error| row.undecodable(23, error))
+}
+
+fn derived(row: &Row) -> Result<Option<Derived>, StoreError> {
+    let Some(text) = row.opt_text(24)? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|error| row.undecodable(24, error))
+}
+
+pub(super) fn write_derived(derived: &Derived) -> String {
+    serde_json::json!(derived).to_string()
 }
 
 pub(super) fn write_sealing(sealing: &Sealing) -> String {

@@ -6,6 +6,7 @@
 mod case;
 #[macro_use]
 mod types;
+mod derived;
 mod life;
 mod reading;
 
@@ -20,6 +21,7 @@ use crate::statement::{
 use crate::time::Timestamp;
 
 pub use case::{CaseType, CaseTypeError, REFERENCES, ReferenceError, reference_field, reference_in};
+pub use derived::{Derivation, DerivationError, ItemDerived, MAX_BOXES, PixelBox};
 pub use life::{
     Disclosure, DisposalApproved, DisposalCompleted, DisposalDeclined, DisposalExecuted, DisposalProposed,
     DisposalStep, HoldReleased, HoldStep, KekChanged, KekStep, MAX_ERASED_RECORDS,
@@ -80,6 +82,8 @@ pub enum Act {
     ItemRegistered(CaseId, ItemId, ItemRegistered, Option<Content>),
     /// An item's class changes.
     ItemClassified(CaseId, ItemId, ItemClassified),
+    /// An item was made from another.
+    ItemDerived(CaseId, ItemId, ItemDerived),
     /// The vault holds an item's bytes.
     ContentReceived(CaseId, ItemId, ContentReceived, Content),
     /// A person may read an item's bytes.
@@ -257,6 +261,7 @@ impl Act {
                 sealed_as_its_class(s, classified.class, classified.sealing.as_ref())?;
                 Self::ItemClassified(case(s)?, item(s)?, classified)
             }
+            Kind::ItemDerived => Self::ItemDerived(case(s)?, item(s)?, derived::parse(s)?),
             Kind::ContentReceived => Self::ContentReceived(case(s)?, item(s)?, data(s)?, content(s)?),
             Kind::AccessGranted => Self::AccessGranted(case(s)?, item(s)?, data(s)?),
             Kind::AccessBreakGlass => {

@@ -136,7 +136,7 @@ kinds! {
     ContentReceived    "content.received"    Item    System         Required Never    plain yes;
     ContentDescribed   "content.described"   Item    Person         Never    Never    plain later;
     ItemClassified     "item.classified"     Item    Person         Never    Optional state yes;
-    ItemDerived        "item.derived"        Item    Person         Optional Optional plain later;
+    ItemDerived        "item.derived"        Item    PersonOrSystem Never    Optional plain yes;
     ItemImported       "item.imported"       Item    System         Optional Never    plain later;
     AccessGranted      "access.granted"      Item    Person         Never    Required plain yes;
     AccessCompleted    "access.completed"    Item    PersonOrSystem Never    Never    plain yes;

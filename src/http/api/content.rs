@@ -98,6 +98,23 @@ pub(crate) async fn download(
     Ok(response.no_chunking(length).streaming(stream))
 }
 
+/// Makes a redaction of an image: a new item with boxes burnt in, linked to the original by the vault.
+#[utoipa::path(params(("id" = String, Path), ("access" = String, Query)), request_body = api::NewRedaction, responses((status = 201, body = api::Redacted)))]
+#[post("/api/v1/items/{id}/redactions")]
+pub(crate) async fn redact(
+    app: Data<App>,
+    who: Person,
+    key: Idempotency,
+    id: Path<String>,
+    query: Query<Access>,
+    body: Json<api::NewRedaction>,
+) -> Answer {
+    let Access { access: grant } = query.into_inner();
+    let made =
+        app.redact(who.0.person, parse(&id, "id")?, grant.as_deref(), body.into_inner(), key.0).await?;
+    Ok(created(made))
+}
+
 /// What the signed-in person needs to open a restricted item together with the one whom their grant names.
 #[utoipa::path(params(("id" = String, Path), ("access" = String, Query)), responses((status = 200, body = api::Halves)))]
 #[get("/api/v1/items/{id}/halves")]

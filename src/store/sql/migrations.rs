@@ -21,6 +21,7 @@ pub(in crate::store) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (21, "signin_bounds", include_str!("../../../migrations/sqlite/0021_signin_bounds.sql")),
     (22, "outside_sign_in", include_str!("../../../migrations/sqlite/0022_outside_sign_in.sql")),
     (23, "restricted", include_str!("../../../migrations/sqlite/0023_restricted.sql")),
+    (24, "derived", include_str!("../../../migrations/sqlite/0024_derived.sql")),
     (26, "emergencies", include_str!("../../../migrations/sqlite/0026_emergencies.sql")),
 ];
 pub(in crate::store) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
@@ -44,5 +45,6 @@ pub(in crate::store) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (21, "signin_bounds", include_str!("../../../migrations/postgres/0021_signin_bounds.sql")),
     (22, "outside_sign_in", include_str!("../../../migrations/postgres/0022_outside_sign_in.sql")),
     (23, "restricted", include_str!("../../../migrations/postgres/0023_restricted.sql")),
+    (24, "derived", include_str!("../../../migrations/postgres/0024_derived.sql")),
     (26, "emergencies", include_str!("../../../migrations/postgres/0026_emergencies.sql")),
 ];

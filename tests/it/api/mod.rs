@@ -2,6 +2,7 @@ mod addresses;
 mod bytes;
 mod cases;
 mod crash;
+mod derived;
 mod destruction;
 mod disk;
 mod durable;

@@ -71,7 +71,7 @@ impl People {
         self.asha.register(&self.case, &new).await.made::<api::Created>().id
     }
 
-    async fn put(&self, sealing: api::Sealing, content: &[u8]) -> String {
+    pub(super) async fn put(&self, sealing: api::Sealing, content: &[u8]) -> String {
         let exhibit = self.register(sealing, content).await;
         let stored: api::Stored = self.asha.upload(&exhibit, content).await.made();
         assert_eq!(stored.digest, Digest::of(content).to_hex());

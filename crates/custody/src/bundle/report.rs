@@ -1,5 +1,6 @@
 //! What the verifier says: a verdict, its reasons, what was checked and what was not.
 
+mod derived;
 mod destroyed;
 
 use core::fmt;
@@ -19,6 +20,7 @@ use crate::json;
 use crate::statement::Version;
 use crate::time::Timestamp;
 
+pub use derived::{MADE_BY_VAULT, Made};
 pub use destroyed::{Disposed, Held};
 
 use destroyed::is_zero;
@@ -74,6 +76,9 @@ pub struct Facts {
     pub custodians: Vec<Custodian>,
     /// Every record in scope below this log index is here.
     pub cut: Option<u64>,
+    /// Which exhibits were made from which others, by number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub derived: Vec<Made>,
     /// What was destroyed on record, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub disposals: Vec<Disposed>,
@@ -376,6 +381,7 @@ impl Report {
             "Exhibits",
             format!("{} in the case, {} here and unchanged", facts.exhibits, facts.exhibits_matched),
         );
+        facts.derived.iter().for_each(|made| row("Derived", made.to_string()));
         if facts.transfers.offered > 0 {
             let Transfers { accepted, declined, expired, offered, recalled } = facts.transfers;
             let waiting = facts.transfers.waiting();

@@ -1,7 +1,7 @@
 //! What an admitted act changes in the state.
 
 use super::rights::VaultRoles;
-use super::state::{Case, Grant, Item, Key, Person, State, StateHead, Stored, Vault, Voucher};
+use super::state::{Case, Derived, Grant, Item, Key, Person, State, StateHead, Stored, Vault, Voucher};
 use super::{Review, Term, disposal, holding, places};
 use crate::act::{Act, CaseRole, KeyCheck};
 use crate::digest::Digest;
@@ -220,6 +220,7 @@ fn apply_to_item(
                 offer: None,
                 seal: None,
                 disposed: false,
+                derived: None,
             };
             state.items.insert(*id, item);
             state.comes_to(*case, custodian);
@@ -229,6 +230,11 @@ fn apply_to_item(
                 item.class = d.class;
                 item.sealing.clone_from(&d.sealing);
                 item.head = head(first);
+            }
+        }
+        Act::ItemDerived(_, id, d) => {
+            if let Some(item) = state.items.get_mut(id) {
+                item.derived = Some(Derived { of: d.of, how: d.how, by: statement.actor.person() });
             }
         }
         Act::ContentReceived(_, id, d, content) => {

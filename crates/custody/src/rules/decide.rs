@@ -2,7 +2,7 @@
 
 use super::rights::Holders;
 use super::{
-    Item, Key, MAX_CASE_UPDATES, MAX_GRANT_MS, Refusal, Right, State, Term, Vault, disposal, glass, holding,
+    Item, Key, MAX_CASE_UPDATES, MAX_GRANT_MS, Refusal, Right, State, Term, Vault, derived, disposal, glass, holding,
     log_key, places, sealing, takes_bytes,
 };
 use crate::act::{
@@ -388,6 +388,7 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act:
         Act::ItemClassified(case, id, d) => {
             let item = item_of(state, Some(*case), *id)?;
             fits(state, speaker, *case, d.sealing.as_ref())?;
+            derived::classified(item, statement, d)?;
             match d.class {
                 _ if item.class == Class::Restricted => Err(Refusal::SealedToPersons),
                 Class::HashOnly if item.stored.is_some() => Err(Refusal::ContentExists),
@@ -395,6 +396,7 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act:
                 _ => Ok(()),
             }
         }
+        Act::ItemDerived(case, id, d) => derived::derived(state, speaker, statement, (*case, *id), d),
         Act::ContentReceived(case, id, d, content) => {
             let item = item_of(state, Some(*case), *id)?;
             content_received(item, d.version, *content)

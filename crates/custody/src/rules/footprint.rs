@@ -85,6 +85,10 @@ impl Footprint {
                 self.add_person(*with, Some(*case));
             }
             Act::AccessCompleted(_, _, d) => drop(self.grants.insert(d.grant)),
+            Act::ItemDerived(_, _, d) => {
+                self.items.insert(d.of);
+                self.grants.extend(d.grant);
+            }
             Act::AccessReviewed(_, _, d) => drop(self.grants.insert(d.grant)),
             Act::Transfer(case, TransferStep::Offered(to, _), _) => self.add_person(*to, Some(*case)),
             Act::CorrectionNoted(_, d) => drop(self.seen.insert(Seen::Record(d.record))),

@@ -6,6 +6,7 @@
 
 mod apply;
 mod decide;
+mod derived;
 mod disposal;
 mod footprint;
 mod glass;
@@ -25,7 +26,7 @@ pub use rights::{
 };
 pub use sealing::{may_open, sealing_fits};
 pub use state::{
-    Case, Disposal, FormerLogKey, Grant, Hold, Item, Kek, Key, Offer, Person, Review, Stage, State,
+    Case, Derived, Disposal, FormerLogKey, Grant, Hold, Item, Kek, Key, Offer, Person, Review, Stage, State,
     StateHead, Stored, Vault, Voucher,
 };
 pub use term::Term;
@@ -188,6 +189,9 @@ pub enum Refusal {
     /// A grant to read that ends before it begins, or later than [`MAX_GRANT_MS`] after.
     #[error("a grant to read lasts at most a day from when it was asked for")]
     GrantTooLong,
+    /// What is said to be made from another item cannot be, or is too little protected.
+    #[error("{0}")]
+    DerivedUnfit(&'static str),
     /// Only during set-up.
     #[error("the vault says this itself only while it is being set up")]
     SetUpOnly,
@@ -295,6 +299,7 @@ impl Refusal {
             Self::TooManyUpdates => "too-many-updates",
             Self::Grant => "grant",
             Self::GrantTooLong => "grant-too-long",
+            Self::DerivedUnfit(_) => "derived-unfit",
             Self::SetUpOnly => "set-up-only",
             Self::LastOne => "last-one",
             Self::HoldsCustody => "holds-custody",
@@ -368,6 +373,7 @@ pub fn places(statement: &Statement, act: &Act) -> Vec<(Option<Sequence>, Option
         | Act::AccessDenied(Some(case), None, _) => vec![(None, Some(Sequence::Case(*case)))],
         Act::ItemRegistered(case, id, ..)
         | Act::ItemClassified(case, id, _)
+        | Act::ItemDerived(case, id, _)
         | Act::ContentReceived(case, id, ..)
         | Act::AccessGranted(case, id, _)
         | Act::AccessBreakGlass(case, id, _)

@@ -109,8 +109,8 @@ rights! {
     CloseCase "close-case" case [Lead] always [CaseClosed CaseReopened];
     /// Add and remove members
     ChangeMembers "change-members" case [Lead] always [MemberAdded MemberRemoved];
-    /// Enter items and send their content
-    RegisterItem "register-item" case [Lead Investigator Custodian] open [ItemRegistered ContentReceived];
+    /// Enter items, send their content, and say from which others they were made
+    RegisterItem "register-item" case [Lead Investigator Custodian] open [ItemRegistered ContentReceived ItemDerived];
     /// Change an item's class
     Classify "classify" case [Lead Custodian] always [ItemClassified];
     /// Give and take custody of items, move and seal them

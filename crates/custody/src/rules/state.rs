@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rights::{CaseRoles, VaultRoles, is_member, permitted_in_case, permitted_in_vault};
 use super::{Refusal, Right};
-use crate::act::{Class, KeyCheck, NextLogKey, ObjectId, PublicKey, Sealing, Subject};
+use crate::act::{Class, Derivation, KeyCheck, NextLogKey, ObjectId, PublicKey, Sealing, Subject};
 use crate::age::Recipient;
 use crate::digest::Digest;
 use crate::id::{CaseId, Code, ItemId, KeyHash, OrgId, PersonId};
@@ -278,6 +278,19 @@ pub struct Item {
     pub seal: Option<StateHead>,
     /// Whether its content was destroyed on record.
     pub disposed: bool,
+    /// From what it was made, where somebody or the vault says so.
+    pub derived: Option<Derived>,
+}
+
+/// From what an item was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Derived {
+    /// The original.
+    pub of: ItemId,
+    /// What it is of the original.
+    pub how: Derivation,
+    /// Who says so; the vault, which made it, where nobody does.
+    pub by: Option<PersonId>,
 }
 
 /// Content in the vault.

@@ -2,6 +2,7 @@
 //! any random change of a bundle is found, and none is found in an untouched one.
 #![cfg(test)]
 
+mod derived;
 mod life;
 mod log_keys;
 mod random;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use custody::bundle::findings::{Code, Gravity};
 use custody::bundle::{Report, Trust};
+use derived::DERIVED;
 use life::LIFE;
 use log_keys::LOG_KEYS;
 use recoveries::RECOVERIES;
@@ -27,7 +29,7 @@ use support::{By, Story, authority, story};
 
 /// All rows of the table.
 fn rows() -> impl Iterator<Item = &'static rows::Row> {
-    ROWS.iter().chain(STAMPS).chain(RECOVERIES).chain(LOG_KEYS).chain(RIGHTS).chain(LIFE)
+    ROWS.iter().chain(STAMPS).chain(RECOVERIES).chain(LOG_KEYS).chain(RIGHTS).chain(LIFE).chain(DERIVED)
 }
 
 fn honest() -> Exported {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says by failing")]
 
 mod decisions;
+mod derived;
 mod disposal;
 mod glass;
 mod holding;
@@ -121,6 +122,15 @@ impl Vault {
             &Admitted { stmt, log_index: self.records.into(), records: &records },
         );
         Ok(records[0])
+    }
+
+    fn copy(&self) -> Self {
+        Self { state: self.state.clone(), records: self.records }
+    }
+
+    /// What would come of it.
+    fn clone_and_say(&self, statement: &Statement) -> Result<Digest, Refusal> {
+        self.copy().try_say(statement)
     }
 
     fn say(&mut self, statement: &Statement) -> Digest {

@@ -1,8 +1,8 @@
 //! The table of rights, and roles that begin and end.
 
 use custody::act::{
-    AccessReviewed, BundleExported, CaseType, CaseUpdated, Disclosure, DisposalApproved, DisposalDeclined,
-    DisposalProposed, HoldReleased, ItemClassified, MemberAdded, RoleGranted, SealBroken,
+    AccessReviewed, BundleExported, CaseType, CaseUpdated, Derivation, Disclosure, DisposalApproved, DisposalDeclined,
+    DisposalProposed, HoldReleased, ItemClassified, ItemDerived, MemberAdded, RoleGranted, SealBroken,
 };
 use custody::rules::{Holders, MAX_CASE_UPDATES};
 use custody::time::Timestamp;
@@ -120,6 +120,15 @@ fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
         Kind::ItemRegistered => {
             ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None }.to_data()
         }
+        Kind::ItemDerived => ItemDerived {
+            how: Derivation::Clip,
+            boxes: None,
+            digest: Digest::ZERO,
+            grant: None,
+            of: item(1),
+            original: Digest::ZERO,
+        }
+        .to_data(),
         Kind::ItemClassified => ItemClassified { class: Class::Confidential, sealing: None }.to_data(),
         Kind::AccessGranted => AccessGranted { expires, with: None }.to_data(),
         Kind::AccessReviewed => AccessReviewed { grant: Digest::ZERO }.to_data(),

@@ -18,13 +18,15 @@ pub(super) enum Body {
 
 /// Routes that carry a grant to read, in the address or as a question.
 pub(super) const READS_UNDER_A_GRANT: &[&str] =
-    &["download", "complete", "halves", "contribute", "sealed_content"];
+    &["download", "complete", "redact", "halves", "contribute", "sealed_content"];
 
 /// Where whoever has the right meets a state in which there is nothing to do: in a closed case or not, with this code.
 const CONFLICTS: &[(&str, bool, &str)] = &[
     // One can close what is open and reopen what is closed.
     ("close_case", true, "case-state"),
     ("reopen_case", false, "case-state"),
+    // The item is no image.
+    ("redact", false, "not-redactable"),
     // The item is not restricted.
     ("halves", false, "not-in-pairs"),
     ("halves", true, "not-in-pairs"),
@@ -127,6 +129,7 @@ pub(super) fn body(name: &str, app: &TestApp, asked: &Asked<'_>, head: &str) -> 
         "search" => json!({ "q": "words" }),
         "classify" => json!({ "class": "confidential", "seen": head }),
         "access" => json!({ "purpose": "case-review" }),
+        "redact" => json!({ "boxes": [{ "x": 0, "y": 0, "w": 1, "h": 1 }] }),
         "contribute" => json!({ "sealed": "AAAA" }),
         "export" => json!({ "purpose": "court" }),
         "on_behalf" => correction(place, head),

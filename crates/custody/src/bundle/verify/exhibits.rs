@@ -134,6 +134,7 @@ impl Exhibits {
     ) -> Result<(), ReadError> {
         notes.facts.signers = replay.rules.signers(&identity.vault_key, &self);
         notes.facts.custodians = replay.rules.custodians(&self);
+        notes.facts.derived = replay.rules.derived(&self);
         notes.facts.holds = replay.rules.holds();
         notes.facts.disposals = replay.rules.disposals(&self);
         notes.facts.exhibits = self.all.len() as u64;
