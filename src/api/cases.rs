@@ -75,6 +75,28 @@ wire! {
         /// How many records.
         records: u64,
     }
+    /// `GET /api/v1/cases/{id}/intake-form`: what to ask for when something comes in, by the case's jurisdiction.
+    IntakeForm {
+        /// The form.
+        name: String,
+        /// The case's jurisdiction.
+        jurisdiction: String,
+        /// The law that asks.
+        law: String,
+        /// Who must look at the form before it is relied on.
+        review: String,
+        /// What it asks for, in order.
+        facts: Vec<IntakeFact>,
+    }
+    /// A fact that a form asks for.
+    IntakeFact {
+        /// The field in which it stands.
+        field: String,
+        /// What is asked.
+        label: String,
+        /// Whether a certificate cannot be made without it.
+        needed: bool,
+    }
     /// `GET /api/v1/cases`.
     Cases {
         /// One's own.

@@ -6,6 +6,7 @@ use custody::act::{Act, CaseOpened, CaseUpdated, MemberAdded, MemberChange, refe
 use custody::commitment::FieldOpening;
 use custody::digest::Digest;
 use custody::id::{CaseId, OpId, PersonId};
+use custody::intake::{self, Fact};
 use custody::kind::Kind;
 use custody::record::Sequence;
 use custody::rules::{Footprint, Right, is_member};
@@ -71,6 +72,24 @@ impl App {
         let case = state.cases.remove(&id).ok_or(AppError::NotFound("case"))?;
         let roles = state.members.remove(&(id, person)).unwrap_or_default();
         self.case_views(vec![CaseRow { id, case, roles }]).await?.pop().ok_or(AppError::NotFound("case"))
+    }
+
+    /// What to ask for when something comes into a case, by its jurisdiction.
+    pub async fn intake_form(&self, person: PersonId, id: CaseId) -> Result<api::IntakeForm, AppError> {
+        let case = self.case(person, id).await?;
+        let form = intake::form(&parse(&case.jurisdiction, "jurisdiction")?);
+        let fact = |Fact { field, label, needed }: Fact| api::IntakeFact {
+            field: field.to_owned(),
+            label: label.to_owned(),
+            needed,
+        };
+        Ok(api::IntakeForm {
+            name: form.name.to_owned(),
+            jurisdiction: case.jurisdiction,
+            law: form.law.to_owned(),
+            review: intake::REVIEW.to_owned(),
+            facts: form.all().into_iter().map(fact).collect(),
+        })
     }
 
     async fn case_views(&self, rows: Vec<CaseRow>) -> Result<Vec<api::Case>, AppError> {

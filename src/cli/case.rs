@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::{TermArgs, code, fields, parse_field, terms};
 use super::failure::{Exit, Failure};
 use super::table::{printable, table};
-use super::{Global, Out, session};
+use super::{Global, Out, form, session};
 use crate::api;
 use crate::client::{Ask, Client, new_case_id, new_op_id};
 
@@ -40,6 +40,11 @@ pub(super) enum Action {
     List,
     /// One case
     Show {
+        /// The case
+        case: CaseId,
+    },
+    /// What to ask for when something comes in, by the case's jurisdiction: what is not asked cannot be certified
+    Form {
         /// The case
         case: CaseId,
     },
@@ -166,6 +171,10 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
         Action::Show { case } => {
             let case = session::reader(global)?.case(*case).await?;
             out.result(&case, show);
+        }
+        Action::Form { case } => {
+            let form = session::reader(global)?.intake_form(*case).await?;
+            out.result(&form, form::show);
         }
         Action::Update { case, title, case_type, jurisdiction, references, fields: given } => {
             let mut fields = fields(&[given.as_slice(), references].concat())?;

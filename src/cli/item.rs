@@ -16,7 +16,7 @@ use super::args::{code, fields, parse_field};
 use super::failure::{Exit, Failure};
 use super::files::write_new;
 use super::table::{printable, size, table};
-use super::{Global, Out, get, labels, session};
+use super::{Global, Out, form, get, labels, session};
 use crate::api;
 use crate::client::{Ask, Client, ClientError, new_item_id, new_op_id};
 
@@ -183,6 +183,7 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             fields.insert(code("title"), title.clone());
             let item = new_item_id();
             let data = ItemRegistered { class: *class, route: code("physical"), sealing: sealed.sealing() };
+            form::warn(&client, *case, &fields, out).await;
             let ask = Ask::new(Kind::ItemRegistered, new_op_id()).case(*case).item(item);
             client.say(&ask.data(data.to_data()).fields(fields)).await?;
             out.result(&json!({ "item": item }), |_| item.to_string());

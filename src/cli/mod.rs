@@ -13,6 +13,7 @@ mod doctor;
 pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod files;
+mod form;
 pub(crate) mod get;
 mod hold;
 mod init;

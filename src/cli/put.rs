@@ -13,7 +13,7 @@ use super::args::{fields, parse_field};
 use super::failure::{Exit, Failure};
 use super::item::{Sealed, class};
 use super::table::{printable, size};
-use super::{Global, Out, progress, session};
+use super::{Global, Out, form, progress, session};
 use crate::client::derive::Origin;
 use crate::client::intake::{Intake, Outcome, Source, TakenIn, walk};
 use crate::client::{Client, ClientError};
@@ -70,6 +70,9 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     let class = if args.hash_only { Class::HashOnly } else { args.class };
     let sealing = args.sealed.sealing();
     let intake = Arc::new(Intake { case: args.case, class, sealing, fields: fields(&args.fields)? });
+    if origin.is_none() {
+        form::warn(&client, args.case, &intake.fields, out).await;
+    }
     // Every byte is read twice: for its fingerprint, and to be sent.
     let passes = if args.hash_only { 1 } else { 2 };
     let bar = progress::bytes(out, total * passes, "fingerprint and send");

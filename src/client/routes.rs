@@ -86,6 +86,11 @@ impl Client {
         self.http.fetch(Call::get(format!("/api/v1/cases/{case}"))).await
     }
 
+    /// `GET /api/v1/cases/{id}/intake-form`
+    pub async fn intake_form(&self, case: CaseId) -> Result<api::IntakeForm, ClientError> {
+        self.http.fetch(Call::get(format!("/api/v1/cases/{case}/intake-form"))).await
+    }
+
     /// `GET /api/v1/cases/{id}/members`
     pub async fn members(&self, case: CaseId) -> Result<Vec<api::Member>, ClientError> {
         let found: api::Members = self.http.fetch(Call::get(format!("/api/v1/cases/{case}/members"))).await?;

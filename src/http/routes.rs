@@ -120,6 +120,7 @@ routes! {
     api::cases::open_case => InVault(Right::OpenCase);
     api::cases::cases => SignIn;
     api::cases::case => InCase(Right::ReadRecords);
+    api::cases::intake_form => InCase(Right::ReadRecords);
     api::cases::update_case => InCase(Right::UpdateCase);
     api::cases::close_case => InCase(Right::CloseCase);
     api::cases::reopen_case => InCase(Right::CloseCase);

@@ -214,6 +214,7 @@ pub mod entropy;
 pub mod envelope;
 pub mod floe;
 pub mod id;
+pub mod intake;
 pub mod json;
 mod kdf;
 pub mod keys;

@@ -38,6 +38,13 @@ pub(crate) async fn case(app: Data<App>, who: Person, id: Path<String>) -> Answe
     Ok(ok(app.case(who.0.person, parse(&id, "id")?).await?))
 }
 
+/// What to ask for when something comes into a case.
+#[utoipa::path(params(("id" = String, Path)), responses((status = 200, body = api::IntakeForm)))]
+#[get("/api/v1/cases/{id}/intake-form")]
+pub(crate) async fn intake_form(app: Data<App>, who: Person, id: Path<String>) -> Answer {
+    Ok(ok(app.intake_form(who.0.person, parse(&id, "id")?).await?))
+}
+
 /// Adds a member.
 #[utoipa::path(params(("id" = String, Path)), request_body = api::NewMember, responses((status = 201, body = api::Recorded)))]
 #[post("/api/v1/cases/{id}/members")]

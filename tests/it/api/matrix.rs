@@ -305,7 +305,7 @@ impl Ground {
 
     fn succeeds(&self, what: &str, answer: &Answer, conflict: Option<&str>) {
         match conflict {
-            Some(code) => self.is(what, answer, 409, code),
+            Some(code) => self.is(what, answer, custos::http::problems::row(code).1, code),
             None => self.holds(answer.status.is_success(), || {
                 format!("{what}: no success: {} {}", answer.status, answer.text())
             }),

@@ -430,3 +430,60 @@ fn a_case_is_changed_closed_and_reopened_and_people_belong_to_it_for_a_time() {
     assert_eq!(vault.lines("olga", &["custody", "person", &olga])[0]["kind"], "person.registered");
     assert_eq!(vault.code("ida", &["custody", "vault"]), 6);
 }
+
+/// What is made from an exhibit is linked to it by people and by the vault; intake says what it was not told.
+#[test]
+fn what_is_made_from_an_exhibit_is_linked_to_it_and_what_intake_was_not_told_is_named() {
+    let vault = Vault::serve();
+    vault.person("ida", &["investigator"]);
+    let opened =
+        vault.ok("ida", &["case", "open", "--title", "T", "--type", "other", "--jurisdiction", "ke"]);
+    let case = text(&opened["case"]).to_owned();
+    let form = vault.ok("ida", &["case", "form", &case]);
+    assert_eq!((text(&form["name"]), text(&form["jurisdiction"])), ("kenya", "ke"));
+    let needed = form["facts"].as_array().unwrap().iter().filter(|fact| fact["needed"] == true);
+    let needed: Vec<_> = needed.map(|fact| text(&fact["field"]).to_owned()).collect();
+    assert!(needed.contains(&"working".to_owned()), "{needed:?}");
+
+    let picture = image::GrayImage::from_pixel(8, 8, image::Luma([200]));
+    picture.save(vault.path().join("photo.png")).unwrap();
+    let put = ["--json", "--profile", "ida", "put", &case, "photo.png", "--field", "working=yes"];
+    let put = run(vault.path(), &put);
+    let said = String::from_utf8_lossy(&put.stderr).into_owned();
+    assert_eq!(put.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("not given") && said.contains("collected-by") && !said.contains("working"),
+        "{said}"
+    );
+    let items = vault.ok("ida", &["item", "list", &case]);
+    let original = text(&items[0]["id"]).to_owned();
+
+    let redact = ["item", "redact", &original, "--box", "2,3,4,1", "--purpose", "disclosure"];
+    let made = vault.ok("ida", &redact);
+    let redacted = text(&made["id"]).to_owned();
+    vault.ok("ida", &["get", &redacted, "--purpose", "review", "--out", "redacted.png"]);
+    let shown = image::open(vault.path().join("redacted.png")).unwrap().to_luma8();
+    assert_eq!((shown.get_pixel(2, 3).0, shown.get_pixel(1, 3).0), ([0], [200]));
+    let item = vault.ok("ida", &["item", "show", &redacted]);
+    assert_eq!(
+        (text(&item["derived"]["as"]), text(&item["derived"]["of"])),
+        ("redaction", original.as_str())
+    );
+    assert!(item["derived"]["by"].is_null(), "{item}");
+
+    std::fs::write(vault.path().join("photo.txt"), b"a grey square").unwrap();
+    let transcript = ["put", &case, "photo.txt", "--derived-from", &original, "--as", "transcript"];
+    let open = ["--class", "open"];
+    // Less protected than the original, without a purpose; what was put in stays, and the same command goes on.
+    assert_ne!(vault.code("ida", &[&transcript[..], &open].concat()), 0);
+    let again = [&transcript[..], &open, &["--purpose", "disclosure"]].concat();
+    vault.lines("ida", &again);
+    vault.lines("ida", &again);
+    let items = vault.ok("ida", &["item", "list", &case]);
+    assert_eq!(items.as_array().unwrap().len(), 3);
+    assert_eq!(text(&items[2]["derived"]["as"]), "transcript");
+    for wrong in ["1,2,3", "1,2,0,4", "a,b,c,d", "-1,0,1,1"] {
+        let redact = ["item", "redact", &original, "--box", wrong, "--purpose", "disclosure"];
+        assert_eq!(vault.code("ida", &redact), 2, "{wrong}");
+    }
+}

@@ -2,8 +2,8 @@
 
 use super::rights::Holders;
 use super::{
-    Item, Key, MAX_CASE_UPDATES, MAX_GRANT_MS, Refusal, Right, State, Term, Vault, derived, disposal, glass, holding,
-    log_key, places, sealing, takes_bytes,
+    Item, Key, MAX_CASE_UPDATES, MAX_GRANT_MS, Refusal, Right, State, Term, Vault, derived, disposal, glass,
+    holding, log_key, places, sealing, takes_bytes,
 };
 use crate::act::{
     AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberAdded, MemberChange,

@@ -1,8 +1,9 @@
 //! The table of rights, and roles that begin and end.
 
 use custody::act::{
-    AccessReviewed, BundleExported, CaseType, CaseUpdated, Derivation, Disclosure, DisposalApproved, DisposalDeclined,
-    DisposalProposed, HoldReleased, ItemClassified, ItemDerived, MemberAdded, RoleGranted, SealBroken,
+    AccessReviewed, BundleExported, CaseType, CaseUpdated, Derivation, Disclosure, DisposalApproved,
+    DisposalDeclined, DisposalProposed, HoldReleased, ItemClassified, ItemDerived, MemberAdded, RoleGranted,
+    SealBroken,
 };
 use custody::rules::{Holders, MAX_CASE_UPDATES};
 use custody::time::Timestamp;
