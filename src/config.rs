@@ -199,6 +199,11 @@ impl Config {
             let rule = "a file of authorities, where client_crls or client_certificates are set";
             return Err(ConfigError::Value { key: "client_ca", source_of: client_ca.source, rule });
         }
+        if client_ca.value.is_some() && client_crls.value.is_none() {
+            let rule = "a file or folder of lists of what was revoked, where client_ca is set; or \"none\", and whoever \
+                        has a stolen certificate goes on until it is removed";
+            return Err(ConfigError::Value { key: "client_crls", source_of: client_crls.source, rule });
+        }
         let notices = layers.optional("CUSTOS_NOTICES", file.notices);
         let days = file.backup_days.map(|days| days.to_string());
         let days = layers.pick("CUSTOS_BACKUP_DAYS", None, days, || "0".to_owned());
@@ -326,7 +331,8 @@ impl Config {
 
     /// The lists of certificates that they have revoked: a file, or a folder of files.
     pub fn client_crls(&self) -> Option<&Path> {
-        self.client_crls.value.as_deref()
+        // Said in so many words: nothing is looked up.
+        self.client_crls.value.as_deref().filter(|path| *path != Path::new("none"))
     }
 
     /// Whether everybody must show one.

@@ -119,6 +119,8 @@ wire! {
     ProviderSignIn {
         /// From `POST /api/v1/sign-in/provider/prepare`.
         id: Hidden,
+        /// The provider in the address that the browser came back to.
+        provider: String,
         /// What the browser came back with.
         code: Hidden,
         /// As well.
@@ -133,6 +135,8 @@ wire! {
     NewProviderLink {
         /// From `POST /api/v1/provider-links/prepare`.
         id: Hidden,
+        /// The provider in the address that the browser came back to.
+        provider: String,
         /// What the browser came back with.
         code: Hidden,
         /// As well.

@@ -67,6 +67,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         findings.push(recovery_sheet(config.data_dir()));
         findings.push(kek_age(&config, now()).await);
         findings.extend(outsiders(&config).await);
+        findings.extend(certificates(&config));
         match setup::open(&config, passphrase).await {
             Ok(app) => {
                 findings.push(good("keys of this database", "they open what the database holds"));
@@ -300,6 +301,22 @@ async fn outsiders(config: &Config) -> Vec<Finding> {
             lapsed.into_iter().map(finding).collect()
         }
     }
+}
+
+/// Whether what authorities have revoked is known, where certificates sign in.
+fn certificates(config: &Config) -> Option<Finding> {
+    const CHECK: &str = "client certificates";
+    let mend = "check `client_ca` and `client_crls` (custos config show), and fetch newer lists";
+    Some(match (setup::clients(config).transpose()?, config.client_crls()) {
+        (Err(error), _) => bad(CHECK, &error, mend.into()),
+        (Ok(_), None) => {
+            good(CHECK, "client_crls is none: what an authority revokes goes on until it is removed here")
+        }
+        (Ok(clients), Some(lists)) => match clients.alarms().as_slice() {
+            [] => good(CHECK, &format!("what was revoked is known from {}", lists.display())),
+            alarms => Finding { check: CHECK, ok: false, detail: alarms.join("; "), mend: Some(mend.into()) },
+        },
+    })
 }
 
 /// How far the log is published, as the object store and the database say; a service that runs says more.

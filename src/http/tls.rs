@@ -1,6 +1,7 @@
 //! TLS: rustls with AWS-LC, TLS 1.3 and 1.2, a certificate of one's own or a self-signed one made at first start.
 
 pub(crate) mod clients;
+mod lists;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,12 +7,15 @@ mod asking;
 mod settings;
 mod token;
 
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use custody::time::Timestamp;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use jsonwebtoken::Algorithm;
 use jsonwebtoken::jwk::Jwk;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -23,7 +26,11 @@ use asking::{Fetched, Metadata};
 /// What was fetched counts for so long.
 const FRESH_MS: i64 = 60 * 60 * 1_000;
 /// Requests for what a provider publishes, at once and per minute: strangers cause them.
-const FETCHES: std::num::NonZeroU32 = std::num::NonZeroU32::new(12).unwrap();
+const FETCHES: NonZeroU32 = NonZeroU32::new(12).unwrap();
+/// Exchanges of codes with one provider, at once and per minute: strangers cause them, too.
+const EXCHANGES: NonZeroU32 = NonZeroU32::new(120).unwrap();
+/// Exchanges that wait for one provider at a time.
+const AT_ONCE: usize = 16;
 
 /// The providers that the operator names.
 #[derive(Debug, Default)]
@@ -57,6 +64,19 @@ pub struct Provider {
     http: reqwest::Client,
     known: RwLock<Option<Fetched>>,
     fetches: DefaultDirectRateLimiter,
+    exchanges: DefaultDirectRateLimiter,
+    at_once: Semaphore,
+    /// Held by whoever fetches.
+    fetching: tokio::sync::Mutex<()>,
+    /// How often that has ended, well or not.
+    fetched: AtomicU64,
+}
+
+/// One exchange with a provider that may begin.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    metadata: Metadata,
+    _place: SemaphorePermit<'a>,
 }
 
 /// When signing in at a provider is worth two factors.
@@ -76,11 +96,17 @@ pub struct Asked<'a> {
     pub nonce: &'a str,
     /// What the code is exchanged with (PKCE).
     pub verifier: &'a str,
+    /// When somebody was sent.
+    pub began: Timestamp,
+    /// Whether they are to be linked with whoever asks: then whoever is signed in there already is asked anew who they are.
+    pub to_link: bool,
 }
 
 /// What somebody came back with.
 #[derive(Debug, Clone)]
 pub struct CameBack<'a> {
+    /// The provider in whose address.
+    pub provider: &'a str,
     /// Exchanged for the token.
     pub code: &'a str,
     /// As asked.
@@ -94,7 +120,7 @@ pub struct CameBack<'a> {
 pub struct Somebody {
     /// The provider's name for the person.
     pub sub: String,
-    /// Whether the provider asked for two factors.
+    /// Whether the provider asked for two factors, in this round and not some time before.
     pub two_factors: bool,
 }
 
@@ -123,8 +149,7 @@ impl Provider {
 
     /// Where to send somebody's browser.
     pub async fn ask(&self, asked: &Asked<'_>, now: Timestamp) -> Result<String, NotSaid> {
-        let metadata = self.metadata(now).await?;
-        let mut url = metadata.authorization;
+        let mut url = self.fetched(now, false).await?.metadata.authorization;
         let mut query = url.query_pairs_mut();
         query
             .append_pair("response_type", "code")
@@ -138,13 +163,30 @@ impl Provider {
         if !self.second_factor.acr.is_empty() {
             query.append_pair("acr_values", &self.second_factor.acr.join(" "));
         }
+        if asked.to_link {
+            query.append_pair("prompt", "login");
+        }
+        // Whoever is signed in there would come back without having shown anything.
+        if asked.to_link || self.second_factor.may_be_shown() {
+            query.append_pair("max_age", "0");
+        }
         drop(query);
         Ok(url.into())
+    }
+
+    /// What is needed to judge who comes back. Where it cannot be had, nothing is used up yet, and one may come again.
+    pub async fn turn(&self, now: Timestamp) -> Result<Turn<'_>, NotSaid> {
+        let busy = NotSaid::Unreachable("it was asked too often who somebody is");
+        let place = self.at_once.try_acquire().map_err(|_| busy.clone())?;
+        let metadata = self.fetched(now, false).await?.metadata;
+        self.exchanges.check().map_err(|_| busy)?;
+        Ok(Turn { metadata, _place: place })
     }
 
     /// Who came back.
     pub async fn judge(
         &self,
+        turn: Turn<'_>,
         asked: &Asked<'_>,
         back: &CameBack<'_>,
         now: Timestamp,
@@ -152,13 +194,16 @@ impl Provider {
         if !token::same(asked.state, back.state) {
             return Err(NotSaid::Refused("state"));
         }
-        let metadata = self.metadata(now).await?;
+        // A code of another provider's that took its place would be shown to this one.
+        if back.provider != self.name {
+            return Err(NotSaid::Refused("the address that somebody came back to"));
+        }
         match back.iss {
             Some(iss) if iss != self.issuer => return Err(NotSaid::Refused("iss of the answer")),
-            None if metadata.says_iss => return Err(NotSaid::Refused("no iss in the answer")),
+            None if turn.metadata.says_iss => return Err(NotSaid::Refused("no iss in the answer")),
             _ => {}
         }
-        let token = self.exchange(&metadata, back.code, asked.verifier).await?;
+        let token = self.exchange(&turn.metadata, back.code, asked.verifier).await?;
         let header = token::header(&token, &self.algorithms)?;
         let mut claims = token::verify(&token, &header, &self.keys(now, false).await?);
         if claims == Err(NotSaid::Refused(token::NO_KEY)) {
@@ -167,11 +212,11 @@ impl Provider {
         }
         let claims = claims?;
         claims.check(&self.issuer, &self.client_id, asked.nonce, now)?;
-        Ok(Somebody { two_factors: self.second_factor.was_shown(&claims), sub: claims.sub })
-    }
-
-    async fn metadata(&self, now: Timestamp) -> Result<Metadata, NotSaid> {
-        Ok(self.fetched(now, false).await?.metadata)
+        let anew = claims.is_since(asked.began, now);
+        if asked.to_link && !anew {
+            return Err(NotSaid::Refused("auth_time"));
+        }
+        Ok(Somebody { two_factors: anew && self.second_factor.was_shown(&claims), sub: claims.sub })
     }
 
     async fn keys(&self, now: Timestamp, anew: bool) -> Result<Vec<Jwk>, NotSaid> {
@@ -180,17 +225,29 @@ impl Provider {
 
     /// What the provider publishes: as fetched lately, or fetched now. What is fetched replaces all before.
     async fn fetched(&self, now: Timestamp, anew: bool) -> Result<Fetched, NotSaid> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let fresh = known.filter(|known| known.at.saturating_add_millis(FRESH_MS) > now);
-        if let Some(fresh) = fresh.filter(|_| !anew) {
+        let before = self.fetched.load(Ordering::Acquire);
+        if let Some(fresh) = self.fresh(now).filter(|_| !anew) {
             return Ok(fresh);
+        }
+        let _alone = self.fetching.lock().await;
+        if self.fetched.load(Ordering::Acquire) != before {
+            // Whoever else has asked meanwhile has asked for all who waited.
+            return self.fresh(now).ok_or(NotSaid::Unreachable("it has just not answered"));
         }
         if self.fetches.check().is_err() {
             return Err(NotSaid::Unreachable("it was asked too often what it publishes"));
         }
-        let fetched = self.fetch(now).await?;
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(fetched.clone());
-        Ok(fetched)
+        let fetched = self.fetch(now).await;
+        if let Ok(fetched) = &fetched {
+            *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(fetched.clone());
+        }
+        self.fetched.fetch_add(1, Ordering::Release);
+        fetched
+    }
+
+    fn fresh(&self, now: Timestamp) -> Option<Fetched> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
+        known.filter(|known| known.at.saturating_add_millis(FRESH_MS) > now)
     }
 
     /// Whether the vault speaks to this address: one of the hosts that the operator named, over TLS.
@@ -204,12 +261,16 @@ impl Provider {
 }
 
 impl SecondFactor {
+    const fn may_be_shown(&self) -> bool {
+        self.always || !self.acr.is_empty() || !self.amr.is_empty()
+    }
+
     fn was_shown(&self, claims: &token::Claims) -> bool {
         let acr = claims.acr.as_ref().is_some_and(|acr| self.acr.contains(acr));
         self.always || acr || claims.amr.iter().any(|amr| self.amr.contains(amr))
     }
 }
 
-fn limiter() -> DefaultDirectRateLimiter {
-    RateLimiter::direct(Quota::per_minute(FETCHES))
+fn limiter(per_minute: NonZeroU32) -> DefaultDirectRateLimiter {
+    RateLimiter::direct(Quota::per_minute(per_minute))
 }

@@ -1,13 +1,15 @@
 //! The file that names the providers.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use url::{Host, Url};
 
-use super::{Provider, Providers, SecondFactor, limiter};
+use super::{AT_ONCE, EXCHANGES, FETCHES, Provider, Providers, SecondFactor, limiter};
 use crate::client::{ClientError, secret};
 use crate::outside;
 
@@ -19,7 +21,12 @@ const MAX_PROVIDERS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How a provider may sign where the operator says nothing.
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA];
-/// Where the vault's own page is to which people come back.
+/// What says of one factor, or of none, that it was shown (RFC 8176, section 2; all but `mfa`).
+const ONE_FACTOR: [&str; 20] = [
+    "face", "fpt", "geo", "hwk", "iris", "kba", "mca", "otp", "pin", "pop", "pwd", "rba", "retina", "sc",
+    "sms", "swk", "tel", "user", "vbm", "wia",
+];
+/// Where the vault's own pages are to which people come back, one for each provider.
 const RETURN: &str = "/sign-in/return";
 
 /// Why there are no providers.
@@ -149,6 +156,12 @@ fn provider(settings: Settings, folder: &Path, origin: &str) -> Result<Provider,
     if settings.second_factor.is_some() && !(settings.acr.is_empty() && settings.amr.is_empty()) {
         return Err(value(&name, "second_factor says it for all; without it, acr and amr say it for some"));
     }
+    if settings.amr.iter().any(|amr| ONE_FACTOR.contains(&amr.as_str())) {
+        return Err(value(
+            &name,
+            "amr names what says that two factors were shown, such as mfa; not one of them",
+        ));
+    }
     let secret_file = folder.join(settings.client_secret_file);
     let secret = secret::read(&secret_file)
         .map_err(|source| ProvidersError::Secret { provider: name.clone(), source })?;
@@ -157,9 +170,13 @@ fn provider(settings: Settings, folder: &Path, origin: &str) -> Result<Provider,
         http: http(roots.as_deref(), plain)?,
         hosts: settings.hosts.into_iter().map(|host| host.to_ascii_lowercase()).chain([host]).collect(),
         second_factor: SecondFactor { always, acr: settings.acr, amr: settings.amr },
-        redirect: format!("{origin}{RETURN}"),
+        redirect: format!("{origin}{RETURN}/{name}"),
         known: std::sync::RwLock::default(),
-        fetches: limiter(),
+        fetches: limiter(FETCHES),
+        exchanges: limiter(EXCHANGES),
+        at_once: Semaphore::new(AT_ONCE),
+        fetching: tokio::sync::Mutex::default(),
+        fetched: AtomicU64::default(),
         name,
         issuer,
         client_id,
@@ -229,7 +246,7 @@ mod tests {
         let found = of(named).unwrap();
         let provider = found.of_name("ministry").unwrap();
         assert_eq!(found.names().collect::<Vec<_>>(), ["ministry"]);
-        assert_eq!(provider.redirect, "https://vault.example/sign-in/return");
+        assert_eq!(provider.redirect, "https://vault.example/sign-in/return/ministry");
         let own = |url: &str| provider.is_own(&Url::parse(url).unwrap());
         assert!(own("https://login.example/x"));
         for foreign in [
@@ -246,7 +263,7 @@ mod tests {
     #[test]
     fn what_cannot_be_or_must_not_be_is_refused() {
         let ok = "name = 'm'\nissuer = 'https://login.example'\n";
-        assert!(of(&format!("{ok}algorithms = ['ES256', 'EdDSA']\nacr = ['x']\n")).is_ok());
+        assert!(of(&format!("{ok}algorithms = ['ES256', 'EdDSA']\nacr = ['x']\namr = ['mfa']\n")).is_ok());
         assert!(of("name = 'm'\nissuer = 'http://127.0.0.1:1'\nplain_loopback = true\n").is_ok());
         for wrong in [
             "name = 'M m'\nissuer = 'https://login.example'\n".to_owned(),
@@ -259,6 +276,8 @@ mod tests {
             format!("{ok}algorithms = ['HS256']\n"),
             format!("{ok}algorithms = []\n"),
             format!("{ok}second_factor = 'always'\nacr = ['x']\n"),
+            format!("{ok}amr = ['mfa', 'hwk']\n"),
+            format!("{ok}amr = ['otp']\n"),
             format!("{ok}scopes = ['email']\n"),
             format!("{ok}roots = 'nowhere.pem'\n"),
         ] {

@@ -6,6 +6,7 @@ use custody::time::Timestamp;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use serde::Deserialize;
+use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 
 use super::NotSaid;
@@ -33,6 +34,9 @@ pub(super) struct Claims {
     nbf: Option<i64>,
     #[serde(default)]
     nonce: Option<String>,
+    /// When the person last showed who they are; a number of seconds, if the provider keeps to the rules.
+    #[serde(default)]
+    auth_time: Value,
     #[serde(default)]
     pub(super) acr: Option<String>,
     #[serde(default)]
@@ -51,6 +55,10 @@ pub(super) fn header(token: &str, allowed: &[Algorithm]) -> Result<Header, NotSa
     let header = decode_header(token).map_err(|_| NotSaid::Refused("the token's header"))?;
     if !allowed.contains(&header.alg) {
         return Err(NotSaid::Refused("the token's algorithm"));
+    }
+    // What must be understood is not (RFC 7515, section 4.1.11).
+    if header.crit.is_some() {
+        return Err(NotSaid::Refused("the token's crit"));
     }
     Ok(header)
 }
@@ -133,6 +141,15 @@ impl Claims {
     }
 }
 
+impl Claims {
+    /// Whether the person showed who they are at the provider after a round had begun, rather than some time before it.
+    pub(super) fn is_since(&self, began: Timestamp, now: Timestamp) -> bool {
+        let (began, now) = (began.millis() / 1_000, now.millis() / 1_000);
+        let shown = self.auth_time.as_i64();
+        shown.is_some_and(|at| at >= began.saturating_sub(LEEWAY) && at <= now.saturating_add(LEEWAY))
+    }
+}
+
 /// Compares in the same time wherever they differ.
 pub(super) fn same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
@@ -169,6 +186,7 @@ mod tests {
             iat: at,
             nbf: None,
             nonce: Some("n".to_owned()),
+            auth_time: Value::Null,
             acr: None,
             amr: Vec::new(),
         };

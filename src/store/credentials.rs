@@ -124,11 +124,9 @@ pub enum CredentialChange {
     Turn {
         /// Whose.
         person: PersonId,
-        /// Nothing to sign in with may be there: no password, no certificate, nobody's name at a provider, and no passkey that
-        /// answers to this host.
+        /// Nothing to sign in with may be there: no password, no certificate, nobody's name at a provider, and no passkey of
+        /// whichever host: the vault may go back to it.
         first: bool,
-        /// The vault's, where passkeys can have one.
-        host: Option<String>,
     },
     /// A second factor counts, and does not again; too late if it did, or the password is no longer what it was.
     Spend {
@@ -250,9 +248,9 @@ impl Tx {
                 1
             }
             CredentialChange::RemovePassword(person) => self.remove_password(*person).await?,
-            CredentialChange::Turn { person, first, host } => {
+            CredentialChange::Turn { person, first } => {
                 let alone = self.run(signin::HOLD_PERSON, vec![Value::text(person)]).await?;
-                if *first && self.has_credentials(*person, host.as_deref()).await? { 0 } else { alone }
+                if *first && self.has_credentials(*person).await? { 0 } else { alone }
             }
             CredentialChange::Spend { person, factor, changed, now } => {
                 self.spend(*person, *factor, *changed, *now).await?
@@ -287,18 +285,10 @@ impl Tx {
     }
 
     /// Whether there is anything that `person` can sign in with.
-    pub async fn has_credentials(
-        &mut self,
-        person: PersonId,
-        host: Option<&str>,
-    ) -> Result<bool, StoreError> {
-        let passkeys = match host {
-            Some(host) => self.passkeys_of(person, host).await?,
-            None => Vec::new(),
-        };
+    pub async fn has_credentials(&mut self, person: PersonId) -> Result<bool, StoreError> {
         let outside =
             !self.certificates_of(person).await?.is_empty() || !self.links_of(person).await?.is_empty();
-        Ok(outside || !passkeys.is_empty() || self.password_of(person).await?.is_some())
+        Ok(outside || self.has_passkey(person).await? || self.password_of(person).await?.is_some())
     }
 
     async fn spend(

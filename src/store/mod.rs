@@ -42,7 +42,7 @@ pub use lists::{CaseRow, ItemRow, KeyRow, PersonRow};
 pub use log::{LogHead, Tiles};
 pub use notices::NotableRow;
 pub use objects::{ObjectRow, ObjectState, SubjectKey};
-pub use outside::{CertificateChange, CertificateRow, LinkChange, LinkRow};
+pub use outside::{CertificateChange, CertificateRow, LinkChange, LinkRow, MAX_CERTIFICATES, MAX_LINKS};
 pub use passkeys::{MAX_PASSKEYS, PasskeyChange, PasskeyRow};
 pub use publication::CheckpointRow;
 pub use records::{HeadRow, RecordPlace, RecordRow, SealedOpening, StoredOpening};

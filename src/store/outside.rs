@@ -10,6 +10,11 @@ use super::error::StoreError;
 use super::row::{Row, Value};
 use super::sql::signin;
 
+/// Most certificates of one person.
+pub const MAX_CERTIFICATES: usize = 20;
+/// Most names at providers of one person.
+pub const MAX_LINKS: usize = 20;
+
 /// A certificate, by its key: a renewed one of the same key is the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateRow {
@@ -31,7 +36,7 @@ pub struct CertificateRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateChange {
-    /// A new one; too late if its key is known.
+    /// A new one; too late if its key is known, or its person has as many as there may be.
     Add(CertificateRow),
     /// It is in use.
     Touch {
@@ -70,7 +75,7 @@ pub struct LinkRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkChange {
-    /// A new one; too late if somebody has it.
+    /// A new one; too late if somebody has it, or its person has as many as there may be.
     Add(LinkRow),
     /// It signs in; too late if it is gone.
     Use {
@@ -115,6 +120,9 @@ impl Tx {
     pub(super) async fn change_certificate(&mut self, change: &CertificateChange) -> Result<u64, StoreError> {
         match change {
             CertificateChange::Add(row) => {
+                if self.certificates_of(row.person).await?.len() >= MAX_CERTIFICATES {
+                    return Ok(0);
+                }
                 let params = vec![
                     Value::text(row.id),
                     Value::digest(&row.key),
@@ -138,6 +146,9 @@ impl Tx {
     pub(super) async fn change_link(&mut self, change: &LinkChange) -> Result<u64, StoreError> {
         match change {
             LinkChange::Add(row) => {
+                if self.links_of(row.person).await?.len() >= MAX_LINKS {
+                    return Ok(0);
+                }
                 let params = vec![
                     Value::text(row.id),
                     Value::digest(&row.subject),

@@ -73,6 +73,11 @@ impl Tx {
         rows.iter().map(passkey).collect()
     }
 
+    /// Whether a person has a passkey, of whichever host.
+    pub(super) async fn has_passkey(&mut self, person: PersonId) -> Result<bool, StoreError> {
+        Ok(self.one(signin::HAS_PASSKEY, vec![Value::text(person)]).await?.is_some())
+    }
+
     pub(super) async fn change_passkey(&mut self, change: &PasskeyChange) -> Result<u64, StoreError> {
         match change {
             PasskeyChange::Add(row) => {

@@ -13,10 +13,8 @@ use crate::api;
 use crate::app::refuse::Place;
 use crate::app::token::check_label;
 use crate::app::{App, AppError, SignedIn};
-use crate::store::{CertificateChange, CertificateRow, Change, CredentialChange};
+use crate::store::{CertificateChange, CertificateRow, Change, CredentialChange, MAX_CERTIFICATES};
 
-/// Most certificates of one person.
-const MAX_CERTIFICATES: usize = 20;
 /// Use is written down once a minute.
 const SEEN_EVERY_MS: i64 = 60 * 1_000;
 

@@ -6,6 +6,7 @@
 
 use custody::digest::Digest;
 use custody::id::PersonId;
+use custody::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -17,13 +18,11 @@ use crate::app::token::check_label;
 use crate::app::{App, AppError, SignedIn};
 use crate::providers::{Asked, CameBack, NotSaid, Provider, Somebody};
 use crate::store::{
-    Challenge, ChallengeKind, Change, CredentialChange, LinkChange, LinkRow, Method, SessionChange,
+    Challenge, ChallengeKind, Change, CredentialChange, LinkChange, LinkRow, MAX_LINKS, Method, SessionChange,
 };
 
 /// Whoever was sent to a provider comes back within this time.
 const RETURN_MS: i64 = 10 * 60 * 1_000;
-/// Most names at providers of one person.
-const MAX_LINKS: usize = 20;
 
 /// What is kept, sealed, while somebody is at a provider.
 #[derive(Serialize, Deserialize)]
@@ -32,11 +31,14 @@ struct Pending {
     state: Zeroizing<String>,
     nonce: Zeroizing<String>,
     verifier: Zeroizing<String>,
+    began: Timestamp,
 }
 
 impl Pending {
-    fn asked(&self) -> Asked<'_> {
-        Asked { state: &self.state, nonce: &self.nonce, verifier: &self.verifier }
+    fn asked(&self, kind: ChallengeKind) -> Asked<'_> {
+        let to_link = kind == ChallengeKind::NewLink;
+        let Self { state, nonce, verifier, began, .. } = self;
+        Asked { state, nonce, verifier, began: *began, to_link }
     }
 }
 
@@ -68,7 +70,12 @@ impl App {
             tracing::warn!(target: "security", "sign-in by provider failed");
             AppError::SignInFailed
         };
-        let back = CameBack { code: ask.code.expose(), state: ask.state.expose(), iss: ask.iss.as_deref() };
+        let back = CameBack {
+            provider: &ask.provider,
+            code: ask.code.expose(),
+            state: ask.state.expose(),
+            iss: ask.iss.as_deref(),
+        };
         let back = self.came_back(ChallengeKind::Provider, None, ask.id.expose(), &back).await?;
         let (subject, _, somebody) = back.ok_or_else(failed)?;
         let row = self.store.read().await?.link(&subject).await?.ok_or_else(failed)?;
@@ -94,8 +101,12 @@ impl App {
         back: &api::NewProviderLink,
     ) -> Result<api::ProviderLink, AppError> {
         self.may_set_up(who, "provider-linked").await?;
-        let came =
-            CameBack { code: back.code.expose(), state: back.state.expose(), iss: back.iss.as_deref() };
+        let came = CameBack {
+            provider: &back.provider,
+            code: back.code.expose(),
+            state: back.state.expose(),
+            iss: back.iss.as_deref(),
+        };
         let found = self.came_back(ChallengeKind::NewLink, Some(who.person), back.id.expose(), &came).await?;
         let (subject, provider, _) = found.ok_or(AppError::ProviderRefused)?;
         if self.store.read().await?.links_of(who.person).await?.len() >= MAX_LINKS {
@@ -140,14 +151,15 @@ impl App {
     ) -> Result<api::ProviderRequest, AppError> {
         let provider = self.provider(provider)?;
         let random = || base64url(&self.random());
+        let now = self.clock.now();
         let pending = Pending {
             provider: provider.name().to_owned(),
             state: random(),
             nonce: random(),
             verifier: random(),
+            began: now,
         };
-        let now = self.clock.now();
-        let url = provider.ask(&pending.asked(), now).await.map_err(|error| {
+        let url = provider.ask(&pending.asked(kind), now).await.map_err(|error| {
             tracing::error!(provider = provider.name(), %error, "nobody can be sent to a provider");
             AppError::ProviderSilent
         })?;
@@ -161,7 +173,8 @@ impl App {
         Ok(api::ProviderRequest { id: id.as_str().into(), url, expires: expires.to_string() })
     }
 
-    /// Who came back, if that counts: their keyed name and the provider. What was begun is used up either way.
+    /// Who came back, if that counts: their keyed name and the provider. What was begun is used up either way, once the
+    /// provider can be asked at all.
     async fn came_back(
         &self,
         kind: ChallengeKind,
@@ -171,16 +184,21 @@ impl App {
     ) -> Result<Option<(Digest, String, Somebody)>, AppError> {
         let hash = Digest::of(id.as_bytes());
         let Some(challenge) = self.begun(kind, person, id).await? else { return Ok(None) };
-        if !self.store.apply(&[Change::Credential(CredentialChange::Finish(hash))]).await? {
-            return Ok(None);
-        }
         let key = self.signin_key().await?;
         let state = key.open("provider", &asked_by(person, &hash), &challenge.state)?;
         let pending: Pending =
             serde_json::from_slice(&state).map_err(AppError::internal("reading what was asked"))?;
         // Its name may have gone from the configuration meanwhile.
         let Some(provider) = self.signin.providers.of_name(&pending.provider) else { return Ok(None) };
-        match provider.judge(&pending.asked(), back, self.clock.now()).await {
+        let silent = |error: NotSaid| {
+            tracing::error!(provider = provider.name(), %error, "a provider cannot be asked");
+            AppError::ProviderSilent
+        };
+        let turn = provider.turn(self.clock.now()).await.map_err(silent)?;
+        if !self.store.apply(&[Change::Credential(CredentialChange::Finish(hash))]).await? {
+            return Ok(None);
+        }
+        match provider.judge(turn, &pending.asked(kind), back, self.clock.now()).await {
             Ok(somebody) => {
                 let parts = [&b"provider"[..], provider.issuer().as_bytes(), somebody.sub.as_bytes()];
                 Ok(Some((key.hash(&parts), pending.provider, somebody)))
@@ -190,10 +208,7 @@ impl App {
                 tracing::warn!(target: "security", provider, rule, "what came back from a provider was refused");
                 Ok(None)
             }
-            Err(error) => {
-                tracing::error!(provider = provider.name(), %error, "a provider cannot be asked");
-                Err(AppError::ProviderSilent)
-            }
+            Err(error) => Err(silent(error)),
         }
     }
 

@@ -133,8 +133,7 @@ impl App {
         if let By::Session(_) = &who.by {
             return self.confirmed(who, act).await;
         }
-        let host = self.passkey_host();
-        if !self.store.read().await?.has_credentials(who.person, host.as_deref()).await? {
+        if !self.store.read().await?.has_credentials(who.person).await? {
             return Ok(());
         }
         // Whoever stole a token must not take the person's place for longer than it lasts.
@@ -171,7 +170,7 @@ impl App {
             By::Session(session) => (session.id, false),
         };
         let end = Change::Session(SessionChange::EndOthers { id, person, now });
-        let turn = CredentialChange::Turn { person, first, host: self.passkey_host() };
+        let turn = CredentialChange::Turn { person, first };
         // Sessions come before credentials, as everywhere, so that few wait for each other; and once more, since an attempt
         // may have opened one while this waited for what it changes.
         let changes: Vec<_> = [hold(who, now), end.clone()]

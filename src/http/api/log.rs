@@ -1,12 +1,13 @@
 //! What everybody may read: who the vault is, the newest checkpoint, the public entries. No sign-in.
 
 use actix_web::web::{Data, Path, Query};
-use actix_web::{HttpResponse, get};
+use actix_web::{HttpRequest, HttpResponse, get};
 use serde::Deserialize;
 
 use super::{Answer, ok};
 use crate::api;
 use crate::app::{App, Readiness};
+use crate::http::signin::certificate;
 
 /// Who this vault is.
 #[utoipa::path(responses((status = 200, body = api::VaultInfo)), security(()))]
@@ -85,10 +86,11 @@ pub struct Verbose {
 /// The database answers; what an operator must look at stands below. With `?verbose` how far publishing is.
 #[utoipa::path(params(("verbose" = Option<String>, Query)), responses((status = 200, body = String), (status = 503, body = String)), security(()))]
 #[get("/readyz")]
-pub(crate) async fn readyz(app: Data<App>, how: Query<Verbose>) -> HttpResponse {
+pub(crate) async fn readyz(app: Data<App>, how: Query<Verbose>, request: HttpRequest) -> HttpResponse {
     match app.readiness().await {
         Ok(readiness) => {
-            let alarms = readiness.alarms().into_iter().map(|alarm| format!("alarm: {alarm}"));
+            let alarms = readiness.alarms().into_iter().chain(certificate::alarms(&request));
+            let alarms = alarms.map(|alarm| format!("alarm: {alarm}"));
             let more = if how.verbose.is_some() { verbose(&readiness) } else { Vec::new() };
             let lines: Vec<_> = std::iter::once("ready".to_owned()).chain(alarms).chain(more).collect();
             HttpResponse::Ok()

@@ -39,6 +39,12 @@ pub(crate) fn counted(request: &HttpRequest) -> Counted {
     if clients.still_counts(shown) { Counted::Yes(shown.key) } else { Counted::NoMore(shown.key) }
 }
 
+/// What an operator must look at about lists of revoked certificates.
+pub(crate) fn alarms(request: &HttpRequest) -> Vec<String> {
+    let asked = request.app_data::<Data<Asked>>().and_then(|asked| asked.0.as_ref());
+    asked.map(|clients| clients.alarms()).unwrap_or_default()
+}
+
 /// Turns away who shows none, where everybody must; but for whoever asks whether the vault is alive.
 pub(crate) async fn turn_away(
     request: ServiceRequest,

@@ -7,8 +7,8 @@
 
 use std::any::Any;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Instant, SystemTime};
 
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::Extensions;
@@ -16,19 +16,15 @@ use actix_web::rt::net::TcpStream;
 use custody::digest::Digest;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
 };
-use x509_cert::crl::CertificateList;
-use x509_cert::der::Decode as _;
 
 use super::TlsError;
-
-/// Far above any list of revoked certificates.
-const MAX_LIST_BYTES: u64 = 64 << 20;
+use super::lists::{Lists, read};
 
 /// The certificate that a connection showed, which its other end has the key of.
 #[derive(Debug, Clone)]
@@ -65,7 +61,7 @@ pub(crate) fn keep_shown(connection: &dyn Any, data: &mut Extensions) {
 pub struct Clients {
     roots: Arc<RootCertStore>,
     hints: Vec<DistinguishedName>,
-    lists: Option<PathBuf>,
+    lists: Option<Mutex<Lists>>,
     required: bool,
     current: RwLock<Current>,
 }
@@ -73,17 +69,13 @@ pub struct Clients {
 /// What counts until the files of lists change.
 #[derive(Debug)]
 struct Current {
-    files: Vec<Seen>,
     until: Vec<(PathBuf, SystemTime)>,
     verifier: Arc<dyn ClientCertVerifier>,
 }
 
-/// A file as it was when it was read.
-type Seen = (PathBuf, Option<(u64, SystemTime)>);
-
 impl Clients {
-    /// The authorities in the file `ca`, and what they revoke in the file or folder `lists`.
-    pub fn load(ca: &Path, lists: Option<&Path>, required: bool) -> Result<Self, TlsError> {
+    /// The authorities in the file `ca`, and what they revoke in the file or folder `path`.
+    pub fn load(ca: &Path, path: Option<&Path>, required: bool) -> Result<Self, TlsError> {
         let malformed = |source| TlsError::Pem { path: ca.to_owned(), source };
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(ca).map_err(malformed)? {
@@ -93,11 +85,20 @@ impl Clients {
             return Err(TlsError::Empty(ca.to_owned()));
         }
         let roots = Arc::new(roots);
-        let current = Current::read(&roots, lists, files(lists))?;
+        let mut lists = path.map(|path| Lists::at(path.to_owned()));
+        let troubles = lists
+            .as_mut()
+            .map(|lists| lists.refresh(lists.look(), Instant::now(), |path| read(path, &roots)));
+        let mut troubles = troubles.unwrap_or_default();
+        // No list at all would mean that nothing is looked up.
+        if lists.as_ref().is_some_and(|lists| lists.counting().is_empty()) {
+            return Err(troubles.pop().unwrap_or_else(|| TlsError::NoList(path.unwrap_or(ca).to_owned())));
+        }
+        tell_of(&troubles);
+        let current = Current::of(&roots, lists.as_ref())?;
         current.tell_of_old_lists();
         let hints = current.verifier.root_hint_subjects().to_vec();
-        let lists = lists.map(Path::to_owned);
-        Ok(Self { roots, hints, lists, required, current: RwLock::new(current) })
+        Ok(Self { roots, hints, lists: lists.map(Mutex::new), required, current: RwLock::new(current) })
     }
 
     /// Whether whoever shows none is turned away.
@@ -117,7 +118,7 @@ impl Clients {
         others: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.read_again_if_changed();
+        self.read_again_if_due();
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         current.verifier.verify_client_cert(certificate, others, now).inspect_err(|error| {
             let fingerprint = Digest::of(certificate);
@@ -130,61 +131,86 @@ impl Clients {
         })
     }
 
-    /// A list that cannot be read leaves those in force that were: they run out by themselves.
-    fn read_again_if_changed(&self) {
-        if self.lists.is_none() {
+    /// What an operator must look at.
+    pub(crate) fn alarms(&self) -> Vec<String> {
+        let Some(lists) = &self.lists else { return Vec::new() };
+        self.read_again_if_due();
+        let (unread, none_left) = {
+            let lists = lists.lock().unwrap_or_else(PoisonError::into_inner);
+            (lists.troubles(), lists.counting().is_empty())
+        };
+        let old = self.current.read().unwrap_or_else(PoisonError::into_inner).old().count();
+        let mut alarms = Vec::new();
+        if unread > 0 {
+            alarms.push(format!("files of revoked certificates: {unread} cannot be used"));
+        }
+        if none_left {
+            alarms.push("lists of revoked certificates: none is left; those from before count".to_owned());
+        }
+        if old > 0 {
+            alarms.push(format!("lists of revoked certificates: {old} have run out"));
+        }
+        alarms
+    }
+
+    /// What cannot be read leaves in force what its file held before: that runs out by itself.
+    fn read_again_if_due(&self) {
+        let Some(lists) = &self.lists else { return };
+        let mut lists = lists.lock().unwrap_or_else(PoisonError::into_inner);
+        let (found, now) = (lists.look(), Instant::now());
+        if !lists.is_due(&found, now) {
             return;
         }
-        let files = files(self.lists.as_deref());
-        if self.current.read().unwrap_or_else(PoisonError::into_inner).files == files {
+        tell_of(&lists.refresh(found, now, |path| read(path, &self.roots)));
+        // No list at all would mean that nothing is looked up.
+        if lists.counting().is_empty() {
+            tracing::error!(target: "security", "no list of revoked certificates is left; those from before count");
             return;
         }
-        let read = Current::read(&self.roots, self.lists.as_deref(), files.clone());
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        match read {
+        match Current::of(&self.roots, Some(&lists)) {
             Ok(new) => {
                 tracing::info!(target: "security", lists = new.until.len(), "lists of revoked certificates were read");
                 new.tell_of_old_lists();
-                *current = new;
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
             }
-            Err(error) => {
-                current.files = files;
-                let error = crate::http::error::chain(&error);
-                tracing::error!(
-                    target: "security",
-                    error,
-                    "new lists of revoked certificates cannot be used; those from before count until they run out"
-                );
-            }
+            Err(error) => tell_of(&[error]),
         }
     }
 }
 
+/// Tells of files that cannot be used.
+fn tell_of(troubles: &[TlsError]) {
+    for error in troubles {
+        let error = crate::http::error::chain(error);
+        tracing::error!(
+            target: "security",
+            error,
+            "a file of revoked certificates cannot be used; what it held before counts until that runs out"
+        );
+    }
+}
+
 impl Current {
-    fn read(roots: &Arc<RootCertStore>, lists: Option<&Path>, files: Vec<Seen>) -> Result<Self, TlsError> {
-        let (mut all, mut until) = (Vec::new(), Vec::new());
-        for (path, _) in &files {
-            for (list, next) in lists_in(path)? {
-                all.push(list);
-                until.push((path.clone(), next));
-            }
-        }
-        // No list at all would mean that nothing is looked up.
-        if let Some(path) = lists.filter(|_| all.is_empty()) {
-            return Err(TlsError::NoList(path.to_owned()));
-        }
+    fn of(roots: &Arc<RootCertStore>, lists: Option<&Lists>) -> Result<Self, TlsError> {
+        let counting = lists.map(Lists::counting).unwrap_or_default();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), provider)
-            .with_crls(all)
+            .with_crls(counting.iter().map(|(_, list)| list.der.clone()))
             .enforce_revocation_expiration()
             .allow_unauthenticated()
             .build()?;
-        Ok(Self { files, until, verifier })
+        let until = counting.iter().map(|(path, list)| ((*path).to_owned(), list.until)).collect();
+        Ok(Self { until, verifier })
+    }
+
+    fn old(&self) -> impl Iterator<Item = &Path> {
+        let old = self.until.iter().filter(|(_, until)| *until <= SystemTime::now());
+        old.map(|(path, _)| path.as_path())
     }
 
     /// Names the lists that have run out.
     fn tell_of_old_lists(&self) {
-        for (path, _) in self.until.iter().filter(|(_, until)| *until <= SystemTime::now()) {
+        for path in self.old() {
             let list = path.display();
             tracing::error!(
                 target: "security",
@@ -193,58 +219,6 @@ impl Current {
             );
         }
     }
-}
-
-/// The files of lists, as they are now.
-fn files(lists: Option<&Path>) -> Vec<Seen> {
-    let Some(lists) = lists else { return Vec::new() };
-    let seen = |path: PathBuf| {
-        let metadata = std::fs::metadata(&path).ok();
-        let state = metadata.map(|found| (found.len(), found.modified().unwrap_or(UNIX_EPOCH)));
-        (path, state)
-    };
-    if !lists.is_dir() {
-        return vec![seen(lists.to_owned())];
-    }
-    let Ok(entries) = std::fs::read_dir(lists) else { return vec![(lists.to_owned(), None)] };
-    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    // A file that somebody is writing begins with a dot, or is a folder of theirs.
-    let hidden =
-        |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    let mut files: Vec<_> = paths.filter(|path| path.is_file() && !hidden(path)).map(seen).collect();
-    files.sort();
-    files
-}
-
-/// A list with the time until which it counts.
-type Dated = (CertificateRevocationListDer<'static>, SystemTime);
-
-/// The lists of a file: one in DER, or any number in PEM.
-fn lists_in(path: &Path) -> Result<Vec<Dated>, TlsError> {
-    let file = |source| TlsError::File { path: path.to_owned(), source };
-    if std::fs::metadata(path).map_err(file)?.len() > MAX_LIST_BYTES {
-        return Err(TlsError::List { path: path.to_owned(), problem: "it is larger than 64 MiB" });
-    }
-    let bytes = std::fs::read(path).map_err(file)?;
-    // A sequence.
-    if bytes.starts_with(&[0x30]) {
-        return Ok(vec![dated(path, bytes.into())?]);
-    }
-    let lists = CertificateRevocationListDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
-    let lists = lists.map_err(|source| TlsError::Pem { path: path.to_owned(), source })?;
-    if lists.is_empty() {
-        return Err(TlsError::NoList(path.to_owned()));
-    }
-    lists.into_iter().map(|list| dated(path, list)).collect()
-}
-
-fn dated(path: &Path, list: CertificateRevocationListDer<'static>) -> Result<Dated, TlsError> {
-    let problem = |problem| TlsError::List { path: path.to_owned(), problem };
-    let parsed: CertificateList =
-        CertificateList::from_der(&list).map_err(|_| problem("it is no list of revoked certificates"))?;
-    let until = parsed.tbs_cert_list.next_update;
-    let until = until.ok_or(problem("it does not say when the next one comes (nextUpdate)"))?;
-    Ok((list, until.to_system_time()))
 }
 
 /// Why, in one word for the log.

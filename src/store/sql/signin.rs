@@ -66,6 +66,7 @@ fixed {
     PASSKEY "passkeys" "SELECT id, credential, person, label, key, host, created, used FROM passkeys WHERE credential = $1";
     PASSKEYS_OF_PERSON "passkeys" "SELECT id, credential, person, label, key, host, created, used FROM passkeys WHERE person = $1 \
         AND (host IS NULL OR host = $2) ORDER BY id";
+    HAS_PASSKEY "passkeys" "SELECT id FROM passkeys WHERE person = $1 LIMIT 1";
     ADD_PASSKEY "passkeys" "INSERT INTO passkeys (id, credential, person, label, key, host, created, used) VALUES ($1, $2, $3, \
         $4, $5, $6, $7, NULL) ON CONFLICT (credential) DO NOTHING";
     USE_PASSKEY "passkeys" "UPDATE passkeys SET key = $1, used = $2, host = $5 WHERE id = $3 AND key = $4";

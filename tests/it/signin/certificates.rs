@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::api::refused;
 use crate::support::app::{TestApp, builder, refused_start};
-use crate::support::authority::{Authority, Pair, Wanted};
+use crate::support::authority::{Authority, Pair, UNDER, Wanted};
 use crate::support::child::Child;
 use crate::support::client::{Answer, Caller, draft};
 use crate::support::world::Engine;
@@ -28,22 +28,27 @@ crate::on_both_engines! {
 }
 
 /// An authority, and a vault that believes it.
-struct World {
-    app: TestApp,
-    authority: Authority,
-    files: Files,
+pub(super) struct World {
+    pub(super) app: TestApp,
+    pub(super) authority: Authority,
+    pub(super) files: Files,
     _folder: tempfile::TempDir,
 }
 
 /// What the vault is configured with.
-struct Files {
+pub(super) struct Files {
     ca: PathBuf,
-    lists: PathBuf,
+    pub(super) lists: PathBuf,
 }
 
 impl Files {
+    /// As the vault is configured with them.
+    pub(super) fn paths(&self) -> Vec<(&'static str, &Path)> {
+        vec![("CUSTOS_CLIENT_CA", self.ca.as_path()), ("CUSTOS_CLIENT_CRLS", self.lists.as_path())]
+    }
+
     /// Puts a list in the place of the one of this name, whole.
-    fn put(&self, name: &str, list: &str) {
+    pub(super) fn put(&self, name: &str, list: &str) {
         let new = self.lists.join(".new");
         fs::write(&new, list).unwrap();
         fs::rename(new, self.lists.join(name)).unwrap();
@@ -51,7 +56,7 @@ impl Files {
 }
 
 impl World {
-    async fn new(engine: Engine, required: bool) -> Self {
+    pub(super) async fn new(engine: Engine, required: bool) -> Self {
         let mut app = TestApp::new(engine).await;
         let folder = tempfile::tempdir().unwrap();
         let files = Files { ca: folder.path().join("ca.pem"), lists: folder.path().join("revoked") };
@@ -59,8 +64,7 @@ impl World {
         fs::create_dir(&files.lists).unwrap();
         fs::write(&files.ca, authority.pem()).unwrap();
         files.put("authority.crl", &authority.revokes(&[], 2099));
-        let mut paths =
-            vec![("CUSTOS_CLIENT_CA", files.ca.as_path()), ("CUSTOS_CLIENT_CRLS", files.lists.as_path())];
+        let mut paths = files.paths();
         if required {
             paths.push(("CUSTOS_CLIENT_CERTIFICATES", Path::new("required")));
         }
@@ -68,7 +72,7 @@ impl World {
         Self { app, authority, files, _folder: folder }
     }
 
-    fn showing(&self, pair: &Pair) -> Showing {
+    pub(super) fn showing(&self, pair: &Pair) -> Showing {
         let http = builder(&self.app.config).identity(pair.identity()).build().unwrap();
         Showing { http, anew: None, caller: self.app.admin.with_token("") }
     }
@@ -81,7 +85,7 @@ impl World {
 }
 
 /// A program whose connections show a certificate.
-struct Showing {
+pub(super) struct Showing {
     http: reqwest::Client,
     anew: Option<()>,
     caller: Caller,
@@ -100,18 +104,18 @@ impl Showing {
         self.caller.send(body.map_or(request.try_clone().unwrap(), |body| request.json(body))).await
     }
 
-    async fn me(&self) -> Answer {
+    pub(super) async fn me(&self) -> Answer {
         self.ask(Method::GET, "/api/v1/me", None).await
     }
 
     /// By a token, for what the connection shows.
-    async fn bind(&self, who: &Caller) -> Answer {
+    pub(super) async fn bind(&self, who: &Caller) -> Answer {
         let request = self.request(Method::POST, "/api/v1/certificates").bearer_auth(&who.token);
         self.caller.send(request.json(&json!({ "label": "scanner" }))).await
     }
 
     /// The connection does not come about.
-    async fn is_refused(&self) {
+    pub(super) async fn is_refused(&self) {
         let asked = self.request(Method::GET, "/api/v1/vault").send().await;
         assert!(asked.is_err(), "{asked:?}");
     }
@@ -237,6 +241,13 @@ async fn a_refused_certificate_is_in_the_security_log_with_the_reason(engine: En
     world.files.put("between.crl", &between.revokes(&[], 2099));
     let mut below = between.issue(Wanted::default());
     below.chain.push_str(&between.pem());
+    world.showing(&below).me().await.problem("unauthenticated");
+    // Those in between are looked up, too.
+    world.files.put("authority.crl", &world.authority.revokes(&[UNDER], 2099));
+    let before = said(log.path(), "revoked");
+    world.showing(&below).is_refused().await;
+    assert_eq!(said(log.path(), "revoked"), before + 1);
+    world.files.put("authority.crl", &world.authority.revokes(&[9], 2099));
     world.showing(&below).me().await.problem("unauthenticated");
     world.files.put("between.crl", &between.revokes(&[], 2022));
     world.showing(&below).is_refused().await;

@@ -5,6 +5,7 @@ mod certificates;
 mod changes;
 mod command_line;
 mod limits;
+mod lists;
 mod passkeys;
 pub(crate) mod passwords;
 mod provider;

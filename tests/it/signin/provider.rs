@@ -14,6 +14,7 @@ use custos::client::secret;
 use rcgen::{KeyPair, PublicKeyData as _};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use url::Url;
 
 /// What the vault shows at token endpoints.
@@ -46,7 +47,7 @@ impl Real {
         let mut process = Command::new("node")
             .arg(root.join("tests/provider/provider.mjs"))
             .arg(root.join("target/test-tools/provider"))
-            .arg(format!("{origin}/sign-in/return"))
+            .arg(format!("{origin}/sign-in/return/ministry"))
             .arg(SECRET)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -90,7 +91,7 @@ pub(super) async fn visit(url: &str, name: &str) -> Url {
         }
         if answer.status().is_redirection() {
             let next = url.join(answer.headers()["location"].to_str().unwrap()).unwrap();
-            if next.path() == "/sign-in/return" {
+            if next.path() == "/sign-in/return/ministry" {
                 return next;
             }
             url = next;
@@ -131,6 +132,8 @@ pub(super) struct Says {
     pub(super) asked: BTreeMap<String, usize>,
     /// The last form at the token endpoint, and its header.
     pub(super) exchanged: Option<(String, String)>,
+    /// What whoever exchanges a code waits for.
+    pub(super) gate: Option<Arc<Semaphore>>,
 }
 
 impl Hostile {
@@ -141,6 +144,7 @@ impl Hostile {
             token: (400, String::new()),
             asked: BTreeMap::new(),
             exchanged: None,
+            gate: None,
         }));
         let shared = Data::from(Arc::clone(&says));
         let server =
@@ -180,8 +184,15 @@ impl Hostile {
 }
 
 async fn answer(request: HttpRequest, body: Bytes, says: Data<Mutex<Says>>) -> HttpResponse {
+    let gate = {
+        let mut says = says.lock().unwrap();
+        *says.asked.entry(request.path().to_owned()).or_default() += 1;
+        says.gate.clone().filter(|_| request.path() == "/token")
+    };
+    if let Some(gate) = gate {
+        gate.acquire().await.unwrap().forget();
+    }
     let mut says = says.lock().unwrap();
-    *says.asked.entry(request.path().to_owned()).or_default() += 1;
     let (status, text) = match request.path() {
         "/.well-known/openid-configuration" => (200, says.metadata.to_string()),
         "/keys" => says.keys.clone(),

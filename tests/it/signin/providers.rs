@@ -1,11 +1,17 @@
 //! Outside providers: whoever a real one says it is, and whatever a hostile one says.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use custos::api;
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use url::Url;
 
 use super::Browser;
@@ -24,6 +30,8 @@ crate::on_both_engines! {
     keys_change_and_nobody_makes_the_vault_ask_for_them_without_end
     a_provider_cannot_send_the_vault_elsewhere
     links_end_with_all_else
+    whoever_links_has_just_shown_the_provider_who_they_are
+    a_provider_is_asked_once_for_all_who_wait_and_takes_nothing_with_it
 }
 
 /// A vault whose provider is the real one.
@@ -60,7 +68,7 @@ async fn sent_to_link(who: &Caller) -> api::ProviderRequest {
 /// What the vault's page sends that somebody came back to.
 fn back(request: &api::ProviderRequest, at: &Url) -> Value {
     json!({
-        "id": request.id, "label": "desk",
+        "id": request.id, "label": "desk", "provider": at.path().rsplit('/').next(),
         "code": parameter(at, "code"), "state": parameter(at, "state"), "iss": parameter(at, "iss"),
     })
 }
@@ -167,6 +175,11 @@ async fn what_came_back_counts_once_in_the_browser_that_was_sent(engine: Engine)
     let mut mixed = back(&other, &at_other);
     mixed["code"] = parameter(&at_one, "code").into();
     said.push(told(&finish(&browser, &mixed).await));
+    // What came back to the address of another provider.
+    let request = sent(&browser).await;
+    let mut elsewhere = back(&request, &visit(&request.url, "asha").await);
+    elsewhere["provider"] = "another".into();
+    said.push(told(&finish(&browser, &elsewhere).await));
     // Another browser has no id; what was begun to link signs nobody in, nor the other way round.
     let mut stolen = back(&one, &at_one);
     stolen["id"] = "x".into();
@@ -195,7 +208,7 @@ async fn what_came_back_counts_once_in_the_browser_that_was_sent(engine: Engine)
 fn honest(provider: &Hostile, url: &str) -> Value {
     let now = jiff_now();
     json!({
-        "iss": provider.issuer, "sub": "asha", "aud": "custos", "iat": now, "exp": now + 300,
+        "iss": provider.issuer, "sub": "asha", "aud": "custos", "iat": now, "exp": now + 300, "auth_time": now,
         "nonce": parameter(&Url::parse(url).unwrap(), "nonce"),
     })
 }
@@ -210,16 +223,31 @@ async fn answered(browser: &Browser, provider: &Hostile, token: impl FnOnce(Valu
     let request = sent(browser).await;
     provider.gives(&token(honest(provider, &request.url)));
     let state = parameter(&Url::parse(&request.url).unwrap(), "state");
-    let body = json!({ "id": request.id, "label": "desk", "code": "c", "state": state });
+    let body =
+        json!({ "id": request.id, "label": "desk", "provider": MINISTRY, "code": "c", "state": state });
     finish(browser, &body).await
 }
 
 async fn link_hostile(who: &Caller, provider: &Hostile, key: &Key) {
+    linked(who, provider, |claims| key.signs(&claims)).await.made::<api::ProviderLink>();
+}
+
+/// Comes back from the hostile provider with this token, to be linked.
+async fn linked(who: &Caller, provider: &Hostile, token: impl FnOnce(Value) -> String) -> Answer {
     let request = sent_to_link(who).await;
-    provider.gives(&key.signs(&honest(provider, &request.url)));
+    provider.gives(&token(honest(provider, &request.url)));
     let state = parameter(&Url::parse(&request.url).unwrap(), "state");
-    let body = json!({ "id": request.id, "code": "c", "state": state });
-    who.post("/api/v1/provider-links", &body).await.made::<api::ProviderLink>();
+    who.post(
+        "/api/v1/provider-links",
+        &json!({ "id": request.id, "provider": MINISTRY, "code": "c", "state": state }),
+    )
+    .await
+}
+
+/// The last form at the token endpoint, and its header.
+fn exchanged(provider: &Hostile) -> (BTreeMap<String, String>, String) {
+    let (form, header) = provider.says.lock().unwrap().exchanged.clone().unwrap();
+    (url::form_urlencoded::parse(form.as_bytes()).into_owned().collect(), header)
 }
 
 fn with(mut claims: Value, name: &str, value: impl Into<Value>) -> Value {
@@ -234,16 +262,24 @@ async fn no_token_counts_that_is_not_this_providers_for_this_vault_and_question(
     let (app, provider, key, _folder) = with_hostile(engine, "").await;
     let asha = app.enrol("Asha", &[]).await;
     link_hostile(&asha, &provider, &key).await;
-    let (form, header) = provider.says.lock().unwrap().exchanged.clone().unwrap();
-    let form: std::collections::BTreeMap<_, _> =
-        url::form_urlencoded::parse(form.as_bytes()).into_owned().collect();
-    assert_eq!(form["redirect_uri"], format!("{}/sign-in/return", app.config.origin()));
+    let (form, header) = exchanged(&provider);
+    assert_eq!(form["redirect_uri"], format!("{}/sign-in/return/ministry", app.config.origin()));
     assert_eq!((form["code"].as_str(), form["code_verifier"].len()), ("c", 43));
     // RFC 6749, section 2.3.1: both encoded as in a form, then as Basic.
     let basic = STANDARD.decode(header.strip_prefix("Basic ").unwrap()).unwrap();
     assert_eq!(basic, b"custos:s3cret%3A+%2B%2F%26%3D%25");
 
-    answered(&Browser::new(&app), &provider, |claims| key.signs(&claims)).await.made::<api::Session>();
+    let request = sent(&Browser::new(&app)).await;
+    let url = Url::parse(&request.url).unwrap();
+    provider.gives(&key.signs(&honest(&provider, &request.url)));
+    let body = json!({ "id": request.id, "label": "desk", "provider": MINISTRY, "code": "c", "state": parameter(&url, "state") });
+    finish(&Browser::new(&app), &body).await.made::<api::Session>();
+    // PKCE: what was asked with is the hash of what is exchanged with, and another one in each round.
+    let (verifier, before) = (exchanged(&provider).0["code_verifier"].clone(), &form["code_verifier"]);
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes());
+    assert_eq!(parameter(&url, "code_challenge"), Some(URL_SAFE_NO_PAD.encode(digest)));
+    assert_eq!(parameter(&url, "code_challenge_method").as_deref(), Some("S256"));
+    assert_ne!(&verifier, before);
     let other = Key::new("one");
     let named = |alg: &str| json!({ "alg": alg, "typ": "JWT", "kid": "one" });
     let by_hash = |secret: &[u8], claims: &Value| {
@@ -299,6 +335,13 @@ async fn no_token_counts_that_is_not_this_providers_for_this_vault_and_question(
         ("of tomorrow", Box::new(|claims| key.signs(&with(claims, "iat", jiff_now() + 86_400)))),
         ("nobody", Box::new(|claims| key.signs(&with(claims, "sub", "")))),
         ("somebody else", Box::new(|claims| key.signs(&with(claims, "sub", "ben")))),
+        (
+            "what must be understood and is not",
+            Box::new(|claims| {
+                let header = json!({ "alg": "ES256", "kid": "one", "crit": ["b64"], "b64": false });
+                key.signs_under(&header, &claims)
+            }),
+        ),
         ("no token", Box::new(|_| String::new())),
         ("too long", Box::new(|claims| key.signs(&with(claims, "x", "x".repeat(40_000))))),
     ];
@@ -318,23 +361,37 @@ async fn no_token_counts_that_is_not_this_providers_for_this_vault_and_question(
 }
 
 async fn a_second_factor_counts_where_the_provider_says_so(engine: Engine) {
-    let (mut app, provider, key, folder) = with_hostile(engine, "acr = ['phr']\namr = ['mfa', 'hwk']").await;
+    let (mut app, provider, key, folder) = with_hostile(engine, "acr = ['phr']\namr = ['mfa']").await;
     let asha = app.enrol("Asha", &[]).await;
     link_hostile(&asha, &provider, &key).await;
     let browser = Browser::new(&app);
     let request = sent(&browser).await;
-    assert_eq!(parameter(&Url::parse(&request.url).unwrap(), "acr_values").as_deref(), Some("phr"));
+    let url = Url::parse(&request.url).unwrap();
+    let asked = ["acr_values", "max_age", "prompt"].map(|name| parameter(&url, name));
+    assert_eq!(asked, [Some("phr".to_owned()), Some("0".to_owned()), None]);
+    let confirmed_at = async |browser: &Browser, at: Value, name: &'static str, value: Value| {
+        let says = |claims| key.signs(&with(with(claims, "auth_time", at), name, value));
+        answered(browser, &provider, says).await.made::<api::Session>().confirmed_until.is_some()
+    };
     let confirmed = async |browser: &Browser, name: &'static str, value: Value| {
-        let answer = answered(browser, &provider, |claims| key.signs(&with(claims, name, value))).await;
-        answer.made::<api::Session>().confirmed_until.is_some()
+        confirmed_at(browser, jiff_now().into(), name, value).await
     };
     assert!(!confirmed(&browser, "amr", json!(["pwd"])).await);
     assert!(!confirmed(&browser, "acr", json!("phrh")).await);
-    assert!(confirmed(&browser, "amr", json!(["pwd", "hwk"])).await);
+    assert!(!confirmed(&browser, "amr", json!(["pwd", "hwk"])).await);
+    assert!(confirmed(&browser, "amr", json!(["pwd", "mfa"])).await);
     assert!(confirmed(&browser, "acr", json!("phr")).await);
     let always = configure(folder.path(), &provider.issuer, "second_factor = 'always'");
     app.restart_with(&[("CUSTOS_PROVIDERS", &always)]).await;
     assert!(confirmed(&Browser::new(&app), "x", Value::Null).await);
+    // Whoever is signed in there already comes back without having shown anything: that signs in, and confirms nothing.
+    let now = jiff_now();
+    for at in [Value::Null, json!(now - 3_600), json!(now - 120), json!(now + 3_600), json!(now.to_string())]
+    {
+        let browser = Browser::new(&app);
+        assert!(!confirmed_at(&browser, at.clone(), "x", Value::Null).await, "{at}");
+        assert!(!confirmed_at(&browser, at.clone(), "amr", json!(["mfa"])).await, "{at}");
+    }
     // A configuration that cannot be is refused at start.
     app.stop().await;
     configure(folder.path(), &provider.issuer, "algorithms = ['none']");
@@ -374,8 +431,8 @@ async fn a_provider_cannot_send_the_vault_elsewhere(engine: Engine) {
         ("authorization_endpoint", json!(format!("{foreign}/authorize"))),
         ("token_endpoint", json!(format!("{foreign}/token"))),
         ("jwks_uri", json!(format!("{foreign}/keys"))),
-        ("jwks_uri", json!("file:///etc/passwd")),
-        ("jwks_uri", json!("http://169.254.169.254/latest/meta-data")),
+        ("jwks_uri", json!(format!("{}/keys", provider.issuer.replace("//", "//name:word@")))),
+        ("jwks_uri", json!(format!("{}/keys#x", provider.issuer))),
         ("code_challenge_methods_supported", json!(["plain"])),
     ] {
         provider.says.lock().unwrap().metadata = with(provider.honest_metadata(), name, value);
@@ -402,7 +459,8 @@ async fn a_provider_cannot_send_the_vault_elsewhere(engine: Engine) {
         let request = sent(&browser).await;
         provider.says.lock().unwrap().token = (status, format!("{}/token", elsewhere.issuer));
         let state = parameter(&Url::parse(&request.url).unwrap(), "state");
-        let body = json!({ "id": request.id, "label": "desk", "code": "c", "state": state });
+        let body =
+            json!({ "id": request.id, "label": "desk", "provider": MINISTRY, "code": "c", "state": state });
         finish(&browser, &body).await.problem(code);
     }
     assert_eq!(elsewhere.asked("/token"), 0);
@@ -437,4 +495,63 @@ async fn links_end_with_all_else(engine: Engine) {
     let restored = draft("person.restored", &json!({ "person": ben.id }));
     app.admin.say(&restored).await.made::<api::Recorded>();
     answered(&desk, &provider, |claims| key.signs(&claims)).await.problem("sign-in-failed");
+}
+
+async fn whoever_links_has_just_shown_the_provider_who_they_are(engine: Engine) {
+    let (app, provider, key, _folder) = with_hostile(engine, "").await;
+    let asha = app.enrol("Asha", &[]).await;
+    let url = Url::parse(&sent_to_link(&asha).await.url).unwrap();
+    let asked = ["prompt", "max_age"].map(|name| parameter(&url, name));
+    assert_eq!(asked, [Some("login".to_owned()), Some("0".to_owned())]);
+    // Somebody else has signed this browser in there, as themselves.
+    let now = jiff_now();
+    for at in [Value::Null, json!(now - 3_600), json!(now - 120)] {
+        let says = |claims| key.signs(&with(claims, "auth_time", at));
+        linked(&asha, &provider, says).await.problem("provider-refused");
+    }
+    link_hostile(&asha, &provider, &key).await;
+    // Where a provider is one factor, whoever is signed in there signs in here.
+    let browser = Browser::new(&app);
+    assert_eq!(parameter(&Url::parse(&sent(&browser).await.url).unwrap(), "max_age"), None);
+    let says = |claims| key.signs(&with(claims, "auth_time", Value::Null));
+    answered(&browser, &provider, says).await.made::<api::Session>();
+}
+
+async fn a_provider_is_asked_once_for_all_who_wait_and_takes_nothing_with_it(engine: Engine) {
+    let (mut app, provider, key, folder) = with_hostile(engine, "").await;
+    let asha = app.enrol("Asha", &[]).await;
+    let browser = Browser::new(&app);
+    let published = "/.well-known/openid-configuration";
+    join_all((0..8).map(|_| sent(&browser))).await;
+    assert_eq!((provider.asked(published), provider.asked("/keys")), (1, 1));
+    // A provider that does not answer uses nothing up.
+    link_hostile(&asha, &provider, &key).await;
+    let request = sent(&browser).await;
+    provider.gives(&key.signs(&honest(&provider, &request.url)));
+    let state = parameter(&Url::parse(&request.url).unwrap(), "state");
+    let body =
+        json!({ "id": request.id, "label": "desk", "provider": MINISTRY, "code": "c", "state": state });
+    provider.says.lock().unwrap().metadata = Value::Null;
+    app.restart_with(&[("CUSTOS_PROVIDERS", &folder.path().join("providers.toml"))]).await;
+    finish(&Browser::new(&app), &body).await.problem("provider-silent");
+    provider.says.lock().unwrap().metadata = provider.honest_metadata();
+    finish(&Browser::new(&app), &body).await.made::<api::Session>();
+    // Strangers have sixteen codes looked at there at once.
+    let gate = Arc::new(Semaphore::new(0));
+    provider.says.lock().unwrap().gate = Some(Arc::clone(&gate));
+    let before = provider.asked("/token");
+    let mut strangers = JoinSet::new();
+    for _ in 0..20 {
+        let (browser, request) = (Browser::new(&app), sent(&Browser::new(&app)).await);
+        let state = parameter(&Url::parse(&request.url).unwrap(), "state");
+        let body =
+            json!({ "id": request.id, "label": "desk", "provider": MINISTRY, "code": "c", "state": state });
+        strangers.spawn(async move { finish(&browser, &body).await });
+    }
+    for _ in 0..4 {
+        strangers.join_next().await.unwrap().unwrap().problem("provider-silent");
+    }
+    gate.add_permits(20);
+    strangers.join_all().await;
+    assert_eq!(provider.asked("/token") - before, 16);
 }

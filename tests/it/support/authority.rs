@@ -8,6 +8,9 @@ use rcgen::{
     date_time_ymd,
 };
 
+/// What an authority calls the certificates of those under it.
+pub(crate) const UNDER: u64 = 5;
+
 /// An authority.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -65,8 +68,9 @@ impl Authority {
 
     /// One that this one vouches for.
     pub(crate) fn under(&self, name: &str) -> Self {
-        let key = KeyPair::generate().unwrap();
-        Self(CertifiedIssuer::signed_by(of_authority(name), key, &self.0).unwrap())
+        let (key, mut params) = (KeyPair::generate().unwrap(), of_authority(name));
+        params.serial_number = Some(SerialNumber::from(UNDER));
+        Self(CertifiedIssuer::signed_by(params, key, &self.0).unwrap())
     }
 
     pub(crate) fn pem(&self) -> String {
@@ -91,6 +95,11 @@ impl Authority {
 
     /// The list of what it has revoked, which counts until that year, in PEM.
     pub(crate) fn revokes(&self, serials: &[u64], until: i32) -> String {
+        self.list(serials, 2021, serials.len() as u64 + 1, until)
+    }
+
+    /// The same, of that year and with that number.
+    pub(crate) fn list(&self, serials: &[u64], year: i32, number: u64, until: i32) -> String {
         let revoked = |serial: &u64| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(2021, 1, 1),
@@ -98,9 +107,9 @@ impl Authority {
             invalidity_date: None,
         };
         let params = CertificateRevocationListParams {
-            this_update: date_time_ymd(2021, 1, 1),
+            this_update: date_time_ymd(year, 1, 1),
             next_update: date_time_ymd(until, 1, 1),
-            crl_number: SerialNumber::from(serials.len() as u64 + 1),
+            crl_number: SerialNumber::from(number),
             issuing_distribution_point: None,
             revoked_certs: serials.iter().map(revoked).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
