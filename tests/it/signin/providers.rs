@@ -541,8 +541,10 @@ async fn a_provider_is_asked_once_for_all_who_wait_and_takes_nothing_with_it(eng
     provider.says.lock().unwrap().gate = Some(Arc::clone(&gate));
     let before = provider.asked("/token");
     let mut strangers = JoinSet::new();
-    for _ in 0..20 {
-        let (browser, request) = (Browser::new(&app), sent(&Browser::new(&app)).await);
+    for number in 0..20 {
+        // One address asks only so often in a minute.
+        let browser = Browser::elsewhere(&app, 60 + number / 5);
+        let request = sent(&browser).await;
         let state = parameter(&Url::parse(&request.url).unwrap(), "state");
         let body =
             json!({ "id": request.id, "label": "desk", "provider": MINISTRY, "code": "c", "state": state });
