@@ -236,6 +236,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as a folder is found that can be looked into")]
     fn found(files: &[(&str, u64)]) -> Found {
         let seen = |len| Some(Seen { place: (1, 1), len, written: (0, 0), changed: (0, 0) });
         Some(files.iter().map(|(path, len)| (PathBuf::from(path), seen(*len))).collect())

@@ -145,7 +145,7 @@ pub(super) fn body(name: &str, app: &TestApp, asked: &Asked<'_>, head: &str) -> 
         "set" => json!({ "name": "somebody", "password": "short" }),
         "add_certificate" => json!({ "label": "machine" }),
         "prepare_link" => json!({ "provider": "none" }),
-        "add_link" => json!({ "id": NOWHERE, "code": "x", "state": "x" }),
+        "add_link" => json!({ "id": NOWHERE, "provider": "none", "code": "x", "state": "x" }),
         "add_passkey" => json!({ "id": NOWHERE, "label": "key ring", "credential": {} }),
         "confirm_by_passkey" => json!({ "id": NOWHERE, "credential": {} }),
         _ => return Body::None,
