@@ -17,6 +17,7 @@ use super::{App, AppError, parse, wire};
 use crate::api;
 use crate::blobs::BlobsError;
 use crate::ops::{Difference, Differences, history};
+use crate::sequencer::Attachments;
 use crate::store::{Change, ObjectRow, ObjectState};
 
 /// Objects looked up at a time.
@@ -165,6 +166,9 @@ impl App {
         let row = self.store.read().await?.objects(&[stored.object]).await?.pop();
         let row = row.ok_or(AppError::NotFound("object"))?;
         let checked = self.check_object(&row, &self.manifests_key()?, "transfer", None).await?;
+        if checked.receipts.is_empty() && checked.problem.is_none() {
+            return Err(Refusal::Disposed.into());
+        }
         if let Some(problem) = checked.problem {
             tracing::error!(object = %row.object, problem, "an exhibit that changes hands is damaged");
         }
@@ -206,11 +210,14 @@ impl App {
         let data = FixityChecked { object: row.object, stage: parse(during, "stage")? };
         let mut say = Say::of_item(kind, item.case, id).data(data.to_data());
         say.content = Some(computed(facts.sha256, facts.content_size));
-        let receipts = self.say_as_vault(say, With::default()).await?;
         let state = if problem.is_none() { ObjectState::Present } else { ObjectState::Damaged };
-        if state != row.state {
-            self.store.apply(&[Change::NoteObject { object: row.object, state }]).await?;
-        }
+        // With its record, and too late if it was destroyed meanwhile: that its bytes are gone is then as it should be.
+        let changes = vec![Change::NoteObject { object: row.object, state }];
+        let attach = Attachments { changes, ..Attachments::default() };
+        let receipts = match self.say_as_vault(say, With { attach }).await {
+            Err(AppError::TooLate) => return Ok(CheckedObject { problem: None, receipts: Vec::new() }),
+            said => said?,
+        };
         Ok(CheckedObject { problem, receipts })
     }
 

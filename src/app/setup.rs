@@ -2,20 +2,22 @@
 
 mod error;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use custody::act::{OrgRegistered, PersonRegistered, RoleChange, VaultRole};
+use custody::act::{Act, KekStep, OrgRegistered, PersonRegistered, RoleChange, VaultRole};
 use custody::checkpoint::Origin;
 use custody::digest::Digest;
 use custody::entropy::Entropy as _;
+use custody::envelope::{Envelope, PayloadType};
 use custody::id::{OrgId, PersonId};
 use custody::keys::{KeyError, WrappedKey};
 use custody::kind::Kind;
 use custody::log_keys::LogKeys;
 use custody::record::Sequence;
 use custody::rules::Vault;
+use custody::statement::Statement;
 use ed25519_dalek::SigningKey;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -177,16 +179,20 @@ pub struct Outsiders {
 
 /// Wraps by the version that the vault's records name; and destroys again what is destroyed by these records, and was put
 /// back with a copy of the keys.
-fn follow_keks(identity: &Vault, keyring: &mut Keyring) -> Result<(), SetupError> {
+fn follow_keks(
+    identity: &Vault,
+    destroyed: &BTreeMap<u32, Digest>,
+    keyring: &mut Keyring,
+) -> Result<(), SetupError> {
     keyring.finish_destroying()?;
     if !keyring.use_kek(identity.kek()) {
         return Err(SetupError::OtherKeys("key encryption key"));
     }
     for (version, kek) in &identity.keks {
         let held = keyring.kek(*version).map(custody::keys::Kek::canary);
-        match (held, kek.destroyed) {
+        match (held, destroyed.get(version)) {
             // Another key under the name of a destroyed one is not the one that the records mean.
-            (Some(held), Some(_)) if held == kek.check => keyring.destroy_kek(*version)?,
+            (Some(held), Some(check)) if held == *check => keyring.destroy_kek(*version)?,
             (Some(held), None) if held != kek.check => {
                 return Err(SetupError::OtherKeys("key encryption key"));
             }
@@ -194,6 +200,35 @@ fn follow_keks(identity: &Vault, keyring: &mut Keyring) -> Result<(), SetupError
         }
     }
     Ok(())
+}
+
+/// The versions that records of this vault say were destroyed, with the check value that each names. The table alone is not
+/// believed: whoever writes to the database would destroy the keys by it, the one in use among them.
+async fn destroyed_keks(
+    store: &Store,
+    identity: &Vault,
+    keyring: &Keyring,
+) -> Result<BTreeMap<u32, Digest>, SetupError> {
+    let unsaid =
+        || StoreError::Inconsistent("it names a key as destroyed, and no record of the vault says so");
+    let key = keyring.vault_key().verifying_key();
+    let mut tx = store.read().await?;
+    let mut destroyed = BTreeMap::new();
+    for (version, kek) in &identity.keks {
+        let Some(index) = kek.destroyed else { continue };
+        let row = tx.records_at(&[index]).await?.pop().ok_or_else(unsaid)?;
+        let said = Envelope::parse(&row.envelope, PayloadType::Statement).ok();
+        let said = said.filter(|said| said.signatures().len() == 1 && said.verify(0, &key).is_ok());
+        let said = said.and_then(|said| Statement::parse(said.body()).ok());
+        let said = said.filter(|said| said.vault == Some(identity.id));
+        match said.and_then(|said| Act::parse(&said).ok()) {
+            Some(Act::Kek(KekStep::Destroyed, d)) if d.kek == *version && d.kek < identity.kek() => {
+                destroyed.insert(*version, d.check);
+            }
+            _ => return Err(unsaid().into()),
+        }
+    }
+    Ok(destroyed)
 }
 
 /// What a vault is made of on this machine.
@@ -314,7 +349,8 @@ impl App {
             (identity, (first.record, first.envelope.to_vec()))
         };
         let mut keyring = keyring;
-        follow_keks(&identity, &mut keyring)?;
+        let destroyed = destroyed_keks(&store, &identity, &keyring).await?;
+        follow_keks(&identity, &destroyed, &mut keyring)?;
         let log = log_of(&identity, &keyring)?;
         let log_key = keyring.log_key(log.present().public_key());
         // One that is not the log's signs nothing: its first checkpoint would be refused.

@@ -354,7 +354,12 @@ pub const TABLE: &[Row] = &[
         "Not a proposal that waits",
         "list the disposals, and name one that waits for this",
     ),
-    ("proposal-lapsed", 409, "The proposal lapsed", "propose it again: a hold came between"),
+    (
+        "proposal-lapsed",
+        409,
+        "The proposal lapsed",
+        "propose it again: a hold came between, a bundle was exported, or an approval counts no more",
+    ),
     (
         "another-person",
         403,

@@ -155,7 +155,7 @@ pub enum Change {
         /// How.
         state: EnrolmentState,
     },
-    /// A check of an object's bytes found something.
+    /// A check of an object's bytes found something; too late if it was destroyed.
     NoteObject {
         /// Which.
         object: ObjectId,

@@ -1,9 +1,11 @@
 //! Holds, disposals, versions of the key encryption key, and backups that were made.
 
+use std::collections::BTreeSet;
+
 use custody::act::{ObjectId, Subject};
 use custody::digest::Digest;
 use custody::id::{CaseId, ItemId};
-use custody::rules::{Disposal, Footprint, Grant, Hold, Kek, Stage, State, Vault};
+use custody::rules::{Approval, Disposal, Footprint, Grant, Hold, Kek, Stage, State, Vault};
 use custody::time::Timestamp;
 
 use super::Store;
@@ -14,7 +16,7 @@ use super::objects::{ObjectRow, SubjectKey, object, subject_key};
 use super::projections::changed;
 use super::row::{Row, Value};
 use super::sql::life as sql;
-use super::state::{grant, member};
+use super::state::{grant, key, member, person};
 
 /// A backup that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +45,36 @@ impl Tx {
             state.members.extend([member(&row)?]);
         }
         let proposals: Vec<_> = footprint.disposals.iter().copied().collect();
-        state.disposals.extend(self.disposals(&proposals).await?);
+        let disposals = self.disposals(&proposals).await?;
+        self.approvers(&disposals, state).await?;
+        state.disposals.extend(disposals);
+        Ok(())
+    }
+
+    /// Adds what the approvals of disposals count by: persons, roles in the case, and keys. What is known already may be
+    /// newer than what is stored.
+    async fn approvers(&mut self, all: &[(Digest, Disposal)], state: &mut State) -> Result<(), StoreError> {
+        let given =
+            || all.iter().flat_map(|(_, found)| found.approvals.iter().map(|given| (found.subject, given)));
+        let persons: BTreeSet<_> = given().map(|(_, given)| given.person).collect();
+        let unknown = persons.iter().filter(|id| !state.persons.contains_key(id)).map(Value::text).collect();
+        for row in self.all_in(super::sql::PERSONS, unknown).await? {
+            state.persons.extend([person(&row)?]);
+        }
+        let keys: BTreeSet<_> = given().map(|(_, given)| given.key).collect();
+        let unknown = keys.iter().filter(|hash| !state.keys.contains_key(hash)).map(Value::digest).collect();
+        for row in self.all_in(super::sql::KEYS, unknown).await? {
+            state.keys.extend([key(&row)?]);
+        }
+        let places = given().filter_map(|(subject, given)| match subject {
+            Subject::Item(case, _) | Subject::Case(case) => Some((case, given.person)),
+            Subject::Person(_) | Subject::Vault => None,
+        });
+        let places: BTreeSet<_> = places.filter(|place| !state.members.contains_key(place)).collect();
+        let unknown = places.iter().flat_map(|(case, person)| [Value::text(case), Value::text(person)]);
+        for row in self.all_in(super::sql::MEMBERS, unknown.collect()).await? {
+            state.members.extend([member(&row)?]);
+        }
         Ok(())
     }
 
@@ -307,11 +338,7 @@ fn disposal(row: &Row) -> Result<(Digest, Disposal), StoreError> {
     let records = row.text(3)?;
     let records = records.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>();
     let approvals = row.text(6)?;
-    let approval = |text: &str| {
-        let (person, role) = text.split_once('=')?;
-        Some((person.parse().ok()?, role.parse().ok()?))
-    };
-    let approvals = approvals.split_ascii_whitespace().map(approval).collect::<Option<_>>();
+    let approvals = approvals.split_ascii_whitespace().map(read_approval).collect::<Option<_>>();
     let disposal = Disposal {
         subject,
         records: records.map_err(|error| row.undecodable(3, error))?,
@@ -329,7 +356,10 @@ fn disposal(row: &Row) -> Result<(Digest, Disposal), StoreError> {
 fn disposal_row(record: &Digest, disposal: &Disposal) -> [Value; 11] {
     let (subject, case) = write_subject(&disposal.subject);
     let joined = |words: Vec<String>| Value::Text(Some(words.join(" ")));
-    let approvals = disposal.approvals.iter().map(|(person, role)| format!("{person}={role}"));
+    let approvals = disposal.approvals.iter().map(|given| {
+        let Approval { person, role, key, index, exports } = given;
+        format!("{person}={role}={key}={index}={exports}")
+    });
     [
         Value::digest(record),
         Value::Text(Some(subject)),
@@ -343,6 +373,17 @@ fn disposal_row(record: &Digest, disposal: &Disposal) -> [Value; 11] {
         Value::opt_uint(disposal.executed),
         Value::Int(disposal.horizon.map(Timestamp::millis)),
     ]
+}
+
+/// One approval. Rows of before name neither key nor place: such an approval counts no more.
+fn read_approval(text: &str) -> Option<Approval> {
+    let mut parts = text.split('=');
+    let (person, role) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let (key, index, exports) = match parts.next() {
+        Some(key) => (key.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?),
+        None => (Digest::ZERO, 0, 0),
+    };
+    Some(Approval { person, role, key, index, exports })
 }
 
 fn write_subject(subject: &Subject) -> (String, Option<CaseId>) {

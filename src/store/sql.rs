@@ -322,7 +322,7 @@ fixed {
         UPDATE SET sealed = excluded.sealed";
     FORGET_CONTRIBUTIONS "contributions" "DELETE FROM contributions WHERE expires <= $1";
     FORGET_CONTRIBUTION "contributions" "DELETE FROM contributions WHERE access = $1";
-    UPDATE_OBJECT_STATE "objects" "UPDATE objects SET state = $1 WHERE object = $2";
+    UPDATE_OBJECT_STATE "objects" "UPDATE objects SET state = $1 WHERE object = $2 AND state <> 'shredded'";
     // A key that was halved meanwhile must not come back whole.
     REWRAP_OBJECT "objects" "UPDATE objects SET wrapped = $1, kek = $2 WHERE object = $3 AND kek = $4 AND halved = $5";
     REWRAP_SUBJECT_KEY "subject_keys" "UPDATE subject_keys SET wrapped = $1, kek = $2 WHERE scope = $3 AND kek = $4";

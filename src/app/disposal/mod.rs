@@ -14,7 +14,7 @@ use custody::digest::Digest;
 use custody::id::{CaseId, PersonId};
 use custody::kind::Kind;
 use custody::record::Sequence;
-use custody::rules::{Disposal, Right, Stage};
+use custody::rules::{Disposal, Footprint, Right, Stage, approvals_count};
 
 use super::read::{code, statement};
 use super::refuse::Place;
@@ -120,7 +120,7 @@ impl App {
             };
             let count = exported.len() as u64;
             exported.truncate(SHOWN);
-            let waits = self.waits_for(&disposal).await?;
+            let waits = self.waits_for(record, &disposal).await?;
             let row = self.record_of(record).await?;
             let purpose = statement(&row.envelope)?.purpose;
             let (item, person) = match disposal.subject {
@@ -151,8 +151,16 @@ impl App {
         row.ok_or(AppError::NotFound("record"))
     }
 
+    /// Whether somebody approved it whose approval counts no more.
+    async fn lapsed(&self, record: Digest, disposal: &Disposal) -> Result<bool, AppError> {
+        let cases = case_of(disposal).into_iter().collect();
+        let footprint = Footprint { cases, disposals: [record].into(), ..Footprint::default() };
+        let state = self.store.read().await?.state(&footprint).await?;
+        Ok(!approvals_count(&state, disposal, self.clock.now()))
+    }
+
     /// What stands between a disposal and its end.
-    async fn waits_for(&self, disposal: &Disposal) -> Result<Vec<String>, AppError> {
+    async fn waits_for(&self, record: Digest, disposal: &Disposal) -> Result<Vec<String>, AppError> {
         match disposal.stage {
             Stage::Proposed => {
                 let missing = custody::rules::APPROVERS.saturating_sub(disposal.approvals.len());
@@ -165,10 +173,13 @@ impl App {
                         || !matches!(disposal.subject, Subject::Item(_, item) if hold.item != Some(item));
                     hold.released.is_none() && on
                 });
+                let lapsed = self.lapsed(record, disposal).await?;
+                let lapsed =
+                    lapsed.then(|| "a new proposal: an approval of this one counts no more".to_owned());
                 let approvals = (missing > 0).then(|| format!("{missing} approval(s)"));
                 let kept = held.then(|| "a hold".to_owned());
                 let vault = || Some("the vault, which carries it out within a minute".to_owned());
-                let waits: Vec<_> = approvals.into_iter().chain(kept).collect();
+                let waits: Vec<_> = lapsed.into_iter().chain(approvals).chain(kept).collect();
                 Ok(if waits.is_empty() { vault().into_iter().collect() } else { waits })
             }
             Stage::Executed => self.opens_still(disposal).await,
@@ -177,8 +188,8 @@ impl App {
     }
 }
 
-fn approval((person, role): &(PersonId, custody::id::Code)) -> api::Approval {
-    api::Approval { person: person.to_string(), role: role.to_string() }
+fn approval(given: &custody::rules::Approval) -> api::Approval {
+    api::Approval { person: given.person.to_string(), role: given.role.to_string() }
 }
 
 const fn case_of(disposal: &Disposal) -> Option<CaseId> {

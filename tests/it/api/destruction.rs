@@ -28,6 +28,7 @@ use crate::support::world::Engine;
 
 crate::on_both_engines! {
     a_hold_stops_a_disposal_until_it_is_released
+    what_somebody_approved_who_may_not_any_more_is_not_destroyed
     content_that_two_have_agreed_to_destroy_is_gone_and_no_backup_brings_it_back
     values_that_two_have_agreed_to_destroy_are_gone_and_every_bundle_verifies
 }
@@ -138,6 +139,29 @@ async fn a_hold_stops_a_disposal_until_it_is_released(engine: Engine) {
         report.facts.holds.iter().map(|h| (h.exhibit.is_some(), h.released.is_some())).collect();
     assert_eq!(told, [(false, true), (true, true), (true, true), (true, false)]);
     assert!(report.to_text().contains("not released"), "{}", report.to_text());
+}
+
+async fn what_somebody_approved_who_may_not_any_more_is_not_destroyed(engine: Engine) {
+    let mut app = TestApp::new(engine).await;
+    let (asha, ben, prisca, case) = people(&app).await;
+    let exhibit = asha.put(&case, "a.txt", MARKER).await;
+    let about = json!({ "case": case, "item": exhibit, "purpose": "court-order" });
+    let proposal = proposed(&ben, &about).await;
+    asha.say(&approval(&about, &proposal, "lead", 0)).await.made::<api::Recorded>();
+    exported(&asha, &case).await;
+    prisca.say(&approval(&about, &proposal, "prosecutor", 1)).await.problem("proposal-lapsed");
+
+    let proposal = proposed(&ben, &about).await;
+    prisca.say(&approval(&about, &proposal, "prosecutor", 1)).await.made::<api::Recorded>();
+    asha.say(&approval(&about, &proposal, "lead", 1)).await.made::<api::Recorded>();
+    assert!(disposal(&asha, &proposal).await.waits[0].starts_with("the vault"));
+    let suspended = json!({ "person": prisca.id, "purpose": "duress", "data": {} });
+    app.admin.say(&draft("person.suspended", &suspended)).await.made::<api::Recorded>();
+    assert_eq!(swept(&mut app, None).await, (0, 0));
+    assert_eq!(asha.access(&exhibit).await.status, 201, "the content is there");
+    let waits = disposal(&asha, &proposal).await.waits;
+    assert!(matches!(&waits[..], [wait] if wait.starts_with("a new proposal")), "{waits:?}");
+    audited(&app).await;
 }
 
 /// A configuration that keeps backups for a day.

@@ -35,6 +35,13 @@ async fn a_rotation_that_broke_off_is_gone_on_with(engine: Engine) {
     app.start().await;
     app.stop().await;
     assert!(!keys.join("kek-1.key").exists(), "what is destroyed does not come back with a copy of the keys");
+    // What the table says and no record does destroys nothing, the key in use least of all.
+    for (set, back) in [("destroyed = 0", "destroyed = NULL"), ("destroyed = 999999", "destroyed = NULL")] {
+        alter(&app, &format!("UPDATE keks SET {set} WHERE version = 2")).await;
+        assert!(setup::open(&app.config, None).await.is_err(), "{set}");
+        assert!(keys.join("kek-2.key").exists(), "{set}");
+        alter(&app, &format!("UPDATE keks SET {back} WHERE version = 2")).await;
+    }
     let second = rotate_kek(&app.config, None).await.unwrap();
     assert_eq!((second.kek, second.new, second.destroyed.as_slice()), (3, true, &[2][..]));
     app.start().await;

@@ -66,6 +66,14 @@ async fn an_object_is_committed_with_its_record(engine: Engine) {
     let now = store.read().await.unwrap().all_objects(None, 10).await.unwrap();
     assert_eq!(now, [ObjectRow { wrapped: vec![8; 180], kek: 2, state: ObjectState::Damaged, ..row }]);
     audit(&world).await;
+
+    // A look at it that ends after it was destroyed does not bring it back.
+    assert!(store.apply(&[Change::ShredObject { object, now: noon() }]).await.unwrap());
+    for state in [ObjectState::Damaged, ObjectState::Present] {
+        assert!(!store.apply(&[Change::NoteObject { object, state }]).await.unwrap());
+        let now = store.read().await.unwrap().objects(&[object]).await.unwrap();
+        assert_eq!((now[0].state, now[0].wrapped.len()), (ObjectState::Shredded, 0));
+    }
 }
 
 async fn an_object_given_up_is_never_named(engine: Engine) {

@@ -1,7 +1,7 @@
 //! What may be destroyed, and what must not be: holds, proposals with two approvers, execution.
 
 use super::decide::{Decision, Speaker, item_of, named_here};
-use super::{Disposal, Hold, Refusal, Right, Stage, State, StateHead, Term, Vault};
+use super::{Approval, Disposal, Hold, Refusal, Right, Stage, State, StateHead, Term, Vault};
 use crate::act::{
     Act, DisposalApproved, DisposalExecuted, DisposalProposed, DisposalStep, HoldStep, KekChanged, KekStep,
     Subject,
@@ -50,7 +50,7 @@ pub(super) fn disposal(
     match step {
         DisposalStep::Approved(d) => approved(state, speaker, subject, found, d),
         DisposalStep::Proposed(_) | DisposalStep::Declined(_) => Ok(()),
-        DisposalStep::Executed(d) => executed(state, subject, found, d),
+        DisposalStep::Executed(d) => executed(state, speaker.at(), subject, found, d),
         DisposalStep::Completed(_) if vault.keks_destroyed_to(found.kek) => Ok(()),
         DisposalStep::Completed(_) => Err(Refusal::KeysRemain),
     }
@@ -99,34 +99,66 @@ fn approved(
     free(state, subject, Some(found.index))?;
     let person = speaker.person()?;
     let earlier = &found.approvals;
-    if found.proposer == Some(person) || earlier.iter().any(|(approver, _)| *approver == person) {
+    if found.proposer == Some(person) || earlier.iter().any(|earlier| earlier.person == person) {
         return Err(Refusal::AnotherPerson);
     }
     if earlier.len() >= APPROVERS {
         return Err(Refusal::NoSuchProposal);
     }
     if !approves_as(state, subject, (person, &d.role), speaker.at())
-        || earlier.iter().any(|(_, role)| *role == d.role)
+        || earlier.iter().any(|earlier| earlier.role == d.role)
     {
         return Err(Refusal::AnotherRole);
     }
-    let exports = match subject {
-        Subject::Item(case, _) | Subject::Case(case) => state.cases.get(&case).map_or(0, |case| case.exports),
-        Subject::Person(_) | Subject::Vault => 0,
-    };
-    if d.exports == exports { Ok(()) } else { Err(Refusal::ExportsChanged) }
+    if d.exports != exports(state, subject) {
+        return Err(Refusal::ExportsChanged);
+    }
+    if approvals_count(state, found, speaker.at()) { Ok(()) } else { Err(Refusal::ProposalLapsed) }
 }
 
-fn executed(state: &State, subject: Subject, found: &Disposal, d: &DisposalExecuted) -> Decision {
+fn executed(
+    state: &State,
+    at: Timestamp,
+    subject: Subject,
+    found: &Disposal,
+    d: &DisposalExecuted,
+) -> Decision {
     if found.approvals.len() < APPROVERS {
         return Err(Refusal::NotApproved);
     }
     free(state, subject, Some(found.index))?;
+    if !approvals_count(state, found, at) {
+        return Err(Refusal::ProposalLapsed);
+    }
     let stored = match subject {
         Subject::Item(_, item) => state.items.get(&item).and_then(|item| item.stored).map(|s| s.object),
         _ => None,
     };
     if d.object == stored { Ok(()) } else { Err(Refusal::Unknown("stored object of this item")) }
+}
+
+/// Whether every approval that a proposal has counts still at `at`: whoever gave it is not suspended, has the role in which
+/// they gave it, gave it by a key that was not in doubt then, and knew of as many exported bundles as there are now. What
+/// two have agreed to is carried out later, and a thief's approval must not count until then.
+pub fn approvals_count(state: &State, disposal: &Disposal, at: Timestamp) -> bool {
+    let exports = exports(state, disposal.subject);
+    disposal.approvals.iter().all(|approval| {
+        let trusted = state.keys.get(&approval.key).is_some_and(|key| {
+            key.owner == approval.person && key.suspect_from.is_none_or(|from| from > approval.index)
+        });
+        trusted
+            && approval.exports == exports
+            && !state.is_suspended(approval.person)
+            && approves_as(state, disposal.subject, (approval.person, &approval.role), at)
+    })
+}
+
+/// How many bundles were exported of the case.
+fn exports(state: &State, subject: Subject) -> u64 {
+    match subject {
+        Subject::Item(case, _) | Subject::Case(case) => state.cases.get(&case).map_or(0, |case| case.exports),
+        Subject::Person(_) | Subject::Vault => 0,
+    }
 }
 
 fn exists(state: &State, subject: Subject) -> Decision {
@@ -220,7 +252,13 @@ pub(super) fn apply(state: &mut State, statement: &Statement, act: &Act, (index,
             let Some(found) = found else { return };
             match step {
                 DisposalStep::Approved(d) => {
-                    found.approvals.extend(statement.actor.person().map(|by| (by, d.role.clone())));
+                    found.approvals.extend(statement.actor.person().map(|person| Approval {
+                        person,
+                        role: d.role.clone(),
+                        key: statement.actor_key,
+                        index,
+                        exports: d.exports,
+                    }));
                 }
                 DisposalStep::Declined(_) => found.stage = Stage::Declined,
                 DisposalStep::Completed(_) => found.stage = Stage::Completed,

@@ -19,15 +19,15 @@ mod term;
 
 pub use apply::{Admitted, apply};
 pub use decide::{decide, signers};
-pub use disposal::{APPROVERS, RETENTION_ELAPSED};
+pub use disposal::{APPROVERS, RETENTION_ELAPSED, approvals_count};
 pub use footprint::Footprint;
 pub use rights::{
     CaseRoles, Holders, Right, RoleError, Row, VaultRoles, is_member, permitted_in_case, permitted_in_vault,
 };
 pub use sealing::{may_open, sealing_fits};
 pub use state::{
-    Case, Derived, Disposal, FormerLogKey, Grant, Hold, Item, Kek, Key, Offer, Person, Review, Stage, State,
-    StateHead, Stored, Vault, Voucher,
+    Approval, Case, Derived, Disposal, FormerLogKey, Grant, Hold, Item, Kek, Key, Offer, Person, Review, Stage,
+    State, StateHead, Stored, Vault, Voucher,
 };
 pub use term::Term;
 
@@ -226,8 +226,11 @@ pub enum Refusal {
         "the proposal named does not wait for this: it was declined, carried out, or is about something else"
     )]
     NoSuchProposal,
-    /// A hold was released after the proposal.
-    #[error("the proposal lapsed when a hold was placed: propose it again")]
+    /// A hold was released after the proposal, or what was agreed counts no more.
+    #[error(
+        "the proposal lapsed: a hold was placed, a bundle was exported, or who had approved it may not any more; \
+         propose it again"
+    )]
     ProposalLapsed,
     /// The approver is the proposer, or has approved already.
     #[error("whoever proposed or approved it already does not approve it: that takes two others")]

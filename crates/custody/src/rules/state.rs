@@ -227,8 +227,8 @@ pub struct Disposal {
     pub proposer: Option<PersonId>,
     /// Log index of the proposal.
     pub index: u64,
-    /// Who agreed, in which role.
-    pub approvals: Vec<(PersonId, Code)>,
+    /// Who agreed, oldest first.
+    pub approvals: Vec<Approval>,
     /// What became of it.
     pub stage: Stage,
     /// The newest version of the key encryption key that wrapped what was destroyed.
@@ -237,6 +237,21 @@ pub struct Disposal {
     pub executed: Option<u64>,
     /// Until when backups made before are kept.
     pub horizon: Option<Timestamp>,
+}
+
+/// That somebody agreed, and on what: it counts for as long as all of it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// Who.
+    pub person: PersonId,
+    /// In which role.
+    pub role: Code,
+    /// By which key.
+    pub key: KeyHash,
+    /// Log index of the record.
+    pub index: u64,
+    /// How many exported bundles of the case the approver knew of.
+    pub exports: u64,
 }
 
 /// What became of a proposal to destroy something.

@@ -240,3 +240,59 @@ fn values_about_a_person_stay_while_a_case_of_theirs_is_under_a_hold() {
     let mixed = Statement { case: Some(case()), ..about(&vault, READER) };
     assert!(Act::parse(&mixed).is_err(), "of one thing at a time");
 }
+
+/// Agreed to by the lead and the prosecutor.
+fn agreed(vault: &mut Vault) -> Digest {
+    let proposal = vault.say(&propose(vault, CUSTODIAN));
+    vault.say(&approve(vault, LEAD, "lead", proposal));
+    vault.say(&approve(vault, PROSECUTOR, "prosecutor", proposal));
+    proposal
+}
+
+#[test]
+fn an_approval_counts_no_more_once_its_approver_does_not() {
+    type Happens = fn(&mut Vault);
+    let happens: [(&str, Happens); 4] = [
+        ("suspended", |vault| {
+            vault.state.persons.get_mut(&person(LEAD)).unwrap().suspended = Some(99);
+        }),
+        ("the key was stolen before", |vault| {
+            let by =
+                vault.state.disposals.values().flat_map(|found| &found.approvals).next().unwrap().clone();
+            let key = vault.state.keys.get_mut(&by.key).unwrap();
+            (key.revoked, key.suspect_from) = (Some(99), Some(by.index));
+        }),
+        ("the role is gone", |vault| {
+            vault.state.members.get_mut(&(case(), person(LEAD))).unwrap().clear();
+        }),
+        ("a bundle was exported", |vault| vault.state.cases.get_mut(&case()).unwrap().exports += 1),
+    ];
+    for (what, happens) in happens {
+        let mut vault = world();
+        let proposal = agreed(&mut vault);
+        happens(&mut vault);
+        assert_eq!(vault.try_say(&execute(&vault, proposal)), Err(Refusal::ProposalLapsed), "{what}");
+
+        let mut vault = world();
+        let proposal = vault.say(&propose(&vault, CUSTODIAN));
+        vault.say(&approve(&vault, LEAD, "lead", proposal));
+        happens(&mut vault);
+        let mut second = approve(&vault, PROSECUTOR, "prosecutor", proposal);
+        if vault.state.cases[&case()].exports > 0 {
+            let data = DisposalApproved {
+                disclosure: Disclosure::NonePending,
+                exports: 1,
+                proposal,
+                role: "prosecutor".parse().unwrap(),
+            };
+            second = of_item(vault.signed(PROSECUTOR, Kind::DisposalApproved, data.to_data()), 1);
+        }
+        assert_eq!(vault.try_say(&second), Err(Refusal::ProposalLapsed), "{what}, at the second approval");
+    }
+    let mut vault = world();
+    let proposal = agreed(&mut vault);
+    let by = vault.state.disposals[&proposal].approvals[0].clone();
+    let key = vault.state.keys.get_mut(&by.key).unwrap();
+    (key.revoked, key.suspect_from) = (Some(99), Some(by.index + 1));
+    vault.say(&execute(&vault, proposal));
+}

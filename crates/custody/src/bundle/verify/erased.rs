@@ -86,7 +86,7 @@ impl Rules {
             approvers: found
                 .approvals
                 .iter()
-                .map(|(person, role)| approver(exhibits, *person, role))
+                .map(|given| approver(exhibits, given.person, &given.role))
                 .collect(),
             executed: found.executed.unwrap_or(found.index),
             exhibit: exhibit(&self.state, found.subject),
