@@ -118,6 +118,9 @@ pub enum AppError {
     /// Something of this bundle was destroyed on record since.
     #[error("something of this bundle was destroyed on record since it was exported")]
     Destroyed,
+    /// All values about this person were destroyed on record, with their key: new ones would be lost.
+    #[error("the values about this person were destroyed on record: it takes no new ones")]
+    Erased,
     /// Another process has replaced the key that wraps all keys. Nothing was recorded.
     #[error("the vault has another key encryption key now, which this process does not use")]
     KekReplaced,
@@ -194,6 +197,7 @@ impl AppError {
             Self::LogKeyReplaced => "log-key-replaced",
             Self::LogKeyGone => "log-key-gone",
             Self::Destroyed => "destroyed",
+            Self::Erased => "erased",
             Self::KekReplaced => "kek-replaced",
             Self::DiskFull => "storage-full",
             Self::Busy => "busy",

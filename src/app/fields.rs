@@ -125,7 +125,9 @@ impl App {
             // A case or person that does not exist is for the rules to refuse, and for them to record.
             let Some(key) = self.field_keys(&[scope.to_string()].into()).await?.remove(&scope.to_string())
             else {
-                return Ok(());
+                // Nothing would open them, and nobody would see them again.
+                let erased = self.store.read().await?.scope_is_destroyed(&scope.to_string()).await?;
+                return if erased { Err(AppError::Erased) } else { Ok(()) };
             };
             key
         };

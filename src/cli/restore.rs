@@ -31,6 +31,9 @@ pub(super) struct Args {
     /// Folder for the replay's own database, about as large as the vault's [default: the system's temporary folder]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
+    /// Go on though the list of what was destroyed is damaged: what it named comes back
+    #[arg(long)]
+    without_destroyed_list: bool,
     #[command(flatten)]
     server: Server,
 }
@@ -51,7 +54,8 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         None => passphrase("CUSTOS_BACKUP_PASSPHRASE_FILE", "passphrase of the backup: ")?,
     };
     let scratch = args.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    let restored = restore(&config, from, passphrase, &scratch, &mut moved).await;
+    let restored =
+        restore(&config, from, passphrase, (&scratch, args.without_destroyed_list), &mut moved).await;
     bar.finish_and_clear();
     let restored = restored?;
     out.result(&restored, |found| {

@@ -164,6 +164,12 @@ pub const TABLE: &[Row] = &[
         "make a new export: it has everything that is left, and says what was destroyed",
     ),
     (
+        "erased",
+        410,
+        "The values about this person were destroyed",
+        "say it without the values, or register the person anew",
+    ),
+    (
         "kek-replaced",
         503,
         "The vault must be started again",

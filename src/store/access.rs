@@ -162,10 +162,14 @@ pub enum Change {
         /// What.
         state: ObjectState,
     },
-    /// The key of an object is destroyed; too late if it was before.
+    /// The key of an object is destroyed, or is already; too late if it is wrapped otherwise than was read.
     ShredObject {
         /// Which object's.
         object: ObjectId,
+        /// By which version it was wrapped when it was read.
+        kek: u32,
+        /// The wrapped key as it was read; empty if it was destroyed already.
+        wrapped: Vec<u8>,
         /// When.
         now: Timestamp,
     },
@@ -176,10 +180,12 @@ pub enum Change {
         /// When.
         now: Timestamp,
     },
-    /// All openings under the key of a scope are destroyed, and the key.
+    /// All openings under the key of a scope are destroyed, and the key; too late if it is another one than was read.
     EraseScope {
         /// `person:<uuid>`.
         scope: String,
+        /// The wrapped key as it was read, and by which version; nothing if there was none.
+        key: Option<(u32, Vec<u8>)>,
         /// When.
         now: Timestamp,
     },
@@ -297,9 +303,14 @@ impl Tx {
                 let params = vec![Value::code(state), Value::blob(object.as_bytes())];
                 self.run(sql::UPDATE_OBJECT_STATE, params).await?
             }
-            Change::ShredObject { object, now } => self.shred_object(*object, *now).await?,
+            Change::ShredObject { object, kek, wrapped, now } => {
+                self.shred_object(*object, Some((*kek, wrapped)), *now).await?
+            }
             Change::EraseOpenings { stmts, now } => return self.erase_openings(stmts, *now).await.map(yes),
-            Change::EraseScope { scope, now } => return self.erase_scope(scope, *now).await.map(yes),
+            Change::EraseScope { scope, key, now } => {
+                let was = key.as_ref().map(|(kek, wrapped)| (*kek, wrapped.as_slice()));
+                return self.erase_scope_as_read(scope, was, *now).await;
+            }
             Change::KekUnused { kek } => return self.kek_is_unused(*kek).await,
             Change::HalveObject { object, wrapped, kek } => {
                 let name = Value::blob(object.as_bytes());

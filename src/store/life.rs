@@ -205,12 +205,20 @@ impl Tx {
         self.one(sql::KEK_SINCE, Vec::new()).await?.map(|row| row.time(0)).transpose()
     }
 
-    /// Destroys the wrapped key of an object; whether it was there.
-    pub(super) async fn shred_object(&mut self, object: ObjectId, now: Timestamp) -> Result<u64, StoreError> {
+    /// Destroys the wrapped key of an object, if it is the one that was read; how many rows changed.
+    pub(super) async fn shred_object(
+        &mut self,
+        object: ObjectId,
+        read: Option<(u32, &Vec<u8>)>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
         self.note_destroyed(&format!("object:{object}"), now).await?;
         let name = || Value::blob(object.as_bytes());
         self.run(sql::DESTROY_SEALED_HALVES, vec![name()]).await?;
-        self.run(sql::SHRED_OBJECT, vec![Value::Blob(Some(Vec::new())), name()]).await
+        let mut params = vec![Value::Blob(Some(Vec::new())), name()];
+        let Some((kek, wrapped)) = read else { return self.run(sql::SHRED_OBJECT, params).await };
+        params.extend([Value::uint(kek.into()), Value::blob(wrapped)]);
+        self.run(sql::SHRED_OBJECT_AS_READ, params).await
     }
 
     /// Destroys openings of these statements.
@@ -234,6 +242,29 @@ impl Tx {
         Ok(())
     }
 
+    /// As [`Self::erase_scope`], if the key is the one that was read.
+    pub(super) async fn erase_scope_as_read(
+        &mut self,
+        scope: &str,
+        key: Option<(u32, &[u8])>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if let Some((kek, wrapped)) = key {
+            let params = vec![Value::text(scope), Value::uint(kek.into()), Value::blob(wrapped)];
+            if self.run(sql::DESTROY_SUBJECT_KEY_AS_READ, params).await? == 0 {
+                return Ok(false);
+            }
+        }
+        self.erase_scope(scope, now).await?;
+        Ok(true)
+    }
+
+    /// Whether all values under the key of a scope were destroyed.
+    pub async fn scope_is_destroyed(&mut self, scope: &str) -> Result<bool, StoreError> {
+        let row = self.one(sql::IS_DESTROYED, vec![Value::text(format!("scope:{scope}"))]).await?;
+        Ok(row.is_some())
+    }
+
     async fn note_destroyed(&mut self, what: &str, now: Timestamp) -> Result<(), StoreError> {
         self.run(sql::NOTE_DESTROYED, vec![Value::text(what), Value::time(now)]).await.map(drop)
     }
@@ -243,7 +274,7 @@ impl Tx {
         let Some((kind, name)) = what.split_once(':') else { return Ok(false) };
         match kind {
             "object" => match name.parse() {
-                Ok(object) => self.shred_object(object, made).await.map(drop)?,
+                Ok(object) => self.shred_object(object, None, made).await.map(drop)?,
                 Err(_) => return Ok(false),
             },
             "stmt" => match name.parse() {
@@ -274,7 +305,7 @@ impl Store {
     }
 
     /// Frees what deleted and changed rows held, as far as the engine does so: PostgreSQL keeps old rows until it is told,
-    /// and for as long as somebody reads a snapshot from before; SQLite overwrites them, but for its log.
+    /// and for as long as somebody reads a snapshot from before; SQLite overwrites them, but its log holds older pages until it is folded in.
     pub async fn free_deleted(&self) -> Result<(), StoreError> {
         self.db.free(&["objects", "openings", "subject_keys"]).await
     }

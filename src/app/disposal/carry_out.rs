@@ -13,7 +13,7 @@ use super::super::compose::Say;
 use super::super::say::With;
 use super::super::{App, AppError};
 use crate::sequencer::Attachments;
-use crate::store::Change;
+use crate::store::{Change, ObjectState};
 
 /// Disposals looked up at a time.
 const PAGE: u32 = 100;
@@ -41,7 +41,10 @@ impl App {
                     Ok(()) => count += 1,
                     // A hold was placed, or what it is about has changed hands: it waits, or lapses.
                     Err(AppError::Refused(_) | AppError::TooLate) => {}
-                    Err(error) => return Err(error),
+                    // The others do not wait for it.
+                    Err(error) => {
+                        tracing::error!(%proposal, ?error, "destroying what was approved failed; it is tried again");
+                    }
                 }
             }
         }
@@ -90,11 +93,19 @@ impl App {
         let Some((_, found)) = tx.items(&[item]).await?.pop() else { return Ok(Dying::default()) };
         let Some(stored) = found.stored else { return Ok(Dying::default()) };
         let row = tx.objects(&[stored.object]).await?.pop().ok_or(AppError::NotFound("object"))?;
+        // A restore has destroyed it again already: by which version it was wrapped is lost, and is none after the present.
+        let gone = row.state == ObjectState::Shredded;
+        let present = tx.vault().await?.ok_or(AppError::NotFound("vault"))?.kek();
         Ok(Dying {
-            key: Some(Digest::of(&row.wrapped)),
-            kek: Some(row.kek),
+            key: (!gone).then(|| Digest::of(&row.wrapped)),
+            kek: Some(if gone { present } else { row.kek }),
             object: Some(stored.object),
-            changes: vec![Change::ShredObject { object: stored.object, now }],
+            changes: vec![Change::ShredObject {
+                object: stored.object,
+                kek: row.kek,
+                wrapped: row.wrapped,
+                now,
+            }],
         })
     }
 
@@ -106,9 +117,9 @@ impl App {
             let row = tx.subject_keys(std::slice::from_ref(&scope)).await?.pop();
             return Ok(Dying {
                 key: row.as_ref().map(|row| Digest::of(&row.wrapped)),
-                kek: row.map(|row| row.kek),
+                kek: row.as_ref().map(|row| row.kek),
                 object: None,
-                changes: vec![Change::EraseScope { scope, now }],
+                changes: vec![Change::EraseScope { scope, key: row.map(|row| (row.kek, row.wrapped)), now }],
             });
         }
         let rows = tx.records_by_hash(&disposal.records).await?;
@@ -153,8 +164,9 @@ impl App {
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.object);
             for row in page {
-                let deleted = self.blobs.delete(row.object).await;
-                deleted.map_err(AppError::internal("deleting what was destroyed"))?;
+                if let Err(error) = self.blobs.delete(row.object).await {
+                    tracing::error!(object = %row.object, ?error, "deleting what was destroyed failed; it is tried again");
+                }
             }
         }
     }
@@ -167,8 +179,13 @@ impl App {
             let Some((_, last)) = page.last() else { return Ok(count) };
             after = last.index;
             for (proposal, disposal) in &page {
-                if !self.opens_still(disposal).await?.is_empty() {
-                    continue;
+                match self.opens_still(disposal).await {
+                    Ok(waits) if waits.is_empty() => {}
+                    Ok(_) => continue,
+                    Err(error) => {
+                        tracing::error!(%proposal, ?error, "looking after what was destroyed failed; it is tried again");
+                        continue;
+                    }
                 }
                 let say = match disposal.subject {
                     Subject::Item(case, item) => Say::of_item(Kind::DisposalCompleted, case, item),
@@ -180,7 +197,9 @@ impl App {
                 match self.say_as_vault(say.data(data.to_data()), With::default()).await {
                     Ok(_) => count += 1,
                     Err(AppError::Refused(_)) => {}
-                    Err(error) => return Err(error),
+                    Err(error) => {
+                        tracing::error!(%proposal, ?error, "saying that it is final failed; it is tried again");
+                    }
                 }
             }
         }

@@ -25,6 +25,12 @@ use crate::store::{Store, StoreError};
 /// The list's name in a repository.
 pub(super) const DESTROYED: &str = "destroyed";
 const PAGE: u32 = 500;
+/// What the names of backups begin with that are being removed.
+const DYING: &str = ".removed-";
+/// However old they are, so many stay.
+const KEPT: usize = 2;
+/// How long a vault may say nothing, beyond the days that backups are kept, before its clock is doubted.
+const AHEAD_MS: i64 = 30 * DAY_MS;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// What a vault has destroyed.
@@ -103,33 +109,50 @@ pub(super) async fn destroy_again(store: &Store, list: &List) -> Result<u64, Sto
     Ok(count)
 }
 
-/// Removes this vault's backups that are older than `days`, but for the one in `keep`, and notes those that are no more.
+/// Removes this vault's backups that are older than `days`, but for the newest two, and notes them. One that is merely not
+/// there is not noted: another disk may be in its place. Nothing goes where the clock is far ahead of `last`, when the log
+/// got its last record: it is rather the clock that is wrong, and all backups would go at once.
 pub(super) async fn expire(
     store: &Store,
     repository: &Path,
-    (vault, keep): (Digest, &Path),
-    (days, now): (u32, Timestamp),
+    vault: Digest,
+    (days, now, last): (u32, Timestamp, Timestamp),
 ) -> Result<Vec<PathBuf>, BackupError> {
+    let span = i64::from(days) * DAY_MS;
+    if last.saturating_add_millis(span.saturating_add(AHEAD_MS)) < now {
+        tracing::warn!(%last, %now, "the clock is far ahead of the log: no backup is removed");
+        return Ok(Vec::new());
+    }
     let repository = std::path::absolute(repository).map_err(io(repository))?;
-    let mut removed = Vec::new();
+    let (mut backups, mut dying) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(&repository).map_err(io(&repository))? {
         let folder = entry.map_err(io(&repository))?.path();
-        let made = made(&folder, vault);
-        let over = made.is_some_and(|made| made.saturating_add_millis(i64::from(days) * DAY_MS) <= now);
-        if over && folder != keep {
-            fs::remove_dir_all(&folder).map_err(io(&folder))?;
-            removed.push(folder);
+        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if let Some(name) = name.strip_prefix(DYING) {
+            dying.push(repository.join(name));
+        } else if let Some(made) = made(&folder, vault) {
+            backups.push((made, folder));
         }
+    }
+    backups.sort_unstable();
+    backups.truncate(backups.len().saturating_sub(KEPT));
+    for (_, folder) in backups.into_iter().filter(|(made, _)| made.saturating_add_millis(span) <= now) {
+        // Under another name first: what breaks off is gone on with, and noted.
+        fs::rename(&folder, doomed(&folder)).map_err(io(&folder))?;
+        dying.push(folder);
+    }
+    for folder in &dying {
+        fs::remove_dir_all(doomed(folder)).map_err(io(folder))?;
+        store.note_backup_removed(&folder.display().to_string(), now).await?;
     }
     sync_dir(&repository)?;
-    for backup in store.read().await?.backups().await? {
-        let folder = Path::new(&backup.folder);
-        let here = folder.parent() == Some(&repository);
-        if here && backup.removed.is_none() && !folder.exists() {
-            store.note_backup_removed(&backup.folder, now).await?;
-        }
-    }
-    Ok(removed)
+    Ok(dying)
+}
+
+/// What a backup is called while it is removed.
+fn doomed(folder: &Path) -> PathBuf {
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    folder.with_file_name(format!("{DYING}{name}"))
 }
 
 /// When a folder's backup was made, if it is one of this vault.

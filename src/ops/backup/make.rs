@@ -1,7 +1,7 @@
 //! Making a backup: one snapshot of the database first, then the objects that it names. Objects are durable before
 //! their records are, and never change, so that whatever the snapshot names is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -93,12 +93,15 @@ pub async fn backup(
     let schema = Store::newest_version();
     rows::write(&mut tx, schema, &mut database, progress).await.map_err(writing(&folder.at(DATABASE)))?;
     let database = folder.finish(DATABASE, database)?;
-    let (named, bytes) = named_objects(&mut tx).await?;
+    let (named, bytes, mut wrapped_by) = named_objects(&mut tx).await?;
+    wrapped_by.extend(tx.canaries().await?.iter().map(|key| key.kek));
+    wrapped_by.insert(vault.kek());
     let checked = tx.recovery_kits().await?.into_iter().rev().find(|kit| kit.checked.is_some());
     drop(tx);
     let mut files = folder.part(KEYRING, &key)?;
-    key_files(config.data_dir())
-        .and_then(|bytes| files.write_all(&bytes).map_err(io(&folder.at(KEYRING))))?;
+    let copied_keys = key_files(config.data_dir())?;
+    holds_keks(&copied_keys, &keyring, &wrapped_by)?;
+    files.write_all(&copied_keys).map_err(io(&folder.at(KEYRING)))?;
     let files = folder.finish(KEYRING, files)?;
 
     let blobs = Blobs::open(config.blobs_url())?;
@@ -122,8 +125,11 @@ pub async fn backup(
     let folder = folder.end()?;
     horizon::destroy(&store, (to, &repository), vault.id, keyring.vault_key()).await?;
     let removed = match config.backup_days() {
-        Some(days) => horizon::expire(&store, to, (vault.id, &named), (days, now)).await?,
-        None => Vec::new(),
+        // What is damaged now may be whole in an earlier one.
+        Some(days) if damaged.is_empty() => {
+            horizon::expire(&store, to, vault.id, (days, now, head.last_received)).await?
+        }
+        _ => Vec::new(),
     };
     store.close().await;
     Ok(Made {
@@ -189,16 +195,18 @@ fn writing(path: &Path) -> impl Fn(RowsError) -> BackupError + '_ {
     }
 }
 
-/// All objects that a snapshot names and that are meant to exist, with their bytes in all.
-async fn named_objects(tx: &mut crate::store::Tx) -> Result<(Vec<ObjectId>, u64), StoreError> {
-    let (mut named, mut bytes, mut after) = (Vec::new(), 0, None);
+/// All objects that a snapshot names and that are meant to exist, with their bytes in all, and the versions of the key
+/// encryption key that wrap theirs.
+async fn named_objects(tx: &mut crate::store::Tx) -> Result<(Vec<ObjectId>, u64, BTreeSet<u32>), StoreError> {
+    let (mut named, mut bytes, mut keks, mut after) = (Vec::new(), 0, BTreeSet::new(), None);
     loop {
         let page = tx.all_objects(after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok((named, bytes)) };
+        let Some(last) = page.last() else { return Ok((named, bytes, keks)) };
         after = Some(last.object);
         let kept = || page.iter().filter(|row| row.state != ObjectState::Shredded);
         named.extend(kept().map(|row| row.object));
         bytes += kept().map(|row| row.size).sum::<u64>();
+        keks.extend(kept().map(|row| row.kek));
     }
 }
 
@@ -277,6 +285,26 @@ fn key_files(data: &Path) -> Result<Zeroizing<Vec<u8>>, BackupError> {
         }
     }
     Ok(text)
+}
+
+/// Whether the key files that were copied have every version that wraps something in the snapshot: a rotation that ran
+/// meanwhile has destroyed the earlier ones, and nobody would ever open that backup.
+fn holds_keks(copied: &[u8], keyring: &Keyring, versions: &BTreeSet<u32>) -> Result<(), BackupError> {
+    let rotated =
+        || BackupError::Other("the key encryption key was replaced while it was made: make another");
+    for version in versions {
+        let prefix = format!("keys/kek-{version}.key ");
+        let mut lines = copied.split(|byte| *byte == b'\n');
+        let encoded = lines.find_map(|line| line.strip_prefix(prefix.as_bytes())).ok_or_else(rotated)?;
+        let text =
+            STANDARD.decode(encoded).ok().map(String::from_utf8).and_then(Result::ok).map(Zeroizing::new);
+        let file = text.and_then(|text| KeyFile::parse(&text).ok()).ok_or_else(rotated)?;
+        let held = keyring.kek(*version).ok_or_else(rotated)?;
+        if !held.canary().ct_eq(&file.check) {
+            return Err(rotated());
+        }
+    }
+    Ok(())
 }
 
 /// A backup under way: under a name of its own until it is complete.

@@ -125,6 +125,11 @@ pub enum BackupError {
     /// The vault in the backup did not sign it, or it is another vault than expected.
     #[error("the backup is not what it says: {0}")]
     Other(&'static str),
+    /// The list of what was destroyed is damaged: what this vault has destroyed would be back.
+    #[error(
+        "the repository's list of what was destroyed is damaged: what this vault has destroyed would be back"
+    )]
+    List,
     /// Nothing is overwritten.
     #[error("{0} is not empty: a backup is restored to where nothing is")]
     NotEmpty(String),
@@ -146,6 +151,9 @@ impl BackupError {
             Self::Manifest(_) | Self::Part { .. } | Self::Other(_) => {
                 "use another backup of the same repository, or another copy of it".to_owned()
             }
+            Self::List => "restore from another copy of the repository, into a new data directory and an empty database; or \
+                           go on with what was destroyed (--without-destroyed-list)"
+                .to_owned(),
             Self::WrongPassphrase => "keyboard layout, capitals, or another backup's passphrase".to_owned(),
             Self::NotEmpty(_) => "name a new data directory and an empty database".to_owned(),
             Self::Replay(_) => "make room in the scratch folder (--scratch DIR)".to_owned(),

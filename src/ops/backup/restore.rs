@@ -29,7 +29,7 @@ use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::keyring::{KeyFile, KeyProvider as _, PassphraseProvider, ProviderError};
 use crate::kit;
-use crate::store::{ObjectState, Store, StoreError};
+use crate::store::{BackupRow, ObjectState, Store, StoreError};
 
 /// Far above any manifest and any key file.
 const MAX_SMALL: u64 = 1 << 20;
@@ -68,12 +68,13 @@ impl Restored {
 }
 
 /// Restores the newest backup of the repository `from`, or the one backup that it names, to where `config` says. There
-/// must be nothing there. `scratch` takes the replay's database.
+/// must be nothing there. `scratch` takes the replay's database. A damaged list of what was destroyed is a refusal, unless
+/// it is to go on `without_list`.
 pub async fn restore(
     config: &Config,
     from: &Path,
     passphrase: Zeroizing<String>,
-    scratch: &Path,
+    (scratch, without_list): (&Path, bool),
     progress: Progress<'_>,
 ) -> Result<Restored, BackupError> {
     let source = Source::find(from)?;
@@ -109,11 +110,16 @@ pub async fn restore(
     }
     let list = match horizon::List::read(&source.repository, vault.id, &vault_key) {
         Ok(list) => list,
-        Err(error) => {
+        Err(error) if without_list => {
             damaged.add("backup", DESTROYED, error.to_string());
             None
         }
+        Err(_) => return Err(BackupError::List),
     };
+    // What this vault destroys from now on waits for the end of the backup that it came from, too.
+    let folder = source.folder.display().to_string();
+    let (made, log_size) = (manifest.made, manifest.log_size);
+    store.note_backup(&BackupRow { folder, made, log_size, removed: None }).await?;
     let destroyed = match &list {
         Some(list) => horizon::destroy_again(&store, list).await?,
         None => 0,

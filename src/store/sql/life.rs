@@ -20,11 +20,14 @@ fixed {
 
     DESTROY_SEALED_HALVES "sealed_halves" "DELETE FROM sealed_halves WHERE object = $1";
     SHRED_OBJECT "objects" "UPDATE objects SET wrapped = $1, kek = 0, state = 'shredded' WHERE object = $2 AND state <> 'shredded'";
+    SHRED_OBJECT_AS_READ "objects" "UPDATE objects SET wrapped = $1, kek = 0, state = 'shredded' WHERE object = $2 AND kek = $3 AND wrapped = $4";
     SHREDDED_OBJECTS "objects" "SELECT object, item, manifest, wrapped, kek, size, state, halved FROM objects WHERE kek = 0 AND \
         state = 'shredded' AND object > $1 ORDER BY object LIMIT $2";
     ERASE_OPENINGS "openings" "DELETE FROM openings WHERE stmt = $1";
     ERASE_SCOPE "openings" "DELETE FROM openings WHERE scope = $1";
     DESTROY_SUBJECT_KEY "subject_keys" "DELETE FROM subject_keys WHERE scope = $1";
+    DESTROY_SUBJECT_KEY_AS_READ "subject_keys" "DELETE FROM subject_keys WHERE scope = $1 AND kek = $2 AND wrapped = $3";
+    IS_DESTROYED "destroyed" "SELECT made FROM destroyed WHERE what = $1";
     NOTE_DESTROYED "destroyed" "INSERT INTO destroyed (what, made) VALUES ($1, $2) ON CONFLICT (what) DO NOTHING";
     ALL_DESTROYED "destroyed" "SELECT what, made FROM destroyed WHERE what > $1 ORDER BY what LIMIT $2";
 

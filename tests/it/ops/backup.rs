@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use custody::digest::Digest;
 use custos::api;
+use custos::clock::{Clock as _, SystemClock};
 use custos::config::{Config, Flags};
 use custos::keyring::FileProvider;
 use custos::ops::backup::{BackupError, Made, Restored, backup, restore};
+use custos::store::{BackupRow, Store};
 use zeroize::Zeroizing;
 
 use crate::api::spine::two_custodians;
@@ -37,7 +39,7 @@ pub(crate) async fn backed_up(config: &Config, to: &Path, round: u64) -> Made {
 }
 
 pub(crate) async fn restored(config: &Config, from: &Path) -> Result<Restored, BackupError> {
-    restore(config, from, passphrase(), &std::env::temp_dir(), &mut |_, _, _| {}).await
+    restore(config, from, passphrase(), (&std::env::temp_dir(), false), &mut |_, _, _| {}).await
 }
 
 /// A place where nothing is.
@@ -164,7 +166,8 @@ async fn a_damaged_backup_says_what_is_damaged_and_a_vault_is_never_overwritten(
         flip(&path);
     }
     let error =
-        restore(&place, &repository, Zeroizing::new("other".into()), &app.root(), &mut |_, _, _| {}).await;
+        restore(&place, &repository, Zeroizing::new("other".into()), (&app.root(), false), &mut |_, _, _| {})
+            .await;
     assert!(matches!(error, Err(BackupError::WrongPassphrase)));
     assert!(matches!(restored(&place, &app.root()).await, Err(BackupError::NoBackup(_))));
     assert!(!place.data_dir().exists());
@@ -187,6 +190,17 @@ async fn a_damaged_backup_says_what_is_damaged_and_a_vault_is_never_overwritten(
         let name = object.file_name().unwrap().to_str().unwrap();
         assert!(found.damaged.rows.iter().any(|row| row.row == name), "{:?}", found.damaged);
     }
+
+    // What was destroyed does not come back unasked because the list of it cannot be read.
+    fs::write(repository.join("destroyed"), b"no list").unwrap();
+    let unasked = elsewhere(Engine::Sqlite, &app.root(), "unasked", &[]).await;
+    assert!(matches!(restored(&unasked, &repository).await, Err(BackupError::List)));
+    let asked = elsewhere(Engine::Sqlite, &app.root(), "asked", &[]).await;
+    let found =
+        restore(&asked, &repository, passphrase(), (&std::env::temp_dir(), true), &mut |_, _, _| {}).await;
+    assert!(found.unwrap().damaged.rows.iter().any(|row| row.row == "destroyed"));
+    let noted = noted(&asked).await;
+    assert_eq!(noted[0].folder, made.folder.display().to_string(), "where it came from");
 
     let other = elsewhere(Engine::Sqlite, &app.root(), "restored-2", &[]).await;
     cut(&made.folder.join("database"));
@@ -224,6 +238,51 @@ async fn a_backup_reveals_nothing_without_its_passphrase() {
         }
     }
     assert_ne!(made.vault, Digest::ZERO);
+}
+
+/// The backups that a vault knows of.
+async fn noted(config: &Config) -> Vec<BackupRow> {
+    let store = Store::open(config.database_url()).await.unwrap();
+    let noted = store.read().await.unwrap().backups().await.unwrap();
+    store.close().await;
+    noted
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_is_too_old_goes_and_never_by_a_wrong_clock() {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+    let (app, ..) = vault(Engine::Sqlite).await;
+    let repository = app.root().join("backups");
+    let flags = Flags {
+        data_dir: Some(app.config.data_dir().to_owned()),
+        database_url: Some(app.config.database_url().to_owned()),
+        ..Flags::default()
+    };
+    let config =
+        Config::load(&flags, &|name| (name == "CUSTOS_BACKUP_DAYS").then(|| "1".to_owned())).unwrap();
+    let start = SystemClock::new().now();
+    let on = async |days: i64| {
+        let now = start.saturating_add_millis(days * DAY_MS);
+        backup(&config, &FileProvider, passphrase(), &repository, now, &mut |_, _, _| {}).await.unwrap()
+    };
+    let first = on(0).await.folder;
+    let away = app.root().join("another-disk");
+    fs::rename(&first, &away).unwrap();
+    on(1).await;
+    assert!(on(4).await.removed.is_empty(), "the newest two stay");
+    assert!(noted(&config).await.iter().all(|backup| backup.removed.is_none()), "none was removed");
+    fs::rename(&away, &first).unwrap();
+    assert!(on(100).await.removed.is_empty(), "it is rather the clock");
+    let removed = on(5).await.removed;
+    assert!(removed.contains(&first) && !first.exists(), "{removed:?}");
+    let gone = noted(&config).await.into_iter().filter(|backup| backup.removed.is_some());
+    let gone: Vec<_> = gone.map(|backup| PathBuf::from(backup.folder)).collect();
+    assert_eq!(gone.len(), removed.len());
+
+    // What is damaged now may be whole in an earlier one.
+    flip(&app.objects()[0]);
+    fs::remove_dir_all(repository.join("objects")).unwrap();
+    assert!(on(20).await.removed.is_empty());
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

@@ -68,7 +68,11 @@ async fn an_object_is_committed_with_its_record(engine: Engine) {
     audit(&world).await;
 
     // A look at it that ends after it was destroyed does not bring it back.
-    assert!(store.apply(&[Change::ShredObject { object, now: noon() }]).await.unwrap());
+    let shred = |kek, wrapped| [Change::ShredObject { object, kek, wrapped, now: noon() }];
+    assert!(!store.apply(&shred(1, vec![8; 180])).await.unwrap(), "wrapped anew since it was read");
+    assert!(!store.apply(&shred(2, vec![9; 180])).await.unwrap(), "another key than was read");
+    assert!(store.apply(&shred(2, vec![8; 180])).await.unwrap());
+    assert!(store.apply(&shred(0, Vec::new())).await.unwrap(), "destroyed already, as a restore does");
     for state in [ObjectState::Damaged, ObjectState::Present] {
         assert!(!store.apply(&[Change::NoteObject { object, state }]).await.unwrap());
         let now = store.read().await.unwrap().objects(&[object]).await.unwrap();

@@ -26,8 +26,8 @@ pub use rights::{
 };
 pub use sealing::{may_open, sealing_fits};
 pub use state::{
-    Approval, Case, Derived, Disposal, FormerLogKey, Grant, Hold, Item, Kek, Key, Offer, Person, Review, Stage,
-    State, StateHead, Stored, Vault, Voucher,
+    Approval, Case, Derived, Disposal, FormerLogKey, Grant, Hold, Item, Kek, Key, Offer, Person, Review,
+    Stage, State, StateHead, Stored, Vault, Voucher,
 };
 pub use term::Term;
 
