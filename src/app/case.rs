@@ -66,9 +66,7 @@ impl App {
     /// One case.
     pub async fn case(&self, person: PersonId, id: CaseId) -> Result<api::Case, AppError> {
         self.require(person, id, None, Right::ReadRecords).await?;
-        let footprint =
-            Footprint { cases: [id].into(), members: [(id, person)].into(), ..Footprint::default() };
-        let mut state = self.store.read().await?.state(&footprint).await?;
+        let mut state = self.store.read().await?.state(&Footprint::of_members(id, [person])).await?;
         let case = state.cases.remove(&id).ok_or(AppError::NotFound("case"))?;
         let roles = state.members.remove(&(id, person)).unwrap_or_default();
         self.case_views(vec![CaseRow { id, case, roles }]).await?.pop().ok_or(AppError::NotFound("case"))

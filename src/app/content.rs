@@ -47,8 +47,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Readable {
     item: ItemId,
     stored: Stored,
-    pub(super) sent: Arc<Counter>,
-    pub(super) watch: Watch,
+    sent: Arc<Counter>,
+    watch: Watch,
 }
 
 impl Readable {
@@ -60,6 +60,19 @@ impl Readable {
     /// Bytes of the whole content.
     pub const fn size(&self) -> u64 {
         self.stored.content.size
+    }
+
+    /// Counts what is sent, and ends it with the grant or with what its reader is signed in by.
+    pub(super) fn counted<S>(&self, stream: S) -> impl Stream<Item = Result<Bytes, AppError>> + Send + use<S>
+    where
+        S: Stream<Item = Result<Bytes, BlobsError>> + Send,
+    {
+        let (sent, watch) = (Arc::clone(&self.sent), self.watch.clone());
+        stream.map(move |chunk| {
+            let chunk = chunk.map_err(AppError::internal("reading content"))?;
+            watch.goes_on()?;
+            if sent.add(chunk.len() as u64) { Ok(chunk) } else { Err(AppError::NoGrant) }
+        })
     }
 }
 
@@ -273,13 +286,7 @@ impl App {
         readable: &Readable,
         range: Range<u64>,
     ) -> Result<impl Stream<Item = Result<Bytes, AppError>> + Send + use<>, AppError> {
-        let (sent, watch) = (Arc::clone(&readable.sent), readable.watch.clone());
-        let stream = self.open_object(readable.item, &readable.stored, range).await?;
-        Ok(stream.map(move |chunk| {
-            let chunk = chunk.map_err(AppError::internal("reading content"))?;
-            watch.goes_on()?;
-            if sent.add(chunk.len() as u64) { Ok(chunk) } else { Err(AppError::NoGrant) }
-        }))
+        Ok(readable.counted(self.open_object(readable.item, &readable.stored, range).await?))
     }
 
     pub(super) fn is_open(&self, grant: &Grant, person: PersonId, item: ItemId) -> bool {
@@ -293,13 +300,11 @@ impl App {
         stored: &Stored,
         range: Range<u64>,
     ) -> Result<impl Stream<Item = Result<Bytes, BlobsError>> + Send + use<>, AppError> {
-        let row = self.store.read().await?.objects(&[stored.object]).await?.pop();
-        let row = row.ok_or(AppError::NotFound("object"))?;
+        let (context, row) = self.stored_object(item, stored).await?;
         if row.state == ObjectState::Shredded {
             return Err(Refusal::Disposed.into());
         }
         let facts = self.manifest(&row, stored.manifest)?;
-        let context = self.context(item, stored);
         let key = self.unwrapped(&KeyContext::Data(context), &row)?;
         let source = BlobSource { context, header: facts.header, content_size: stored.content.size };
         self.blobs.read(&source, &DataKey::new(key), range).map_err(AppError::internal("opening an object"))

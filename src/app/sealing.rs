@@ -6,7 +6,6 @@
 //! handed out, to the one who can open the inner file, together with the ciphertext.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use custody::act::{ItemClassified, ObjectId, Sealing};
@@ -18,9 +17,8 @@ use custody::id::{CaseId, ItemId, PersonId};
 use custody::keys::{DataKey, Key32, KeyContext, WrappedKey};
 use custody::rules::{Footprint, Grant, Item, Refusal, Right, Stored, may_open, sealing_fits};
 use custody::statement::Statement;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::Stream;
 
-use super::content::Readable;
 use super::{App, AppError, parse};
 use crate::api;
 use crate::engine::OsEntropy;
@@ -82,9 +80,8 @@ impl App {
         sealing: &Sealing,
     ) -> Result<Vec<([Party; 2], [Vec<Recipient>; 2])>, AppError> {
         let persons: BTreeSet<_> = sealing.persons().collect();
-        let members = persons.iter().map(|person| (case, *person)).collect();
-        let footprint =
-            Footprint { persons, members, cases: [case].into(), vouchers: true, ..Footprint::default() };
+        let members = Footprint::of_members(case, persons.iter().copied());
+        let footprint = Footprint { persons, vouchers: true, ..members };
         let state = self.store.read().await?.state(&footprint).await?;
         sealing_fits(&state, self.clock.now(), case, sealing)?;
         let recipients = |person: PersonId| {
@@ -121,9 +118,7 @@ impl App {
         };
         let item = {
             let mut tx = self.store.read().await?;
-            let footprint =
-                Footprint { cases: [case].into(), members: [(case, person)].into(), ..Footprint::default() };
-            let state = tx.state(&footprint).await?;
+            let state = tx.state(&Footprint::of_members(case, [person])).await?;
             // Who may not, is refused by the rules, and learns nothing before.
             if state.in_case(case, person, Right::Classify, self.clock.now()).is_err() {
                 return Ok(());
@@ -161,13 +156,8 @@ impl App {
             let row = tx.objects(&[together.stored.object]).await?.pop();
             let both = (together.other, person);
             let persons = [person, together.other];
-            let footprint = Footprint {
-                persons: persons.into(),
-                members: persons.map(|of| (together.item.case, of)).into(),
-                cases: [together.item.case].into(),
-                ..Footprint::default()
-            };
-            let state = tx.state(&footprint).await?;
+            let members = Footprint::of_members(together.item.case, persons);
+            let state = tx.state(&Footprint { persons: persons.into(), ..members }).await?;
             let contributed = tx.contribution(id, both, now).await?;
             // Also the other may have left since they said that they open it.
             let contributed = contributed.filter(|_| may_open(&state, now, &together.item, both));
@@ -184,10 +174,8 @@ impl App {
             sealed: api::Bytes64(half.sealed),
         });
         let context = self.context(id, &together.stored);
-        let half = match &contributed {
-            Some(_) => Some(self.unwrapped(&KeyContext::VaultHalf(context), &row)?),
-            None => None,
-        };
+        let unwrapped = || self.unwrapped(&KeyContext::VaultHalf(context), &row);
+        let half = contributed.is_some().then(unwrapped).transpose()?;
         Ok(api::Halves {
             sealed: sealed.collect(),
             contributed: contributed.map(api::Bytes64),
@@ -223,16 +211,9 @@ impl App {
     ) -> Result<(u64, impl Stream<Item = Result<Bytes, AppError>> + Send + use<>), AppError> {
         let together = self.together(person, id, access).await?;
         let (_, row) = self.stored_object(id, &together.stored).await?;
-        let Readable { sent, watch, .. } =
-            self.readable(person, id, together.access, together.stored).await?;
+        let readable = self.readable(person, id, together.access, together.stored).await?;
         let stream = self.blobs.ciphertext(together.stored.object).await;
-        let stream = stream.map_err(AppError::internal("opening an object"))?;
-        let stream = stream.map(move |chunk| {
-            let chunk = chunk.map_err(AppError::internal("reading content"))?;
-            watch.goes_on()?;
-            if Arc::as_ref(&sent).add(chunk.len() as u64) { Ok(chunk) } else { Err(AppError::NoGrant) }
-        });
-        Ok((row.size, stream))
+        Ok((row.size, readable.counted(stream.map_err(AppError::internal("opening an object"))?)))
     }
 
     async fn together(
@@ -254,7 +235,11 @@ impl App {
         Ok(Together { item, access, grant, other, stored })
     }
 
-    async fn stored_object(&self, id: ItemId, stored: &Stored) -> Result<(BlobContext, ObjectRow), AppError> {
+    pub(super) async fn stored_object(
+        &self,
+        id: ItemId,
+        stored: &Stored,
+    ) -> Result<(BlobContext, ObjectRow), AppError> {
         let row = self.store.read().await?.objects(&[stored.object]).await?.pop();
         Ok((self.context(id, stored), row.ok_or(AppError::NotFound("object"))?))
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -22,6 +22,39 @@ pub(crate) fn create_new(path: &Path) -> Result<File, Failure> {
             _ => failure,
         }
     })
+}
+
+/// A file that gets its name once it is whole: until then it is beside it as `NAME.part`, and gone if nothing comes of it.
+pub(super) struct Part {
+    path: PathBuf,
+    part: PathBuf,
+}
+
+impl Part {
+    /// Begins the file that is to have this name; whatever has it already, or what is left of another attempt, stays.
+    pub(super) fn begin(path: &Path) -> Result<(Self, File), Failure> {
+        if path.exists() {
+            return Err(create_new(path).err().unwrap_or_else(|| Failure::new("the file came up meanwhile")));
+        }
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let file = create_new(&part)?;
+        Ok((Self { path: path.to_owned(), part }, file))
+    }
+
+    /// Gives it its name.
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        // A link fails where the name is taken, a rename would overwrite.
+        std::fs::hard_link(&self.part, &self.path)
+            .map_err(|error| Failure::new(format!("cannot write {}", self.path.display())).because(&error))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.part);
+    }
 }
 
 /// All bytes into a new file, on disk when this returns.

@@ -5,21 +5,21 @@ use std::path::{Path, PathBuf};
 
 use custody::act::{AccessBreakGlass, AccessGranted};
 use custody::digest::{Digest, Hasher};
-use custody::id::{CaseId, Code, ItemId};
+use custody::id::{CaseId, Code, ItemId, PersonId};
 use custody::kind::Kind;
 use custody::time::Timestamp;
 use serde_json::json;
 
 use super::args::{code, fields, parse_field};
 use super::failure::{Exit, Failure};
-use super::files::create_new;
+use super::files::Part;
 use super::item::case_of;
 use super::{Global, Out, progress, session};
 use crate::api;
 use crate::client::{Ask, Client, ClientError, Download, new_op_id, now};
 
 /// How long a grant lasts, milliseconds: long enough for a large item over a bad line.
-pub(super) const GRANT_MS: i64 = 60 * 60 * 1_000;
+const GRANT_MS: i64 = 60 * 60 * 1_000;
 
 /// In an emergency: shorter than the hour that the rules allow by as much as clocks may differ.
 const BREAK_GLASS_MS: i64 = 50 * 60 * 1_000;
@@ -66,13 +66,8 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     }
     let expected = stored.digest.parse().map_err(|_| ClientError::Protocol("a digest is 64 hex digits"))?;
     let path = args.out.clone().unwrap_or_else(|| own_name(&item));
-    let part = part_name(&path);
-    let file = create_new(&part)?;
-    if path.exists() {
-        let _ = std::fs::remove_file(&part);
-        return Err(create_new(&path).err().unwrap_or_else(|| Failure::new("the file came up meanwhile")));
-    }
-    let grant = grant(&client, &item, &args.purpose, fields(&args.fields)?).await?;
+    let (part, file) = Part::begin(&path)?;
+    let grant = grant(&client, &item, (&args.purpose, None), fields(&args.fields)?).await?;
     let read = fetch(&client, args, grant, stored.size, file, out).await;
     // Reading is over either way; what was sent is the vault's to count.
     let completed = client.complete_access(args.item, grant).await;
@@ -82,18 +77,9 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         }
         Ok((digest, bytes))
     });
-    let (digest, bytes) = match read {
-        Ok(read) => read,
-        Err(failure) => {
-            let _ = std::fs::remove_file(&part);
-            return Err(failure);
-        }
-    };
+    let (digest, bytes) = read?;
     completed?;
-    // A link fails where the name is taken, a rename would overwrite.
-    std::fs::hard_link(&part, &path)
-        .and_then(|()| std::fs::remove_file(&part))
-        .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(&error))?;
+    part.finish()?;
     let checked = args.range.is_none();
     let shown = json!({
         "item": args.item, "access": grant, "file": path, "bytes": bytes, "digest": digest, "checked": checked,
@@ -115,13 +101,8 @@ async fn break_glass(
     path: &Path,
     out: Out,
 ) -> Result<Exit, Failure> {
-    if path.exists() {
-        return Err(create_new(path).err().unwrap_or_else(|| Failure::new("the file came up meanwhile")));
-    }
-    let part = part_name(path);
-    let file = create_new(&part)?;
-    let expires = Timestamp::from_millis(now().millis() + BREAK_GLASS_MS)
-        .map_err(|_| ClientError::Input("this device's clock is wrong".into()))?;
+    let (part, file) = Part::begin(path)?;
+    let expires = from_now(BREAK_GLASS_MS)?;
     let mut words = fields(&args.fields)?;
     words.insert(code("reason"), reason.to_owned());
     let ask = Ask::new(Kind::AccessBreakGlass, new_op_id())
@@ -130,14 +111,11 @@ async fn break_glass(
         .purpose(args.purpose.clone())
         .data(AccessBreakGlass { expires }.to_data())
         .fields(words);
-    let said = client.say(&ask).await.inspect_err(|_| drop(std::fs::remove_file(&part)))?;
-    let grant = said.first().map(|kept| kept.checked.record_hash).ok_or(ClientError::NoReceipt)?;
+    let grant = said(client, &ask).await?;
     let read = fetch(client, args, grant, 0, file, out).await;
     let completed = client.complete_access(args.item, grant).await;
-    let (digest, bytes) = read.inspect_err(|_| drop(std::fs::remove_file(&part)))?;
-    std::fs::hard_link(&part, path)
-        .and_then(|()| std::fs::remove_file(&part))
-        .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(&error))?;
+    let (digest, bytes) = read?;
+    part.finish()?;
     completed?;
     let shown = json!({
         "item": args.item, "access": grant, "file": path, "bytes": bytes, "digest": digest, "checked": false,
@@ -147,24 +125,32 @@ async fn break_glass(
     Ok(Exit::Valid)
 }
 
-/// Puts the reading on record; the grant to read with.
+/// Puts the reading on record, why and with whom; the grant to read with.
 pub(crate) async fn grant(
     client: &Client,
     item: &api::Item,
-    purpose: &Code,
+    (purpose, with): (&Code, Option<PersonId>),
     fields: std::collections::BTreeMap<Code, String>,
 ) -> Result<Digest, ClientError> {
     let id = item.id.parse().map_err(|_| ClientError::Protocol("an item's id is a UUID"))?;
-    let expires = Timestamp::from_millis(now().millis() + GRANT_MS)
-        .map_err(|_| ClientError::Input("this device's clock is wrong".into()))?;
     let ask = Ask::new(Kind::AccessGranted, new_op_id())
         .case(case_of(item)?)
         .item(id)
         .purpose(purpose.clone())
-        .data(AccessGranted { expires, with: None }.to_data())
+        .data(AccessGranted { expires: from_now(GRANT_MS)?, with }.to_data())
         .fields(fields);
-    let kept = client.say(&ask).await?;
+    said(client, &ask).await
+}
+
+/// Says it; the hash of its record.
+async fn said(client: &Client, ask: &Ask) -> Result<Digest, ClientError> {
+    let kept = client.say(ask).await?;
     kept.first().map(|kept| kept.checked.record_hash).ok_or(ClientError::NoReceipt)
+}
+
+fn from_now(millis: i64) -> Result<Timestamp, ClientError> {
+    Timestamp::from_millis(now().millis() + millis)
+        .map_err(|_| ClientError::Input("this device's clock is wrong".into()))
 }
 
 async fn fetch(
@@ -214,12 +200,6 @@ fn own_name(item: &api::Item) -> PathBuf {
         .collect();
     let name = name.trim().trim_start_matches('.');
     if name.is_empty() { PathBuf::from(format!("exhibit-{}", item.exhibit)) } else { PathBuf::from(name) }
-}
-
-pub(super) fn part_name(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".part");
-    PathBuf::from(name)
 }
 
 fn range(text: &str) -> Result<String, String> {

@@ -260,7 +260,7 @@ async fn redact(
     fields: BTreeMap<Code, String>,
 ) -> Result<api::Redacted, Failure> {
     let original = client.item(item).await?;
-    let grant = get::grant(client, &original, purpose, BTreeMap::new()).await?;
+    let grant = get::grant(client, &original, (purpose, None), BTreeMap::new()).await?;
     let fields = fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
     let made = client.redact(item, grant, &api::NewRedaction { boxes: boxes.to_vec(), fields }).await;
     // Reading is over either way.

@@ -2,22 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use custody::act::AccessGranted;
 use custody::age::Identity;
 use custody::digest::Digest;
 use custody::id::{Code, ItemId, PersonId};
-use custody::kind::Kind;
-use custody::time::Timestamp;
 use serde_json::json;
 
 use super::args::{fields, parse_field};
 use super::failure::{Exit, Failure};
-use super::files::{create_new, secret_from};
-use super::get::{GRANT_MS, part_name};
-use super::item::case_of;
+use super::files::{Part, secret_from};
+use super::get::grant;
 use super::{Global, Out, progress, session};
 use crate::api;
-use crate::client::{Ask, Client, ClientError, new_op_id, now};
+use crate::client::Client;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -53,7 +49,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     let identity = identity(&client, args.paper.as_deref())?;
     let access = match args.access {
         Some(access) => access,
-        None => grant(&client, &item, args).await?,
+        None => grant(&client, &item, (&args.purpose, Some(args.with)), fields(&args.fields)?).await?,
     };
     let halves = client.halves(args.item, access).await?;
     let contributed = client.contribute(args.item, access, &halves, &identity).await?;
@@ -99,25 +95,7 @@ fn identity(client: &Client, paper: Option<&Path>) -> Result<Identity, Failure> 
         });
     };
     let text = secret_from(paper, "paper")?;
-    let secret = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
-    secret
-        .unwrap_or_default()
-        .parse()
-        .map_err(|error| Failure::new("the paper does not read").because(&error))
-}
-
-/// Puts on record that the item is opened, and with whom.
-async fn grant(client: &Client, item: &api::Item, args: &Args) -> Result<Digest, Failure> {
-    let expires = Timestamp::from_millis(now().millis() + GRANT_MS)
-        .map_err(|_| ClientError::Input("this device's clock is wrong".into()))?;
-    let ask = Ask::new(Kind::AccessGranted, new_op_id())
-        .case(case_of(item)?)
-        .item(args.item)
-        .purpose(args.purpose.clone())
-        .data(AccessGranted { expires, with: Some(args.with) }.to_data())
-        .fields(fields(&args.fields)?);
-    let kept = client.say(&ask).await?;
-    Ok(kept.first().map(|kept| kept.checked.record_hash).ok_or(ClientError::NoReceipt)?)
+    text.parse().map_err(|error| Failure::new("the paper does not read").because(&error))
 }
 
 async fn read(
@@ -127,20 +105,11 @@ async fn read(
     path: &Path,
     out: Out,
 ) -> Result<(Digest, u64), Failure> {
-    if path.exists() {
-        return Err(create_new(path).err().unwrap_or_else(|| Failure::new("the file came up meanwhile")));
-    }
-    let part = part_name(path);
-    let file = create_new(&part)?;
+    let (part, file) = Part::begin(path)?;
     let bar = progress::bytes(out, item.stored.as_ref().map_or(0, |stored| stored.size), "open");
     let opened = client.open_sealed(item, access, halves, identity, (file, |bytes| bar.inc(bytes))).await;
     bar.finish_and_clear();
-    let named = opened.map_err(Failure::from).and_then(|opened| {
-        // A link fails where the name is taken, a rename would overwrite.
-        std::fs::hard_link(&part, path)
-            .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(&error))?;
-        Ok(opened)
-    });
-    let _ = std::fs::remove_file(&part);
-    named
+    let opened = opened?;
+    part.finish()?;
+    Ok(opened)
 }

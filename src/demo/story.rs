@@ -263,7 +263,7 @@ impl Demo {
     async fn view(&self, prosecutor: &Client, items: &[api::Item]) -> Result<Option<String>, Failure> {
         let Some(item) = items.iter().find(|item| item.stored.is_some()) else { return Ok(None) };
         let id: ItemId = item.id.parse().map_err(|_| ClientError::Protocol("an item's id is a UUID"))?;
-        let grant = get::grant(prosecutor, item, &code("case-review")?, BTreeMap::new()).await?;
+        let grant = get::grant(prosecutor, item, (&code("case-review")?, None), BTreeMap::new()).await?;
         let mut download = prosecutor.content(id, grant, None).await?;
         let path = self.path(&format!("viewed-exhibit-{}", item.exhibit));
         let file = crate::cli::files::create_new(&path)?;

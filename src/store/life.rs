@@ -12,7 +12,7 @@ use super::Store;
 use super::db::Tx;
 use super::error::StoreError;
 use super::insert::Rows;
-use super::objects::{ObjectRow, SubjectKey, object, subject_key};
+use super::objects::{ObjectRow, SubjectKey, object, page, subject_key};
 use super::projections::changed;
 use super::row::{Row, Value};
 use super::sql::life as sql;
@@ -152,9 +152,7 @@ impl Tx {
         after: Option<ObjectId>,
         limit: u32,
     ) -> Result<Vec<ObjectRow>, StoreError> {
-        let after = after.map(|object| object.as_bytes().to_vec()).unwrap_or_default();
-        let params = vec![Value::Blob(Some(after)), Value::uint(limit.into())];
-        self.all(sql::SHREDDED_OBJECTS, params).await?.iter().map(object).collect()
+        self.all(sql::SHREDDED_OBJECTS, page(after, limit)).await?.iter().map(object).collect()
     }
 
     /// Objects whose data key is wrapped by a version before this one, at most `limit`.

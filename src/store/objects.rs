@@ -73,9 +73,7 @@ impl Tx {
         after: Option<ObjectId>,
         limit: u32,
     ) -> Result<Vec<ObjectRow>, StoreError> {
-        let after = after.map(|object| object.as_bytes().to_vec()).unwrap_or_default();
-        let params = vec![Value::Blob(Some(after)), Value::uint(limit.into())];
-        self.all(sql::OBJECTS_PAGE, params).await?.iter().map(object).collect()
+        self.all(sql::OBJECTS_PAGE, page(after, limit)).await?.iter().map(object).collect()
     }
 
     /// Which of these objects no record may name any more.
@@ -127,6 +125,12 @@ pub(crate) fn new_subject_keys(keys: &[SubjectKey]) -> Rows<'static> {
         rows.push([Value::text(&key.scope), Value::blob(&key.wrapped), Value::uint(key.kek.into())]);
     }
     rows
+}
+
+/// Those after one, at most so many.
+pub(super) fn page(after: Option<ObjectId>, limit: u32) -> Vec<Value> {
+    let after = after.map(|object| object.as_bytes().to_vec()).unwrap_or_default();
+    vec![Value::Blob(Some(after)), Value::uint(limit.into())]
 }
 
 fn names(objects: &[ObjectId]) -> Vec<Value> {

@@ -134,6 +134,11 @@ pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Resul
     T::deserialize(from).map(Some)
 }
 
+/// A whole number as [`uint`] reads it, that is there or absent, as with [`present`].
+pub fn present_uint<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    uint(from).map(Some)
+}
+
 /// A list that is there only if something is in it: left out rather than empty, so that it has one spelling.
 ///
 /// Use with `#[serde(default, deserialize_with = "json::filled", skip_serializing_if = "Vec::is_empty")]`.

@@ -49,7 +49,7 @@ data! {
         #[serde(deserialize_with = "json::uint")]
         backups: u64,
         /// Until when backups made before are kept; absent where no end is configured.
-        #[serde(default, deserialize_with = "present_time", skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
         horizon: Option<Timestamp>,
         /// The newest version of the key encryption key that wrapped the key; absent where there was no key.
         #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
@@ -188,8 +188,4 @@ fn disposable(s: &Statement) -> Result<Subject, StatementError> {
         Subject::Vault => Err(shape(s, "names an item, a case or a person")),
         subject => Ok(subject),
     }
-}
-
-fn present_time<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
-    Timestamp::deserialize(from).map(Some)
 }

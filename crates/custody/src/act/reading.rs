@@ -35,7 +35,7 @@ data! {
     /// Data of `access.completed`.
     AccessCompleted {
         /// Bytes of content sent, as counted by the vault; absent where a restart lost the count.
-        #[serde(default, deserialize_with = "present_uint", skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "json::present_uint", skip_serializing_if = "Option::is_none")]
         bytes: Option<u64>,
         /// Hash of the record of `access.granted` or `access.break-glass`.
         grant: Digest,
@@ -89,8 +89,4 @@ pub enum AccessOutcome {
     Completed,
     /// The grant ran out.
     Expired,
-}
-
-fn present_uint<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
-    json::uint(from).map(Some)
 }

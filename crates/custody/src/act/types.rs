@@ -53,18 +53,18 @@ data! {
     /// Data of `person.suspended`.
     PersonSuspended {
         /// Log index from which on whatever the person said is suspect, if anything.
-        #[serde(default, deserialize_with = "present_uint", skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "json::present_uint", skip_serializing_if = "Option::is_none")]
         suspect_from: Option<u64>,
     }
     /// Data of `role.granted`.
     RoleGranted {
         /// From when the role counts; without it, at once.
-        #[serde(default, deserialize_with = "present_time", skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
         from: Option<Timestamp>,
         /// The role.
         role: VaultRole,
         /// Until when it counts; without it, until it is revoked.
-        #[serde(default, deserialize_with = "present_time", skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
     }
     /// Data of `role.revoked`.
@@ -84,7 +84,7 @@ data! {
         /// H(public key).
         key: KeyHash,
         /// Log index from which on signatures are suspect, if any.
-        #[serde(default, deserialize_with = "present_uint", skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "json::present_uint", skip_serializing_if = "Option::is_none")]
         suspect_from: Option<u64>,
     }
     /// Data of `case.opened`; title and references are fields.
@@ -106,14 +106,14 @@ data! {
     /// Data of `member.added`.
     MemberAdded {
         /// From when the role counts; without it, at once.
-        #[serde(default, deserialize_with = "present_time", skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
         from: Option<Timestamp>,
         /// Who.
         member: PersonId,
         /// As what.
         role: CaseRole,
         /// Until when it counts; without it, until it is taken away.
-        #[serde(default, deserialize_with = "present_time", skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
     }
     /// Data of `member.removed`.
@@ -167,7 +167,7 @@ data! {
     /// Data of `transfer.offered`; condition and seal number are fields.
     TransferOffered {
         /// Until when the offer waits for an answer; without it, until it is answered or recalled.
-        #[serde(default, deserialize_with = "present_time", skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
         expires: Option<Timestamp>,
         /// To whom.
         to: PersonId,
@@ -421,12 +421,4 @@ impl PublicKey {
     pub fn hash(&self) -> KeyHash {
         Digest::of(&self.0)
     }
-}
-
-fn present_uint<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
-    json::uint(from).map(Some)
-}
-
-fn present_time<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
-    Timestamp::deserialize(from).map(Some)
 }

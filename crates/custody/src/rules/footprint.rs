@@ -44,6 +44,12 @@ pub struct Footprint {
 }
 
 impl Footprint {
+    /// What these persons are in a case, and what state it is in.
+    pub fn of_members(case: CaseId, persons: impl IntoIterator<Item = PersonId>) -> Self {
+        let members = persons.into_iter().map(|person| (case, person)).collect();
+        Self { cases: [case].into(), members, ..Self::default() }
+    }
+
     /// Adds what `act` needs.
     pub fn add(&mut self, statement: &Statement, act: &Act) {
         self.keys.insert(statement.actor_key);
