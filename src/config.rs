@@ -1,6 +1,7 @@
 //! Configuration: flags over environment over file over default, and where each value came from.
 
 mod layers;
+mod retention;
 mod tls;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use url::Url;
 
+pub use retention::Retention;
 pub use tls::{ClientCertificates, Tls};
 
 use crate::app::Profile;
@@ -95,6 +97,7 @@ pub struct Config {
     timestamp_hours: Setting<u32>,
     backup_days: Setting<Option<u32>>,
     kek_days: Setting<u32>,
+    retention: Setting<Vec<Retention>>,
     sign_in: Setting<Profile>,
     breached_passwords: Setting<Option<PathBuf>>,
     notices: Setting<Option<PathBuf>>,
@@ -214,6 +217,7 @@ impl Config {
         let days = layers.pick("CUSTOS_KEK_DAYS", None, days, || KEK_DAYS.to_string());
         let kek_days =
             days.parse("kek_days", "a number of days, or 0 for no reminder", |text| text.parse().ok())?;
+        let retention = Retention::setting(file.retention, &layers)?;
         Ok(Self {
             file: path,
             listen,
@@ -229,6 +233,7 @@ impl Config {
             timestamp_hours,
             backup_days,
             kek_days,
+            retention,
             sign_in,
             breached_passwords: layers.optional("CUSTOS_BREACHED_PASSWORDS", file.breached_passwords),
             notices,
@@ -350,8 +355,13 @@ impl Config {
         self.kek_days.value
     }
 
+    /// For how long closed cases are kept; those that no rule is for, without end.
+    pub fn retention(&self) -> &[Retention] {
+        &self.retention.value
+    }
+
     /// Every key with its value, as it may be shown, and its source.
-    pub fn entries(&self) -> [(&'static str, String, &Source); 20] {
+    pub fn entries(&self) -> [(&'static str, String, &Source); 21] {
         [
             ("listen", self.listen.value.to_string(), &self.listen.source),
             ("data_dir", text(&self.data_dir.value), &self.data_dir.source),
@@ -366,6 +376,7 @@ impl Config {
             ("timestamp_hours", self.timestamp_hours.value.to_string(), &self.timestamp_hours.source),
             ("backup_days", self.backup_days().unwrap_or(0).to_string(), &self.backup_days.source),
             ("kek_days", self.kek_days().to_string(), &self.kek_days.source),
+            ("retention", Retention::shown(self.retention()), &self.retention.source),
             ("sign_in", self.sign_in.value.to_string(), &self.sign_in.source),
             ("breached_passwords", optional_text(self.breached_passwords()), &self.breached_passwords.source),
             ("notices", optional_text(self.notices()), &self.notices.source),
@@ -403,6 +414,7 @@ struct File {
     timestamp_hours: Option<u32>,
     backup_days: Option<u32>,
     kek_days: Option<u32>,
+    retention: Option<Vec<retention::FileRetention>>,
     sign_in: Option<String>,
     breached_passwords: Option<PathBuf>,
     notices: Option<PathBuf>,

@@ -62,6 +62,11 @@ wire! {
         exports: u64,
         /// Those, newest first.
         exported: Vec<ExportedInfo>,
+        /// While it is proposed: how many cases that lose something by it have a defence that got no bundle since they last
+        /// got content. Where there are any, an approval says `made-otherwise`.
+        pending: u64,
+        /// Those of them whose records the asker may read.
+        pending_cases: Vec<String>,
     }
     /// Somebody who agreed.
     Approval {

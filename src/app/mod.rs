@@ -109,6 +109,8 @@ pub struct App {
     intake: kit::Intake,
     /// For how many days backups are kept.
     backup_days: Option<u32>,
+    /// For how long closed cases are kept.
+    retention: Vec<crate::config::Retention>,
     signin: signin::SignIn,
 }
 

@@ -38,6 +38,11 @@ impl App {
         Err(self.refused(person, place, right.code(), refusal).await?)
     }
 
+    /// Whether `person` may read a case's records now. Nothing is recorded.
+    pub(super) async fn may_read(&self, person: PersonId, case: CaseId) -> Result<bool, AppError> {
+        Ok(self.may(person, case, Right::ReadRecords).await?.is_ok())
+    }
+
     /// Whether `person` has `right` in `case` now, and why not.
     async fn may(
         &self,

@@ -163,6 +163,7 @@ async fn open_signing(
     let providers = config.providers().map(|path| providers::load(path, config.origin()));
     app.signin = super::signin::SignIn::of(config, providers.transpose()?.unwrap_or_default())?;
     app.backup_days = config.backup_days();
+    app.retention = config.retention().to_vec();
     Ok((app, contradicted))
 }
 
@@ -377,6 +378,7 @@ impl App {
             vault: identity.id,
             intake,
             backup_days: None,
+            retention: Vec::new(),
             store,
             sequencer,
             writer: Mutex::new(Some(writer)),

@@ -41,9 +41,8 @@ pub(super) enum Action {
         /// The role in which you agree; nobody else may have agreed in it
         #[arg(long = "as", value_name = "ROLE")]
         role: Code,
-        /// You say, on record, that nothing of it is still to be disclosed to the defence; read `dispose show` first
-        #[arg(long, required = true)]
-        no_disclosure_pending: bool,
+        #[command(flatten)]
+        disclosure: Said,
     },
     /// Decline a proposal, or take back your own
     Decline {
@@ -68,6 +67,18 @@ pub(super) enum Action {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+}
+
+/// What an approver says on record about the duty to disclose; read `dispose show` first.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Said {
+    /// Nothing of it is still to be disclosed to the defence
+    #[arg(long)]
+    no_disclosure_pending: bool,
+    /// The defence has what it must have, by another way than a bundle that was exported for purpose disclosure
+    #[arg(long)]
+    disclosed_otherwise: bool,
 }
 
 /// What is to be destroyed.
@@ -111,19 +122,24 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
                 (.., Some(person)) => ask.person(person),
                 _ => return Err(Failure::usage("name an item, a case or a person")),
             };
-            let data = DisposalProposed { records: (!records.is_empty()).then_some(records) };
+            let data =
+                DisposalProposed { records: (!records.is_empty()).then_some(records), retention: None };
             let kept = client.say(&ask.data(data.to_data()).fields(fields(given)?)).await?;
             let proposal = kept.first().map(|kept| kept.checked.record_hash);
             out.result(&json!({ "proposal": proposal }), |_| {
                 proposal.map(Digest::to_hex).unwrap_or_default()
             });
         }
-        Action::Approve { proposal, role, .. } => {
+        Action::Approve { proposal, role, disclosure } => {
             let client = session::client(global)?;
             let found = client.disposal(*proposal).await?;
             exports(&found, out);
             let data = DisposalApproved {
-                disclosure: Disclosure::NonePending,
+                disclosure: if disclosure.disclosed_otherwise {
+                    Disclosure::MadeOtherwise
+                } else {
+                    Disclosure::NonePending
+                },
                 exports: found.exports,
                 proposal: *proposal,
                 role: role.clone(),
@@ -205,6 +221,13 @@ fn show(found: &api::DisposalInfo) -> String {
     lines.extend(found.approvals.iter().map(|a| format!("approved  {} as {}", a.person, a.role)));
     lines.extend(found.waits.iter().map(|wait| format!("waits for {wait}")));
     lines.push(format!("exported  {} bundle(s)", found.exports));
+    if found.pending > 0 {
+        let named = found.pending_cases.join(", ");
+        lines.push(format!(
+            "undisclosed  {} case(s) whose defence got no bundle of it: {named}",
+            found.pending
+        ));
+    }
     lines.join("\n")
 }
 

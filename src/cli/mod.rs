@@ -210,7 +210,7 @@ fn forbid_core_dumps() {
 async fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
     // These finish what they have begun.
     if matches!(cli.command, Command::Serve(_) | Command::Demo(_) | Command::Witness(_)) {
-        return dispatch(cli, out).await;
+        return Box::pin(dispatch(cli, out)).await;
     }
     let ended = tokio::select! {
         ended = dispatch(cli, out) => ended,
@@ -234,7 +234,7 @@ async fn dispatch(cli: &Cli, out: Out) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => init::run(global, args, out).await,
         Command::Serve(args) => serve::run(global, args, out).await,
-        Command::Demo(args) => demo::run(args, out).await,
+        Command::Demo(args) => Box::pin(demo::run(args, out)).await,
         Command::Login(args) => login::run(global, args, out).await,
         Command::Invite(args) => invite::run(global, args, out).await,
         Command::Case(action) => case::run(global, action, out).await,

@@ -69,7 +69,7 @@ impl Layers<'_> {
         }
     }
 
-    fn file(&self) -> Source {
+    pub(super) fn file(&self) -> Source {
         Source::File(self.path.clone().unwrap_or_default())
     }
 }

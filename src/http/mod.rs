@@ -45,6 +45,8 @@ const ENDING: Duration = Duration::from_secs(15);
 const CLOSE_SECONDS: u64 = 1;
 /// Grants that ran out are closed, counted refusals recorded and idle clients forgotten, this often.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// Sweeps between two looks for what was kept long enough.
+const ASK_EVERY: u32 = 60;
 /// As many times what is counted is tried to be recorded when the service ends.
 const ENDED_CONNECTIONS: u32 = 4;
 /// Threads a worker for what must not hold it up: opening segments, reading files. More would wait for the same disk
@@ -193,8 +195,13 @@ async fn record_refusals(app: &App) {
     }
 }
 
-/// Destroys what was approved, and looks after what was destroyed.
-async fn destroy(app: &App) {
+/// Destroys what was approved, looks after what was destroyed, and now and then asks for what was kept long enough.
+async fn destroy(app: &App, round: u32) {
+    if round.is_multiple_of(ASK_EVERY)
+        && let Err(error) = app.propose_by_retention().await
+    {
+        tracing::error!(code = error.code(), "proposing what was kept long enough failed; it is tried again");
+    }
     if let Err(error) = app.carry_out_disposals().await {
         tracing::error!(code = error.code(), "destroying what was approved failed; it is tried again");
     }
@@ -205,6 +212,7 @@ async fn destroy(app: &App) {
 
 /// Sweeps until the sender of `end` is gone.
 async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits, mut end: oneshot::Receiver<()>) {
+    let mut round = 0_u32;
     loop {
         {
             let Some(app) = app.upgrade() else { return };
@@ -213,7 +221,8 @@ async fn sweep(app: std::sync::Weak<App>, limits: limit::Limits, mut end: onesho
             if let Err(error) = taken {
                 tracing::error!(code = error.code(), "taking time stamps failed; it is tried again");
             }
-            destroy(&app).await;
+            destroy(&app, round).await;
+            round = round.wrapping_add(1);
         }
         if tokio::time::timeout(SWEEP_EVERY, &mut end).await.is_ok() {
             return;

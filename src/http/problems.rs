@@ -364,7 +364,7 @@ pub const TABLE: &[Row] = &[
         "proposal-lapsed",
         409,
         "The proposal lapsed",
-        "propose it again: a hold came between, a bundle was exported, or an approval counts no more",
+        "propose it again: a hold came between, the case was reopened, a bundle was exported, or an approval counts no more",
     ),
     (
         "another-person",
@@ -393,6 +393,12 @@ pub const TABLE: &[Row] = &[
     ),
     ("keys-remain", 409, "Keys remain", "custos key rotate-kek destroys the versions before"),
     ("kek-order", 409, "Not the next version", "repeat: custos key rotate-kek"),
+    (
+        "disclosure-pending",
+        409,
+        "The defence got no bundle of what is to be destroyed",
+        "export the case for purpose disclosure and hand the bundle over, or approve as made-otherwise",
+    ),
     ("not-an-anchor", 422, "No checkpoint of this log", "name a checkpoint that the log's key has signed"),
 ];
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use custody::act::{ObjectId, Subject};
 use custody::digest::Digest;
 use custody::id::{CaseId, ItemId};
-use custody::rules::{Approval, Disposal, Footprint, Grant, Hold, Kek, Stage, State, Vault};
+use custody::rules::{Approval, Case, Disposal, Footprint, Grant, Hold, Kek, Stage, State, Vault};
 use custody::time::Timestamp;
 
 use super::Store;
@@ -16,7 +16,7 @@ use super::objects::{ObjectRow, SubjectKey, object, page, subject_key};
 use super::projections::changed;
 use super::row::{Row, Value};
 use super::sql::life as sql;
-use super::state::{grant, key, member, person};
+use super::state::{case, grant, key, member, person};
 
 /// A backup that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,7 @@ impl Tx {
         for row in self.all_in(sql::MEMBERS_UNDER_HOLD, persons).await? {
             state.members.extend([member(&row)?]);
         }
+        self.defence(footprint, state).await?;
         let proposals: Vec<_> = footprint.disposals.iter().copied().collect();
         let disposals = self.disposals(&proposals).await?;
         self.approvers(&disposals, state).await?;
@@ -78,6 +79,26 @@ impl Tx {
         Ok(())
     }
 
+    /// Adds who defends in which cases, and these cases, but for what is known already.
+    async fn defence(&mut self, footprint: &Footprint, state: &mut State) -> Result<(), StoreError> {
+        let mut cases = footprint.defence.clone();
+        let around = footprint.defence_around.iter().map(Value::text).collect();
+        for row in self.all_in(sql::MEMBERSHIPS, around).await? {
+            let (place, roles) = member(&row)?;
+            cases.insert(place.0);
+            state.members.entry(place).or_insert(roles);
+        }
+        for row in self.all_in(sql::DEFENCE_OF, cases.iter().map(Value::text).collect()).await? {
+            let (place, roles) = member(&row)?;
+            state.members.entry(place).or_insert(roles);
+        }
+        let unknown = cases.iter().filter(|id| !state.cases.contains_key(id)).map(Value::text).collect();
+        for row in self.all_in(super::sql::CASES, unknown).await? {
+            state.cases.extend([case(&row)?]);
+        }
+        Ok(())
+    }
+
     /// Adds every hold and every disposal.
     pub(super) async fn whole_life(&mut self, state: &mut State) -> Result<(), StoreError> {
         for row in self.all(sql::ALL_HOLDS, Vec::new()).await? {
@@ -105,6 +126,18 @@ impl Tx {
         }
         holds.sort_by_key(|(_, hold)| hold.placed);
         Ok(holds)
+    }
+
+    /// Closed cases after one, at most `limit`.
+    pub async fn closed_cases(
+        &mut self,
+        after: Option<CaseId>,
+        limit: u32,
+    ) -> Result<Vec<(CaseId, Case)>, StoreError> {
+        let after = after.map(|after| after.to_string()).unwrap_or_default();
+        let rows =
+            self.all(sql::CLOSED_CASES, vec![Value::Text(Some(after)), Value::uint(limit.into())]).await?;
+        rows.iter().map(case).collect()
     }
 
     /// Disposals by the hash of their proposal's record; unknown ones are left out.

@@ -108,7 +108,7 @@ fn key(hash: &Digest, key: &Key) -> [Value; 10] {
     ]
 }
 
-fn case(id: &CaseId, case: &Case) -> [Value; 5] {
+fn case(id: &CaseId, case: &Case) -> [Value; 7] {
     let updates: Vec<_> = case.updates.iter().flat_map(Digest::as_bytes).copied().collect();
     [
         Value::text(id),
@@ -116,6 +116,8 @@ fn case(id: &CaseId, case: &Case) -> [Value; 5] {
         Value::Bool(case.closed),
         Value::blob(updates),
         Value::uint(case.exports),
+        Value::Bool(case.undisclosed),
+        Value::opt_uint(case.turned),
     ]
 }
 

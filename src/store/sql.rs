@@ -281,14 +281,14 @@ fixed {
     // The roles that carry the right to vouch, as the rules have them.
     VOUCHERS "persons" "SELECT id, org, roles, memberships, keys, suspended FROM persons WHERE ' ' || roles || ' ' LIKE \
         '% registrar%'";
-    CASES_PAGE "cases" "SELECT id, items, closed, updates, exports FROM cases WHERE id > $1 ORDER BY id LIMIT $2";
+    CASES_PAGE "cases" "SELECT id, items, closed, updates, exports, undisclosed, turned FROM cases WHERE id > $1 ORDER BY id LIMIT $2";
     MEMBERS_PAGE "members" "SELECT case_id, person, roles FROM members WHERE case_id > $1 OR (case_id = $1 \
         AND person > $2) ORDER BY case_id, person LIMIT $3";
     ITEMS_PAGE "items" concat!("SELECT ", item_columns!(), " FROM items WHERE id > $1 ORDER BY id LIMIT $2");
     GRANTS_PAGE "grants" "SELECT record, item, person, expires, completed, with_person, review FROM grants WHERE record > $1 \
         ORDER BY record LIMIT $2";
 
-    CASES_OF_PERSON "members" "SELECT m.case_id, c.items, c.closed, c.updates, c.exports, m.roles FROM members m JOIN cases c ON c.id = \
+    CASES_OF_PERSON "members" "SELECT m.case_id, c.items, c.closed, c.updates, c.exports, c.undisclosed, c.turned, m.roles FROM members m JOIN cases c ON c.id = \
         m.case_id WHERE m.person = $1 AND m.case_id > $2 AND m.roles <> '' ORDER BY \
         m.case_id LIMIT $3";
     MEMBERS_OF_CASE "members" "SELECT case_id, person, roles FROM members WHERE case_id = $1 AND roles <> '' \
@@ -392,7 +392,7 @@ keyed {
         unproven, recipient FROM keys WHERE hash IN ({list})";
     KEYS_OF_OWNERS "keys" 1 "SELECT hash, owner, public, enrolled, revoked, suspect_from, voucher, checked, \
         unproven, recipient FROM keys WHERE owner IN ({list}) ORDER BY enrolled";
-    CASES "cases" 1 "SELECT id, items, closed, updates, exports FROM cases WHERE id IN ({list})";
+    CASES "cases" 1 "SELECT id, items, closed, updates, exports, undisclosed, turned FROM cases WHERE id IN ({list})";
     MEMBERS "members" 2 "SELECT case_id, person, roles FROM members WHERE (case_id, person) IN (VALUES \
         {rows})";
     CUSTODY_HELD_BY "items" 2 "SELECT case_id, custodian, COUNT(*) FROM items WHERE (case_id, custodian) IN (VALUES \
@@ -446,7 +446,7 @@ inserts {
         "voucher TEXT" "checked TEXT" "unproven BOOLEAN" "recipient TEXT"
     ] "ON CONFLICT (hash) DO UPDATE SET revoked = excluded.revoked, suspect_from = \
         excluded.suspect_from, recipient = excluded.recipient";
-    UPSERT_CASES "cases" ["id TEXT" "items BIGINT" "closed BOOLEAN" "updates BYTEA" "exports BIGINT"] "ON CONFLICT (id) DO UPDATE SET items = excluded.items, closed = excluded.closed, updates = excluded.updates, exports = excluded.exports";
+    UPSERT_CASES "cases" ["id TEXT" "items BIGINT" "closed BOOLEAN" "updates BYTEA" "exports BIGINT" "undisclosed BOOLEAN" "turned BIGINT"] "ON CONFLICT (id) DO UPDATE SET items = excluded.items, closed = excluded.closed, updates = excluded.updates, exports = excluded.exports, undisclosed = excluded.undisclosed, turned = excluded.turned";
     UPSERT_MEMBERS "members" [
         "case_id TEXT" "person TEXT" "roles TEXT"
     ] "ON CONFLICT (case_id, person) DO UPDATE SET roles = excluded.roles";

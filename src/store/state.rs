@@ -238,7 +238,8 @@ pub(super) fn case(row: &Row) -> Result<(CaseId, Case), StoreError> {
     let updates = row.blob(3)?.chunks(32).map(Digest::from_slice).collect::<Result<_, _>>();
     let updates = updates.map_err(|error| row.undecodable(3, error))?;
     let (items, closed, exports) = (row.uint32(1)?, row.bool(2)?, row.uint(4)?);
-    Ok((row.parse(0)?, Case { items, closed, updates, exports }))
+    let (undisclosed, turned) = (row.bool(5)?, row.opt_uint(6)?);
+    Ok((row.parse(0)?, Case { items, closed, turned, updates, exports, undisclosed }))
 }
 
 type Member = ((CaseId, PersonId), CaseRoles);

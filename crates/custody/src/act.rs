@@ -24,7 +24,7 @@ pub use case::{CaseType, CaseTypeError, REFERENCES, ReferenceError, reference_fi
 pub use derived::{Derivation, DerivationError, ItemDerived, MAX_BOXES, PixelBox};
 pub use life::{
     Disclosure, DisposalApproved, DisposalCompleted, DisposalDeclined, DisposalExecuted, DisposalProposed,
-    DisposalStep, HoldReleased, HoldStep, KekChanged, KekStep, MAX_ERASED_RECORDS,
+    DisposalStep, FOR_DISCLOSURE, HoldReleased, HoldStep, KekChanged, KekStep, MAX_ERASED_RECORDS,
 };
 pub use reading::{
     AccessBreakGlass, AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AccessReviewed, MAX_PAIRS,

@@ -8,7 +8,7 @@ use core::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::act::{DisposalExecuted, ObjectId, Subject};
+use crate::act::{Disclosure, DisposalExecuted, ObjectId, Subject};
 use crate::digest::Digest;
 use crate::id::{CaseId, Code, ItemId, PersonId};
 use crate::json;
@@ -81,6 +81,8 @@ pub struct Proposed {
 pub struct Approved {
     /// Who.
     pub by: PersonId,
+    /// What they said about the duty to disclose.
+    pub disclosure: Disclosure,
     /// The record, whose statement is signed with that person's own key.
     pub record: Place,
     /// In which role.
@@ -185,8 +187,15 @@ impl Certificate {
         row("Ground", self.ground.to_string());
         let by = self.proposed.by.map_or_else(|| "the vault".to_owned(), |by| format!("person {by}"));
         row("Proposed", format!("by {by}, {}", place(&self.proposed.record)));
-        for Approved { by, record, role } in &self.approvals {
+        for Approved { by, disclosure, record, role } in &self.approvals {
             row("Approved", format!("by person {by} as {role}, {}", place(record)));
+            let said = match disclosure {
+                Disclosure::NonePending => "nothing is still to be disclosed",
+                Disclosure::MadeOtherwise => {
+                    "the defence has what it must have, not by a bundle of the vault's"
+                }
+            };
+            row("", format!("who said: {said}"));
         }
         row("Destroyed", place(&self.executed));
         let d = &self.destroyed;

@@ -70,7 +70,8 @@ impl App {
                 match &step {
                     DisposalStep::Approved(d) => {
                         let by = said.actor.person().ok_or_else(missing)?;
-                        approvals.push(Approved { by, record: place(&row), role: d.role.clone() });
+                        let (disclosure, role) = (d.disclosure, d.role.clone());
+                        approvals.push(Approved { by, disclosure, record: place(&row), role });
                     }
                     DisposalStep::Executed(d) => executed = Some((place(&row), Destroyed::from(d))),
                     DisposalStep::Completed(_) => completed = Some(place(&row)),

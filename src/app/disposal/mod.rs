@@ -6,6 +6,7 @@
 
 mod carry_out;
 mod certificate;
+mod retention;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use custody::digest::Digest;
 use custody::id::{CaseId, PersonId};
 use custody::kind::Kind;
 use custody::record::Sequence;
-use custody::rules::{Disposal, Footprint, Right, Stage, approvals_count};
+use custody::rules::{Disposal, Footprint, Right, Stage, has_lapsed, undisclosed};
 
 use super::read::{code, statement};
 use super::refuse::Place;
@@ -53,7 +54,7 @@ impl App {
         let found = self.store.read().await?.disposals_of(case, after, limit).await?;
         let full = found.len() == usize::try_from(limit).unwrap_or(usize::MAX);
         let next = if full { found.last().map(|(_, disposal)| disposal.index.to_string()) } else { None };
-        Ok(api::Disposals { disposals: self.disposal_views(found).await?, next })
+        Ok(api::Disposals { disposals: self.disposal_views(person, found).await?, next })
     }
 
     /// What was proposed to be destroyed of the values about a person.
@@ -64,13 +65,13 @@ impl App {
     ) -> Result<api::Disposals, AppError> {
         self.decides_about_persons(person).await?;
         let found = self.store.read().await?.disposals_about(Subject::Person(about)).await?;
-        Ok(api::Disposals { disposals: self.disposal_views(found).await?, next: None })
+        Ok(api::Disposals { disposals: self.disposal_views(person, found).await?, next: None })
     }
 
     /// One disposal, by the hash of its proposal's record.
     pub async fn disposal(&self, person: PersonId, id: Digest) -> Result<api::DisposalInfo, AppError> {
         let found = self.visible_disposal(person, id).await?;
-        self.disposal_views(vec![(id, found)]).await?.pop().ok_or(AppError::NotFound("disposal"))
+        self.disposal_views(person, vec![(id, found)]).await?.pop().ok_or(AppError::NotFound("disposal"))
     }
 
     /// A disposal that `person` may know of. Unknown and foreign ones look the same, and both are recorded.
@@ -103,6 +104,7 @@ impl App {
 
     async fn disposal_views(
         &self,
+        person: PersonId,
         found: Vec<(Digest, Disposal)>,
     ) -> Result<Vec<api::DisposalInfo>, AppError> {
         let mut views = Vec::with_capacity(found.len());
@@ -121,9 +123,19 @@ impl App {
             let count = exported.len() as u64;
             exported.truncate(SHOWN);
             let waits = self.waits_for(record, &disposal).await?;
+            let pending = match disposal.stage {
+                Stage::Proposed => self.pending(disposal.subject).await?,
+                _ => Vec::new(),
+            };
+            let mut named = Vec::new();
+            for case in pending.iter().take(SHOWN) {
+                if self.may_read(person, *case).await? {
+                    named.push(case.to_string());
+                }
+            }
             let row = self.record_of(record).await?;
             let purpose = statement(&row.envelope)?.purpose;
-            let (item, person) = match disposal.subject {
+            let (item, about) = match disposal.subject {
                 Subject::Item(_, item) => (Some(item.to_string()), None),
                 Subject::Person(person) => (None, Some(person.to_string())),
                 _ => (None, None),
@@ -132,7 +144,7 @@ impl App {
                 record: record.to_hex(),
                 case: case.map(|case| case.to_string()),
                 item,
-                person,
+                person: about,
                 records: disposal.records.iter().map(|record| record.to_hex()).collect(),
                 ground: purpose.map(|purpose| purpose.to_string()).unwrap_or_default(),
                 proposer: disposal.proposer.map(|person| person.to_string()),
@@ -141,9 +153,23 @@ impl App {
                 waits,
                 exports: count,
                 exported,
+                pending: pending.len() as u64,
+                pending_cases: named,
             });
         }
         Ok(views)
+    }
+
+    /// Cases that lose something by it, and whose defence got no bundle since they last got content.
+    async fn pending(&self, subject: Subject) -> Result<Vec<CaseId>, AppError> {
+        let mut footprint = Footprint::default();
+        match subject {
+            Subject::Item(case, _) | Subject::Case(case) => drop(footprint.defence.insert(case)),
+            Subject::Person(person) => drop(footprint.defence_around.insert(person)),
+            Subject::Vault => {}
+        }
+        let state = self.store.read().await?.state(&footprint).await?;
+        Ok(undisclosed(&state, subject, self.clock.now()))
     }
 
     async fn record_of(&self, record: Digest) -> Result<RecordRow, AppError> {
@@ -151,12 +177,18 @@ impl App {
         row.ok_or(AppError::NotFound("record"))
     }
 
-    /// Whether somebody approved it whose approval counts no more.
+    /// Whether it must be proposed anew.
     async fn lapsed(&self, record: Digest, disposal: &Disposal) -> Result<bool, AppError> {
-        let cases = case_of(disposal).into_iter().collect();
-        let footprint = Footprint { cases, disposals: [record].into(), ..Footprint::default() };
+        let mut footprint = Footprint { disposals: [record].into(), ..Footprint::default() };
+        if let Subject::Person(person) = disposal.subject {
+            footprint.held_persons.insert(person);
+        }
+        if let Some(case) = case_of(disposal) {
+            footprint.cases.insert(case);
+            footprint.holds.insert(case);
+        }
         let state = self.store.read().await?.state(&footprint).await?;
-        Ok(!approvals_count(&state, disposal, self.clock.now()))
+        Ok(has_lapsed(&state, disposal, self.clock.now()))
     }
 
     /// What stands between a disposal and its end.
@@ -174,8 +206,7 @@ impl App {
                     hold.released.is_none() && on
                 });
                 let lapsed = self.lapsed(record, disposal).await?;
-                let lapsed =
-                    lapsed.then(|| "a new proposal: an approval of this one counts no more".to_owned());
+                let lapsed = lapsed.then(|| "a new proposal: this one has lapsed".to_owned());
                 let approvals = (missing > 0).then(|| format!("{missing} approval(s)"));
                 let kept = held.then(|| "a hold".to_owned());
                 let vault = || Some("the vault, which carries it out within a minute".to_owned());

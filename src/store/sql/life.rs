@@ -42,6 +42,9 @@ fixed {
     KEK_SINCE "records" "SELECT r.received FROM positions p JOIN records r ON r.log_index = p.log_index WHERE p.stream = 'vault' \
         AND (r.kind = 'kek.rotated' OR p.seq = 1) ORDER BY p.seq DESC LIMIT 1";
 
+    CLOSED_CASES "cases" "SELECT id, items, closed, updates, exports, undisclosed, turned FROM cases WHERE closed AND id > $1 ORDER BY id \
+        LIMIT $2";
+
     NOTE_BACKUP "backups" "INSERT INTO backups (folder, made, log_size) VALUES ($1, $2, $3) ON CONFLICT (folder) DO UPDATE \
         SET made = EXCLUDED.made, log_size = EXCLUDED.log_size, removed = NULL";
     NOTE_BACKUP_REMOVED "backups" "UPDATE backups SET removed = $1 WHERE folder = $2 AND removed IS NULL";
@@ -53,6 +56,8 @@ keyed {
         m.case_id FROM members m WHERE m.person IN ({list}))";
     MEMBERS_UNDER_HOLD "members" 1 "SELECT case_id, person, roles FROM members WHERE person IN ({list}) AND case_id IN \
         (SELECT h.case_id FROM holds h)";
+    MEMBERSHIPS "members" 1 "SELECT case_id, person, roles FROM members WHERE person IN ({list})";
+    DEFENCE_OF "members" 1 "SELECT case_id, person, roles FROM members WHERE case_id IN ({list}) AND roles LIKE '%defence%'";
     DISPOSALS "disposals" 1 concat!("SELECT ", disposal_columns!(), " FROM disposals WHERE record IN ({list})");
 }
 inserts {

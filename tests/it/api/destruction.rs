@@ -37,35 +37,35 @@ crate::on_both_engines! {
 pub(super) const MARKER: &[u8] = b"what only the destroyed exhibit says";
 
 /// Asha leads, Ben is custodian, Prisca prosecutes.
-async fn people(app: &TestApp) -> (Caller, Caller, Caller, String) {
+pub(super) async fn people(app: &TestApp) -> (Caller, Caller, Caller, String) {
     let (asha, ben, case) = two_custodians(app).await;
     let prisca = app.enrol("Prisca Prosecutor", &[]).await;
     asha.add_member(&case, &prisca.id, "prosecutor").await.made::<api::Recorded>();
     (asha, ben, prisca, case)
 }
 
-fn hold(case: &str, item: Option<&str>) -> Value {
+pub(super) fn hold(case: &str, item: Option<&str>) -> Value {
     let fields = json!({ "authority": "Court order 12/2026" });
     draft("hold.placed", &json!({ "case": case, "item": item, "purpose": "pending-trial", "fields": fields }))
 }
 
-async fn placed(who: &Caller, case: &str, item: Option<&str>) -> String {
+pub(super) async fn placed(who: &Caller, case: &str, item: Option<&str>) -> String {
     let recorded: api::Recorded = who.say(&hold(case, item)).await.made();
     who.check(&recorded.receipts)[0].record_hash.to_hex()
 }
 
-fn released(case: &str, item: Option<&str>, hold: &str) -> Value {
+pub(super) fn released(case: &str, item: Option<&str>, hold: &str) -> Value {
     let (fields, data) = (json!({ "authority": "The court" }), json!({ "hold": format!("record:{hold}") }));
     let more = json!({ "case": case, "item": item, "purpose": "trial-over", "fields": fields, "data": data });
     draft("hold.released", &more)
 }
 
-async fn proposed(who: &Caller, about: &Value) -> String {
+pub(super) async fn proposed(who: &Caller, about: &Value) -> String {
     let recorded: api::Recorded = who.say(&draft("disposal.proposed", about)).await.made();
     who.check(&recorded.receipts)[0].record_hash.to_hex()
 }
 
-fn approval(about: &Value, proposal: &str, role: &str, exports: u64) -> Value {
+pub(super) fn approval(about: &Value, proposal: &str, role: &str, exports: u64) -> Value {
     let mut about = about.as_object().unwrap().clone();
     about.remove("purpose");
     let data =
@@ -74,7 +74,7 @@ fn approval(about: &Value, proposal: &str, role: &str, exports: u64) -> Value {
     draft("disposal.approved", &Value::Object(about))
 }
 
-async fn disposal(who: &Caller, id: &str) -> api::DisposalInfo {
+pub(super) async fn disposal(who: &Caller, id: &str) -> api::DisposalInfo {
     who.get(&format!("/api/v1/disposals/{id}")).await.ok()
 }
 

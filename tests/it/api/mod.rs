@@ -16,6 +16,7 @@ mod newcomers;
 mod recorded;
 mod refused;
 mod restricted;
+mod retention;
 mod rotation;
 pub(crate) mod spine;
 mod statements;

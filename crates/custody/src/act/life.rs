@@ -25,6 +25,10 @@ data! {
         /// Of a case: the records whose openings are to be destroyed. Of an item or a person: absent.
         #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
         records: Option<Vec<Digest>>,
+        /// Of the vault's own: for how many days after closing such a case is kept by the rule that is configured. Of
+        /// persons' proposals: absent.
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        retention: Option<u32>,
     }
     /// Data of `disposal.approved`.
     DisposalApproved {
@@ -83,7 +87,12 @@ data! {
 pub enum Disclosure {
     /// Nothing that is to be destroyed is still to be disclosed to anybody.
     NonePending,
+    /// The defence has what it must have by another way than a bundle that the vault made for it.
+    MadeOtherwise,
 }
+
+/// For what a bundle is exported that goes to the defence.
+pub const FOR_DISCLOSURE: &str = "disclosure";
 
 /// A step of a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::rights::VaultRoles;
 use super::state::{Case, Derived, Grant, Item, Key, Person, State, StateHead, Stored, Vault, Voucher};
 use super::{Review, Term, disposal, holding, places};
-use crate::act::{Act, CaseRole, KeyCheck};
+use crate::act::{Act, CaseRole, FOR_DISCLOSURE, KeyCheck};
 use crate::digest::Digest;
 use crate::statement::{Actor, Seen, Statement};
 
@@ -66,6 +66,7 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
         Act::CaseClosed(case) | Act::CaseReopened(case) => {
             if let Some(case) = state.cases.get_mut(case) {
                 case.closed = matches!(act, Act::CaseClosed(_));
+                case.turned = Some(admitted.log_index);
             }
         }
         Act::LogKeyRotated(_) | Act::LogContinued(_) | Act::RecoveryNoted(_) => {
@@ -79,6 +80,7 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
         Act::BundleExported(case, _) => {
             if let Some(case) = state.cases.get_mut(case) {
                 case.exports += 1;
+                case.undisclosed &= statement.purpose.as_ref().is_none_or(|p| p.as_str() != FOR_DISCLOSURE);
             }
         }
         Act::Hold(..) | Act::Disposal(..) | Act::Kek(..) => {
@@ -237,7 +239,10 @@ fn apply_to_item(
                 item.derived = Some(Derived { of: d.of, how: d.how, by: statement.actor.person() });
             }
         }
-        Act::ContentReceived(_, id, d, content) => {
+        Act::ContentReceived(case, id, d, content) => {
+            if let Some(case) = state.cases.get_mut(case) {
+                case.undisclosed = true;
+            }
             if let Some(item) = state.items.get_mut(id) {
                 let stored =
                     Stored { content: *content, object: d.object, manifest: d.manifest, version: d.version };

@@ -1,10 +1,10 @@
 //! What may be destroyed, and what must not be: holds, proposals with two approvers, execution.
 
 use super::decide::{Decision, Speaker, item_of, named_here};
-use super::{Approval, Disposal, Hold, Refusal, Right, Stage, State, StateHead, Term, Vault};
+use super::{Approval, Case, Disposal, Hold, Refusal, Right, Stage, State, StateHead, Term, Vault};
 use crate::act::{
-    Act, DisposalApproved, DisposalExecuted, DisposalProposed, DisposalStep, HoldStep, KekChanged, KekStep,
-    Subject,
+    Act, CaseRole, Disclosure, DisposalApproved, DisposalExecuted, DisposalProposed, DisposalStep, HoldStep,
+    KekChanged, KekStep, Subject,
 };
 use crate::digest::Digest;
 use crate::id::{CaseId, Code, ItemId, PersonId};
@@ -78,9 +78,15 @@ fn proposed(
     if speaker.is_vault() {
         // The vault asks only because time has passed, and never for openings.
         let elapsed = statement.purpose.as_ref().is_some_and(|purpose| purpose.as_str() == RETENTION_ELAPSED);
-        if !elapsed || !matches!(subject, Subject::Item(..)) {
+        let Subject::Item(case, _) = subject else { return Err(Refusal::WrongAssurance) };
+        if !elapsed || d.retention.is_none() {
             return Err(Refusal::WrongAssurance);
         }
+        if state.cases.get(&case).is_some_and(|case| !case.closed) {
+            return Err(Refusal::CaseState("open"));
+        }
+    } else if d.retention.is_some() {
+        return Err(Refusal::WrongAssurance);
     }
     exists(state, subject)?;
     for record in d.records.iter().flatten() {
@@ -113,7 +119,31 @@ fn approved(
     if d.exports != exports(state, subject) {
         return Err(Refusal::ExportsChanged);
     }
-    if approvals_count(state, found, speaker.at()) { Ok(()) } else { Err(Refusal::ProposalLapsed) }
+    if d.disclosure == Disclosure::NonePending && !undisclosed(state, subject, speaker.at()).is_empty() {
+        return Err(Refusal::DisclosurePending);
+    }
+    if has_lapsed(state, found, speaker.at()) { Err(Refusal::ProposalLapsed) } else { Ok(()) }
+}
+
+/// The cases that lose something by a disposal and have a defence, now or to come, to which no bundle was exported since
+/// they last got content.
+pub fn undisclosed(state: &State, subject: Subject, at: Timestamp) -> Vec<CaseId> {
+    let mut cases: Vec<_> = match subject {
+        Subject::Item(case, _) | Subject::Case(case) => vec![case],
+        Subject::Person(person) => {
+            state.members.keys().filter(|(_, member)| *member == person).map(|(case, _)| *case).collect()
+        }
+        Subject::Vault => Vec::new(),
+    };
+    let defended = |case: CaseId| {
+        let mut members = state.members.iter().filter(|((of, _), _)| *of == case);
+        members.any(|(_, roles)| {
+            roles.get(&CaseRole::Defence).is_some_and(|term| term.until.is_none_or(|until| at < until))
+        })
+    };
+    cases.retain(|case| state.cases.get(case).is_some_and(|found| found.undisclosed) && defended(*case));
+    cases.sort_unstable();
+    cases
 }
 
 fn executed(
@@ -127,7 +157,7 @@ fn executed(
         return Err(Refusal::NotApproved);
     }
     free(state, subject, Some(found.index))?;
-    if !approvals_count(state, found, at) {
+    if has_lapsed(state, found, at) {
         return Err(Refusal::ProposalLapsed);
     }
     let stored = match subject {
@@ -137,10 +167,21 @@ fn executed(
     if d.object == stored { Ok(()) } else { Err(Refusal::Unknown("stored object of this item")) }
 }
 
+/// Whether what was proposed must be proposed anew: a hold on it ended since, its case was opened again, where the vault
+/// proposed it because the case was closed for long enough, or an approval of it counts no more.
+pub fn has_lapsed(state: &State, disposal: &Disposal, at: Timestamp) -> bool {
+    let held = free(state, disposal.subject, Some(disposal.index)) == Err(Refusal::ProposalLapsed);
+    let reopened = disposal.proposer.is_none()
+        && case_of(state, disposal.subject)
+            .and_then(|case| case.turned)
+            .is_some_and(|at| at > disposal.index);
+    held || reopened || !approvals_count(state, disposal, at)
+}
+
 /// Whether every approval that a proposal has counts still at `at`: whoever gave it is not suspended, has the role in which
 /// they gave it, gave it by a key that was not in doubt then, and knew of as many exported bundles as there are now. What
 /// two have agreed to is carried out later, and a thief's approval must not count until then.
-pub fn approvals_count(state: &State, disposal: &Disposal, at: Timestamp) -> bool {
+fn approvals_count(state: &State, disposal: &Disposal, at: Timestamp) -> bool {
     let exports = exports(state, disposal.subject);
     disposal.approvals.iter().all(|approval| {
         let trusted = state.keys.get(&approval.key).is_some_and(|key| {
@@ -155,9 +196,13 @@ pub fn approvals_count(state: &State, disposal: &Disposal, at: Timestamp) -> boo
 
 /// How many bundles were exported of the case.
 fn exports(state: &State, subject: Subject) -> u64 {
+    case_of(state, subject).map_or(0, |case| case.exports)
+}
+
+fn case_of(state: &State, subject: Subject) -> Option<&Case> {
     match subject {
-        Subject::Item(case, _) | Subject::Case(case) => state.cases.get(&case).map_or(0, |case| case.exports),
-        Subject::Person(_) | Subject::Vault => 0,
+        Subject::Item(case, _) | Subject::Case(case) => state.cases.get(&case),
+        Subject::Person(_) | Subject::Vault => None,
     }
 }
 

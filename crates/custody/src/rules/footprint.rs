@@ -35,6 +35,10 @@ pub struct Footprint {
     pub holds: BTreeSet<CaseId>,
     /// Persons for whom the holds of all cases that they were ever part of are looked at.
     pub held_persons: BTreeSet<PersonId>,
+    /// Cases whose members for the defence are looked at.
+    pub defence: BTreeSet<CaseId>,
+    /// Persons for whom the cases that they were ever part of are looked at, with their members for the defence.
+    pub defence_around: BTreeSet<PersonId>,
     /// Disposals, by the hash of their proposal's record.
     pub disposals: BTreeSet<Digest>,
     /// Records or envelopes that are named as seen and may stand anywhere in the sequences concerned.
@@ -112,6 +116,13 @@ impl Footprint {
             Subject::Person(person) => drop(self.held_persons.insert(*person)),
             Subject::Item(case, _) | Subject::Case(case) => drop(self.holds.insert(*case)),
             Subject::Vault => {}
+        }
+        if matches!(step, DisposalStep::Approved(_)) {
+            match subject {
+                Subject::Person(person) => drop(self.defence_around.insert(*person)),
+                Subject::Item(case, _) | Subject::Case(case) => drop(self.defence.insert(*case)),
+                Subject::Vault => {}
+            }
         }
         self.disposals.extend(step.proposal());
         if let DisposalStep::Proposed(d) = step {

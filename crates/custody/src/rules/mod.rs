@@ -19,7 +19,7 @@ mod term;
 
 pub use apply::{Admitted, apply};
 pub use decide::{decide, signers};
-pub use disposal::{APPROVERS, RETENTION_ELAPSED, approvals_count};
+pub use disposal::{APPROVERS, RETENTION_ELAPSED, has_lapsed, undisclosed};
 pub use footprint::Footprint;
 pub use rights::{
     CaseRoles, Holders, Right, RoleError, Row, VaultRoles, is_member, permitted_in_case, permitted_in_vault,
@@ -241,6 +241,11 @@ pub enum Refusal {
     /// The number of exported bundles is not what the approver was shown.
     #[error("bundles of the case were exported since: look at them, and approve anew")]
     ExportsChanged,
+    /// A case has a defence to which no bundle was exported since it last got content.
+    #[error(
+        "a case has a defence that got no bundle since it last got content: say how it has what it must have"
+    )]
+    DisclosurePending,
     /// Approvals are missing.
     #[error("nothing is destroyed before two persons have approved it")]
     NotApproved,
@@ -317,6 +322,7 @@ impl Refusal {
             Self::AnotherPerson => "another-person",
             Self::AnotherRole => "another-role",
             Self::ExportsChanged => "exports-changed",
+            Self::DisclosurePending => "disclosure-pending",
             Self::NotApproved => "not-approved",
             Self::Disposed => "disposed",
             Self::KeysRemain => "keys-remain",

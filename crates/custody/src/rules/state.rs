@@ -195,10 +195,14 @@ pub struct Case {
     pub items: u32,
     /// Whether it is closed.
     pub closed: bool,
+    /// Log index of the record that closed or reopened it last.
+    pub turned: Option<u64>,
     /// What changed it since it was opened: H(envelope), in order.
     pub updates: Vec<Digest>,
     /// Bundles exported so far.
     pub exports: u64,
+    /// Whether content was received since a bundle was last exported for the defence.
+    pub undisclosed: bool,
 }
 
 /// A hold: what it is on must not be destroyed.

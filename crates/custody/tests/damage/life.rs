@@ -37,7 +37,8 @@ fn about(story: &Story, subject: Subject, kind: Kind, data: Object) -> Draft {
 
 fn proposed(s: &mut Story, subject: Subject, records: Option<Vec<Digest>>) -> Digest {
     let lead = s.lead.clone();
-    let mut d = about(s, subject, Kind::DisposalProposed, DisposalProposed { records }.to_data());
+    let mut d =
+        about(s, subject, Kind::DisposalProposed, DisposalProposed { records, retention: None }.to_data());
     d.purpose = Some("court-order");
     s.vault.say(By::Own(&lead), d)
 }

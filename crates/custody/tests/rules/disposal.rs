@@ -1,10 +1,11 @@
 //! Holds, and destroying what two persons have agreed to.
 
 use custody::act::{
-    Disclosure, DisposalApproved, DisposalCompleted, DisposalDeclined, DisposalExecuted, DisposalProposed,
-    HoldReleased, KekChanged, MemberAdded, Subject,
+    BundleExported, Disclosure, DisposalApproved, DisposalCompleted, DisposalDeclined, DisposalExecuted,
+    DisposalProposed, HoldReleased, KekChanged, MemberAdded, Subject,
 };
 use custody::rules::{Hold, Stage};
+use custody::time::Timestamp;
 
 use super::*;
 
@@ -37,7 +38,11 @@ fn release(vault: &Vault, by: u128, on: Option<u128>, hold: Digest) -> Statement
 }
 
 fn propose(vault: &Vault, by: u128) -> Statement {
-    let s = vault.signed(by, Kind::DisposalProposed, DisposalProposed { records: None }.to_data());
+    let s = vault.signed(
+        by,
+        Kind::DisposalProposed,
+        DisposalProposed { records: None, retention: None }.to_data(),
+    );
     Statement { purpose: Some("court-order".parse().unwrap()), ..of_item(s, 1) }
 }
 
@@ -214,15 +219,105 @@ fn a_proposal_is_declined_once_and_goes_no_further() {
 }
 
 #[test]
-fn the_vault_proposes_only_what_was_kept_long_enough() {
+fn the_vault_proposes_only_what_was_kept_long_enough_in_closed_cases() {
     let mut vault = world();
-    let by_vault = |vault: &Vault, purpose: &str| {
-        let s = vault.system(Kind::DisposalProposed, DisposalProposed { records: None }.to_data());
+    let by_vault = |vault: &Vault, purpose: &str, retention| {
+        let s = vault.system(Kind::DisposalProposed, DisposalProposed { records: None, retention }.to_data());
         Statement { purpose: Some(purpose.parse().unwrap()), ..of_item(s, 1) }
     };
-    assert_eq!(vault.try_say(&by_vault(&vault, "court-order")), Err(Refusal::WrongAssurance));
-    let elapsed = by_vault(&vault, custody::rules::RETENTION_ELAPSED);
-    vault.say(&elapsed);
+    let elapsed = custody::rules::RETENTION_ELAPSED;
+    assert_eq!(vault.try_say(&by_vault(&vault, elapsed, Some(30))), Err(Refusal::CaseState("open")));
+    let close = vault.signed(LEAD, Kind::CaseClosed, Object::new());
+    vault.say(&Statement { case: Some(case()), ..close });
+    for (purpose, retention) in [("court-order", Some(30)), (elapsed, None)] {
+        assert_eq!(
+            vault.try_say(&by_vault(&vault, purpose, retention)),
+            Err(Refusal::WrongAssurance),
+            "{purpose}"
+        );
+    }
+    let s = vault.signed(
+        LEAD,
+        Kind::DisposalProposed,
+        DisposalProposed { records: None, retention: Some(30) }.to_data(),
+    );
+    let by_person = Statement { purpose: Some(elapsed.parse().unwrap()), ..of_item(s, 1) };
+    assert_eq!(vault.try_say(&by_person), Err(Refusal::WrongAssurance), "the vault's own words");
+    let placed = vault.say(&hold(&vault, LEAD, None));
+    assert_eq!(vault.try_say(&by_vault(&vault, elapsed, Some(30))), Err(Refusal::Held));
+    vault.say(&release(&vault, LEAD, None, placed));
+    let proposal = vault.say(&by_vault(&vault, elapsed, Some(30)));
+    assert_eq!(vault.state.disposals[&proposal].proposer, None);
+    // Nobody is spared an approver because the vault asked.
+    vault.say(&approve(&vault, LEAD, "lead", proposal));
+    assert_eq!(vault.try_say(&execute(&vault, proposal)), Err(Refusal::NotApproved));
+    vault.say(&approve(&vault, PROSECUTOR, "prosecutor", proposal));
+    vault.clone_and_say(&execute(&vault, proposal)).unwrap();
+
+    // It stands on the case being closed; what persons propose does not.
+    let by_person = vault.say(&propose(&vault, CUSTODIAN));
+    let turn = |vault: &mut Vault, kind| {
+        let turned = vault.signed(LEAD, kind, Object::new());
+        vault.say(&Statement { case: Some(case()), ..turned });
+    };
+    turn(&mut vault, Kind::CaseReopened);
+    assert_eq!(vault.try_say(&execute(&vault, proposal)), Err(Refusal::ProposalLapsed));
+    turn(&mut vault, Kind::CaseClosed);
+    assert_eq!(vault.try_say(&execute(&vault, proposal)), Err(Refusal::ProposalLapsed));
+    vault.say(&approve(&vault, LEAD, "lead", by_person));
+    let now = propose(&vault, CUSTODIAN).actor_time;
+    let lapsed = |vault: &Vault, of: &Digest| {
+        custody::rules::has_lapsed(&vault.state, &vault.state.disposals[of], now)
+    };
+    assert_eq!((lapsed(&vault, &proposal), lapsed(&vault, &by_person)), (true, false));
+    let anew = vault.say(&by_vault(&vault, elapsed, Some(30)));
+    assert!(!lapsed(&vault, &anew));
+    let placed = vault.say(&hold(&vault, LEAD, None));
+    assert!(!lapsed(&vault, &anew), "it waits");
+    vault.say(&release(&vault, LEAD, None, placed));
+    assert!(lapsed(&vault, &anew) && lapsed(&vault, &by_person));
+}
+
+#[test]
+fn what_the_defence_has_not_got_is_not_passed_over() {
+    let mut vault = world();
+    let at: Timestamp = "2026-11-21T12:00:00.000Z".parse().unwrap();
+    let judge = |vault: &Vault, s: &Statement| decide(&vault.state, at, s, &Act::parse(s).unwrap());
+    let grown = |vault: &mut Vault| vault.state.cases.get_mut(&case()).unwrap().undisclosed = true;
+    let export = |vault: &mut Vault, purpose: &str| {
+        let s = vault.signed(
+            LEAD,
+            Kind::BundleExported,
+            BundleExported { heads: Digest::ZERO, sequences: 1 }.to_data(),
+        );
+        vault.say(&Statement { case: Some(case()), purpose: Some(purpose.parse().unwrap()), ..s });
+    };
+    let approval = |vault: &Vault, proposal, exports, disclosure| {
+        let data = DisposalApproved { disclosure, exports, proposal, role: "lead".parse().unwrap() };
+        of_item(vault.signed(LEAD, Kind::DisposalApproved, data.to_data()), 1)
+    };
+    grown(&mut vault);
+    let proposal = vault.say(&propose(&vault, CUSTODIAN));
+    let of = |vault: &Vault| custody::rules::undisclosed(&vault.state, Subject::Item(case(), item(1)), at);
+    assert!(of(&vault).is_empty(), "nobody defends");
+    let d = MemberAdded { member: person(READER), role: CaseRole::Defence, from: None, until: None };
+    let s = vault.signed(LEAD, Kind::MemberAdded, d.to_data());
+    vault.say(&Statement { case: Some(case()), ..s });
+    assert_eq!(of(&vault), [case()]);
+    let none = |vault: &Vault, exports| approval(vault, proposal, exports, Disclosure::NonePending);
+    assert_eq!(judge(&vault, &none(&vault, 0)), Err(Refusal::DisclosurePending));
+    judge(&vault, &approval(&vault, proposal, 0, Disclosure::MadeOtherwise)).unwrap();
+    export(&mut vault, "court");
+    assert_eq!(judge(&vault, &none(&vault, 1)), Err(Refusal::DisclosurePending), "not for the defence");
+    export(&mut vault, custody::act::FOR_DISCLOSURE);
+    assert!(of(&vault).is_empty());
+    judge(&vault, &none(&vault, 2)).unwrap();
+    grown(&mut vault);
+    assert_eq!(judge(&vault, &none(&vault, 2)), Err(Refusal::DisclosurePending), "more came since");
+
+    // Values about somebody who was ever part of such a case.
+    let of_person = |whom| custody::rules::undisclosed(&vault.state, Subject::Person(person(whom)), at);
+    assert_eq!((of_person(CUSTODIAN), of_person(ADMIN)), (vec![case()], vec![]));
 }
 
 #[test]
@@ -230,7 +325,11 @@ fn values_about_a_person_stay_while_a_case_of_theirs_is_under_a_hold() {
     let mut vault = world();
     let placed = vault.say(&hold(&vault, LEAD, Some(1)));
     let about = |vault: &Vault, whom| {
-        let s = vault.signed(ADMIN, Kind::DisposalProposed, DisposalProposed { records: None }.to_data());
+        let s = vault.signed(
+            ADMIN,
+            Kind::DisposalProposed,
+            DisposalProposed { records: None, retention: None }.to_data(),
+        );
         Statement { person: Some(person(whom)), purpose: Some("court-order".parse().unwrap()), ..s }
     };
     assert_eq!(vault.try_say(&about(&vault, READER)), Err(Refusal::Held));

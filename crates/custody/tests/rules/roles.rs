@@ -148,7 +148,7 @@ fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
             MemberChange { member: person(CUSTODIAN), role: CaseRole::Prosecutor }.to_data()
         }
         Kind::HoldReleased => HoldReleased { hold: Seen::Record(Digest::ZERO) }.to_data(),
-        Kind::DisposalProposed => DisposalProposed { records: None }.to_data(),
+        Kind::DisposalProposed => DisposalProposed { records: None, retention: None }.to_data(),
         Kind::DisposalApproved => DisposalApproved {
             disclosure: Disclosure::NonePending,
             exports: 0,
