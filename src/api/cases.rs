@@ -140,6 +140,9 @@ wire! {
     NewExport {
         /// Why, a code such as `court`.
         purpose: String,
+        /// Restricted content that the bundle carries, sealed to courts: record hashes of `production.proposed`.
+        #[serde(default)]
+        productions: Vec<String>,
         /// `recipient` and `authority` as entered, and further fields.
         #[serde(default)]
         fields: BTreeMap<String, String>,

@@ -23,6 +23,7 @@ mod log_continued;
 mod log_key;
 mod notices;
 mod people;
+mod productions;
 mod publication;
 mod read;
 pub mod recover;

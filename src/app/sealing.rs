@@ -34,12 +34,12 @@ pub(super) struct Halved {
 }
 
 /// A reading of a restricted item that somebody has recorded and that is not over.
-struct Together {
+pub(super) struct Together {
     item: Item,
     access: Digest,
     grant: Grant,
     other: PersonId,
-    stored: Stored,
+    pub(super) stored: Stored,
 }
 
 impl App {
@@ -216,7 +216,7 @@ impl App {
         Ok((row.size, readable.counted(stream.map_err(AppError::internal("opening an object"))?)))
     }
 
-    async fn together(
+    pub(super) async fn together(
         &self,
         person: PersonId,
         id: ItemId,

@@ -21,6 +21,9 @@ pub(super) struct Args {
     /// Why, a code such as court
     #[arg(long, value_name = "CODE")]
     purpose: Code,
+    /// Restricted content that the bundle carries sealed to a court: the proposal, as `custos produce list` shows it
+    #[arg(long = "produce", value_name = "PROPOSAL")]
+    productions: Vec<Digest>,
     #[command(flatten)]
     target: Target,
     /// recipient=…, authority=…, and further words for the record
@@ -49,6 +52,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     }
     let new = api::NewExport {
         purpose: args.purpose.to_string(),
+        productions: args.productions.iter().map(ToString::to_string).collect(),
         fields: fields(&args.fields)?.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
     };
     let export = client.export(args.case, &new).await?;

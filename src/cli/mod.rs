@@ -29,6 +29,7 @@ mod org;
 mod output;
 mod outsiders;
 pub(crate) mod person;
+mod produce;
 mod progress;
 mod put;
 mod recover;
@@ -136,6 +137,9 @@ enum Command {
     /// Destroy content or personal values for good, once two persons have agreed
     #[command(subcommand)]
     Dispose(dispose::Action),
+    /// Produce restricted content to a court that ordered it, sealed to the court's own key
+    #[command(subcommand)]
+    Produce(produce::Action),
     /// Make a bundle of a case that a court can check without us
     Export(export::Args),
     /// Check a bundle: the same as the court's own `custody-verify`
@@ -246,6 +250,7 @@ async fn dispatch(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Transfer(action) => transfer::run(global, action, out).await,
         Command::Hold(action) => hold::run(global, action, out).await,
         Command::Dispose(action) => dispose::run(global, action, out).await,
+        Command::Produce(action) => produce::run(global, action, out).await,
         Command::Export(args) => export::run(global, args, out).await,
         Command::Verify(args) => verify::run(global, args, out).await,
         Command::Key(action) => key::run(global, action, out).await,

@@ -88,7 +88,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     Ok(Exit::Valid)
 }
 
-fn identity(client: &Client, paper: Option<&Path>) -> Result<Identity, Failure> {
+pub(super) fn identity(client: &Client, paper: Option<&Path>) -> Result<Identity, Failure> {
     let Some(paper) = paper else {
         return client.identity().ok_or_else(|| {
             Failure::new("restricted items take a key of your own on this device").hint("custos key enroll")

@@ -31,10 +31,15 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         given.entries = Some(copy.path().to_owned());
     }
     let json = global.json || given.json;
+    let sealed = given.clone();
     let report = report(given).await?;
     let mut text = Vec::new();
     custody_verify::print(&report, json, out.colours(), &mut text).map_err(|error| failure(&error))?;
     out.bytes(&text);
+    let opened = custody_verify::open_sealed(&sealed, &report).map_err(|error| failure(&error))?;
+    for custody_verify::Opened { exhibit, file, digest } in opened {
+        out.say(&format!("{exhibit} opened: {} (SHA-256 {digest}, as on record)", file.display()));
+    }
     Ok(exit(&report))
 }
 
@@ -76,6 +81,8 @@ pub(crate) fn pinned(bundle: &Path, fingerprint: Option<Digest>) -> Given {
         checkpoint: None,
         receipt: Vec::new(),
         threads: None,
+        open_with: None,
+        into: None,
         json: false,
     }
 }

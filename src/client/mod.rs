@@ -17,6 +17,7 @@ pub mod key;
 pub mod log;
 mod opening;
 mod pin;
+mod productions;
 pub mod profile;
 pub mod receipts;
 mod routes;

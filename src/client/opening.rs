@@ -98,21 +98,26 @@ impl Client {
 
 /// The sum of the vault's half and the one that the other has opened for this identity.
 fn data_key(halves: &api::Halves, identity: &Identity) -> Result<DataKey, ClientError> {
-    let (Some(half), Some(contributed)) = (&halves.half, &halves.contributed) else {
-        return Err(ClientError::Protocol("half of the key is missing"));
-    };
+    let half = halves.half.as_ref().ok_or(ClientError::Protocol("half of the key is missing"))?;
+    Ok(DataKey::new(key(&half.0)?.xor(&persons_half(halves, identity)?)))
+}
+
+/// The persons' half of the key, which the other has opened for this identity.
+pub(super) fn persons_half(halves: &api::Halves, identity: &Identity) -> Result<Key32, ClientError> {
+    let contributed =
+        halves.contributed.as_ref().ok_or(ClientError::Protocol("half of the key is missing"))?;
     let persons = identity.open(&contributed.0).map_err(|_| {
         ClientError::Key(
             "what the other has opened is not sealed to your key (for a recovery pair, name your paper)"
                 .into(),
         )
     })?;
-    let key = |bytes: &[u8]| {
-        let bytes: [u8; 32] =
-            bytes.try_into().map_err(|_| ClientError::Protocol("half of a key has 32 bytes"))?;
-        Ok::<_, ClientError>(Key32::new(bytes))
-    };
-    Ok(DataKey::new(key(&half.0)?.xor(&key(&persons)?)))
+    key(&persons)
+}
+
+fn key(bytes: &[u8]) -> Result<Key32, ClientError> {
+    let bytes = bytes.try_into().map_err(|_| ClientError::Protocol("half of a key has 32 bytes"))?;
+    Ok(Key32::new(bytes))
 }
 
 /// Ciphertext, taken in pieces of the size that is needed.

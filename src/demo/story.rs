@@ -276,6 +276,7 @@ impl Demo {
     async fn export(&self, prosecutor: &Client, case: CaseId) -> Result<api::Export, Failure> {
         let fields = [("recipient", "Sample Court"), ("authority", "Sample order")];
         let new = api::NewExport {
+            productions: Vec::new(),
             purpose: "court".to_owned(),
             fields: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         };

@@ -384,6 +384,18 @@ pub const TABLE: &[Row] = &[
         "Bundles were exported since",
         "read the disposal again, look at the exports, and approve anew",
     ),
+    (
+        "production-unfit",
+        422,
+        "Nothing is produced so",
+        "propose stored content of a restricted item; any other is in every bundle of its case",
+    ),
+    (
+        "no-such-production",
+        409,
+        "Not a production that waits",
+        "list the item's productions, and name one that waits for this: custos produce list",
+    ),
     ("not-approved", 409, "Approvals are missing", "wait for two approvals"),
     (
         "disposed",

@@ -153,6 +153,8 @@ routes! {
     api::content::contribute => OnItem(Right::ReadContent);
     api::content::sealed_content => OnItem(Right::ReadContent);
     api::content::bundle => SignIn;
+    api::productions::productions => OnItem(Right::ReadRecords);
+    api::productions::produce => OnItem(Right::ReadContent);
     api::statements::prepare => SignIn;
     api::statements::submit => ToSay;
     api::statements::on_behalf => ToSay;

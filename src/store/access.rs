@@ -13,6 +13,7 @@ use super::db::Tx;
 use super::error::StoreError;
 use super::halves::{Contribution, SealedHalf};
 use super::objects::ObjectState;
+use super::productions::ProductionHalves;
 use super::row::{Row, Value};
 use super::sessions::SessionChange;
 use super::sql;
@@ -207,6 +208,10 @@ pub enum Change {
     SealHalf(SealedHalf),
     /// The inner file of a half, for whoever opens it.
     Contribute(Contribution),
+    /// Halves of a key, each sealed to a court, in place of what was kept for this production before.
+    Produce(ProductionHalves),
+    /// What was sealed to a court is no longer: its production has ended.
+    EndProduction(Digest),
     /// What was contributed under a grant is no longer needed: it has ended.
     ForgetContribution(Digest),
     /// A data key is wrapped by a newer version; too late if another rewrapped it since.
@@ -319,6 +324,8 @@ impl Tx {
             }
             Change::SealHalf(half) => return self.seal_half(half).await.map(yes),
             Change::Contribute(contribution) => return self.contribute(contribution).await.map(yes),
+            Change::Produce(halves) => return self.produce(halves).await.map(yes),
+            Change::EndProduction(proposal) => return self.end_production(proposal).await.map(yes),
             Change::ForgetContribution(access) => {
                 let params = vec![Value::digest(access)];
                 return self.run(sql::FORGET_CONTRIBUTION, params).await.map(|_| true);

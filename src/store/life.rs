@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use custody::act::{ObjectId, Subject};
 use custody::digest::Digest;
-use custody::id::{CaseId, ItemId};
+use custody::id::{CaseId, ItemId, KeyHash, PersonId};
 use custody::rules::{Approval, Case, Disposal, Footprint, Grant, Hold, Kek, Stage, State, Vault};
 use custody::time::Timestamp;
 
@@ -47,30 +47,34 @@ impl Tx {
         self.defence(footprint, state).await?;
         let proposals: Vec<_> = footprint.disposals.iter().copied().collect();
         let disposals = self.disposals(&proposals).await?;
-        self.approvers(&disposals, state).await?;
+        let proposals: Vec<_> = footprint.productions.iter().copied().collect();
+        let productions = self.productions(&proposals).await?;
+        let given: Vec<_> =
+            approvals(&disposals).chain(super::productions::approvals(&productions)).collect();
+        self.approvers(&given, state).await?;
         state.disposals.extend(disposals);
+        state.productions.extend(productions);
         Ok(())
     }
 
-    /// Adds what the approvals of disposals count by: persons, roles in the case, and keys. What is known already may be
-    /// newer than what is stored.
-    async fn approvers(&mut self, all: &[(Digest, Disposal)], state: &mut State) -> Result<(), StoreError> {
-        let given =
-            || all.iter().flat_map(|(_, found)| found.approvals.iter().map(|given| (found.subject, given)));
-        let persons: BTreeSet<_> = given().map(|(_, given)| given.person).collect();
+    /// Adds what approvals count by: persons, roles in the case, and keys. What is known already may be newer than what is
+    /// stored.
+    async fn approvers(
+        &mut self,
+        given: &[(Option<CaseId>, PersonId, KeyHash)],
+        state: &mut State,
+    ) -> Result<(), StoreError> {
+        let persons: BTreeSet<_> = given.iter().map(|(_, person, _)| *person).collect();
         let unknown = persons.iter().filter(|id| !state.persons.contains_key(id)).map(Value::text).collect();
         for row in self.all_in(super::sql::PERSONS, unknown).await? {
             state.persons.extend([person(&row)?]);
         }
-        let keys: BTreeSet<_> = given().map(|(_, given)| given.key).collect();
+        let keys: BTreeSet<_> = given.iter().map(|(_, _, key)| *key).collect();
         let unknown = keys.iter().filter(|hash| !state.keys.contains_key(hash)).map(Value::digest).collect();
         for row in self.all_in(super::sql::KEYS, unknown).await? {
             state.keys.extend([key(&row)?]);
         }
-        let places = given().filter_map(|(subject, given)| match subject {
-            Subject::Item(case, _) | Subject::Case(case) => Some((case, given.person)),
-            Subject::Person(_) | Subject::Vault => None,
-        });
+        let places = given.iter().filter_map(|(case, person, _)| case.map(|case| (case, *person)));
         let places: BTreeSet<_> = places.filter(|place| !state.members.contains_key(place)).collect();
         let unknown = places.iter().flat_map(|(case, person)| [Value::text(case), Value::text(person)]);
         for row in self.all_in(super::sql::MEMBERS, unknown.collect()).await? {
@@ -107,6 +111,7 @@ impl Tx {
         for row in self.all(sql::ALL_DISPOSALS, Vec::new()).await? {
             state.disposals.extend([disposal(&row)?]);
         }
+        state.productions.extend(self.all_productions().await?);
         Ok(())
     }
 
@@ -246,6 +251,7 @@ impl Tx {
         self.note_destroyed(&format!("object:{object}"), now).await?;
         let name = || Value::blob(object.as_bytes());
         self.run(sql::DESTROY_SEALED_HALVES, vec![name()]).await?;
+        self.run(sql::DESTROY_PRODUCTION_HALVES, vec![name()]).await?;
         let mut params = vec![Value::Blob(Some(Vec::new())), name()];
         let Some((kek, wrapped)) = read else { return self.run(sql::SHRED_OBJECT, params).await };
         params.extend([Value::uint(kek.into()), Value::blob(wrapped)]);
@@ -338,7 +344,7 @@ impl Store {
     /// Frees what deleted and changed rows held, as far as the engine does so: PostgreSQL keeps old rows until it is told,
     /// and for as long as somebody reads a snapshot from before; SQLite overwrites them, but its log holds older pages until it is folded in.
     pub async fn free_deleted(&self) -> Result<(), StoreError> {
-        self.db.free(&["objects", "openings", "subject_keys"]).await
+        self.db.free(&["objects", "openings", "subject_keys", "sealed_halves", "production_halves"]).await
     }
 
     /// Notes a backup that is about to have its name.
@@ -358,7 +364,7 @@ impl Store {
 }
 
 /// Rows of what changed.
-pub(super) fn changes(before: &State, after: &State) -> [Rows<'static>; 3] {
+pub(super) fn changes(before: &State, after: &State) -> [Rows<'static>; 4] {
     let keks = |state: &State| {
         let keks = state.vault.as_ref().map(|vault| vault.keks.clone()).unwrap_or_default();
         keks.into_iter().collect()
@@ -366,10 +372,22 @@ pub(super) fn changes(before: &State, after: &State) -> [Rows<'static>; 3] {
     [
         changed(&before.holds, &after.holds, sql::UPSERT_HOLDS, hold_row),
         changed(&before.disposals, &after.disposals, sql::UPSERT_DISPOSALS, disposal_row),
+        super::productions::changes(before, after),
         changed(&keks(before), &keks(after), sql::UPSERT_KEKS, |version: &u32, kek: &Kek| {
             [Value::uint((*version).into()), Value::digest(&kek.check), Value::opt_uint(kek.destroyed)]
         }),
     ]
+}
+
+/// Who approved what, and by which key.
+fn approvals(all: &[(Digest, Disposal)]) -> impl Iterator<Item = (Option<CaseId>, PersonId, KeyHash)> {
+    all.iter().flat_map(|(_, found)| {
+        let case = match found.subject {
+            Subject::Item(case, _) | Subject::Case(case) => Some(case),
+            Subject::Person(_) | Subject::Vault => None,
+        };
+        found.approvals.iter().map(move |given| (case, given.person, given.key))
+    })
 }
 
 fn hold(row: &Row) -> Result<(Digest, Hold), StoreError> {

@@ -3,6 +3,7 @@
 
 mod entries;
 mod folder;
+mod open;
 mod pool;
 mod zip;
 
@@ -25,6 +26,8 @@ use custody::timestamp::{Anchors, MAX_LEN};
 use entries::{EntriesFile, MirrorFolder};
 use folder::Folder;
 use zip::Zip;
+
+pub use open::{Opened, open_sealed};
 
 /// Exit code of a failure that is no verdict.
 pub const FAILURE: u8 = 1;
@@ -68,6 +71,14 @@ pub struct Args {
     #[arg(long, value_name = "COUNT")]
     pub threads: Option<NonZeroUsize>,
 
+    /// A court's own key, as age-keygen wrote it: opens what the bundle carries sealed to it, once the bundle verifies
+    #[arg(long, value_name = "FILE", requires = "into")]
+    pub open_with: Option<PathBuf>,
+
+    /// The folder into which it is opened
+    #[arg(long, value_name = "DIR", requires = "open_with")]
+    pub into: Option<PathBuf>,
+
     /// Print the report as one JSON document
     #[arg(long)]
     pub json: bool,
@@ -98,6 +109,14 @@ pub enum Failure {
         /// Which rule it breaks.
         why: String,
     },
+    /// What was opened cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Open {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The report cannot be written.
     #[error("cannot write the report: {0}")]
     Write(io::Error),
@@ -118,6 +137,7 @@ impl Failure {
             }
             Self::Bundle(_) => "copy the bundle to another disk and try again; this is no verdict about it",
             Self::Given { .. } => "leave the file out, or get it again from where it came",
+            Self::Open { .. } => "name an empty folder of your own (--into): nothing is ever overwritten",
             Self::Write(_) => "write to another place",
         }
     }
@@ -169,6 +189,15 @@ pub fn print(report: &Report, json: bool, colour: bool, out: &mut dyn Write) -> 
         text = [format!("\u{1b}[1;{code}m{}\u{1b}[0m", report.verdict).into_bytes(), rest].concat();
     }
     out.write_all(&text).and_then(|()| out.flush()).map_err(Failure::Write)
+}
+
+/// Says what was opened. Beside the report, which may be JSON.
+pub fn print_opened(opened: &[Opened], out: &mut dyn Write) -> Result<(), Failure> {
+    for Opened { exhibit, file, digest } in opened {
+        writeln!(out, "{exhibit} opened: {} (SHA-256 {digest}, as on record)", file.display())
+            .map_err(Failure::Write)?;
+    }
+    Ok(())
 }
 
 /// Opens a folder or a ZIP file.

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
-use custody_verify::{Args, print, run};
+use custody_verify::{Args, open_sealed, print, print_opened, run};
 
 /// Checks a bundle of evidence and its chain of custody, without trusting whoever made it.
 ///
@@ -22,6 +22,8 @@ fn main() -> ExitCode {
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let result = run(&args).and_then(|report| {
         print(&report, args.json, colour, &mut out)?;
+        let opened = open_sealed(&args, &report)?;
+        print_opened(&opened, &mut io::stderr())?;
         Ok(report.exit_code)
     });
     match result {

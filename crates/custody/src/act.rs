@@ -8,16 +8,15 @@ mod case;
 mod types;
 mod derived;
 mod life;
+mod production;
 mod reading;
+mod shape;
 
 use crate::envelope::{Envelope, PayloadType};
 use crate::id::{CaseId, ItemId, PersonId};
 use crate::json;
-use crate::kind::{Kind, Need, Scope, Speaker};
-use crate::statement::{
-    Actor, Assurance, CheckedBy, Content, ItemRef, MAX_CONTENT_BYTES, MAX_FIELDS, MAX_ITEMS, Statement,
-    StatementError,
-};
+use crate::kind::Kind;
+use crate::statement::{Content, ItemRef, MAX_ITEMS, Statement, StatementError};
 use crate::time::Timestamp;
 
 pub use case::{CaseType, CaseTypeError, REFERENCES, ReferenceError, reference_field, reference_in};
@@ -25,6 +24,10 @@ pub use derived::{Derivation, DerivationError, ItemDerived, MAX_BOXES, PixelBox}
 pub use life::{
     Disclosure, DisposalApproved, DisposalCompleted, DisposalDeclined, DisposalExecuted, DisposalProposed,
     DisposalStep, FOR_DISCLOSURE, HoldReleased, HoldStep, KekChanged, KekStep, MAX_ERASED_RECORDS,
+};
+pub use production::{
+    MAX_PRODUCTIONS, ProductionApproved, ProductionDeclined, ProductionProposed, ProductionSealed,
+    ProductionStep,
 };
 pub use reading::{
     AccessBreakGlass, AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AccessReviewed, MAX_PAIRS,
@@ -110,6 +113,8 @@ pub enum Act {
     Hold(CaseId, Option<ItemId>, HoldStep),
     /// Something is destroyed for good: the content of an item, or openings of personal fields.
     Disposal(Subject, DisposalStep),
+    /// Restricted content is produced to a court that ordered it.
+    Production(CaseId, ItemId, ProductionStep),
     /// The key that wraps all other keys is replaced, or a version of it destroyed.
     Kek(KekStep, KekChanged),
     /// Something said earlier is corrected; what was said stays.
@@ -207,7 +212,7 @@ impl Act {
     /// Checks the shape of `statement` against its kind's row and types its data.
     /// Kinds that this version does not decide are refused here, by name.
     pub fn parse(statement: &Statement) -> Result<Self, StatementError> {
-        check_shape(statement)?;
+        shape::check(statement)?;
         let s = statement;
         let act = match s.kind {
             Kind::VaultCreated => Self::VaultCreated(data(s)?),
@@ -250,7 +255,7 @@ impl Act {
             }
             Kind::MemberAdded => Self::MemberAdded(case(s)?, data(s)?),
             Kind::MemberRemoved => Self::MemberRemoved(case(s)?, data(s)?),
-            Kind::BundleExported => Self::BundleExported(case(s)?, data(s)?),
+            Kind::BundleExported => Self::BundleExported(case(s)?, exported(s)?),
             Kind::ItemRegistered => {
                 let registered: ItemRegistered = data(s)?;
                 sealed_as_its_class(s, registered.class, registered.sealing.as_ref())?;
@@ -297,82 +302,13 @@ impl Act {
                 Self::Fixity(case(s)?, item(s)?, data(s)?, content(s)?)
             }
             Kind::CorrectionNoted => Self::CorrectionNoted(subject(s), data(s)?),
+            Kind::ProductionProposed
+            | Kind::ProductionApproved
+            | Kind::ProductionDeclined
+            | Kind::ProductionSealed => production::parse(s)?,
             _ => return life::parse(s),
         };
         Ok(act)
-    }
-}
-
-fn check_shape(s: &Statement) -> Result<(), StatementError> {
-    let spec = s.kind.spec();
-    if !spec.supported {
-        return Err(shape(s, "is not supported by this version of the rules"));
-    }
-    if s.vault.is_none() != (s.kind == Kind::VaultCreated) {
-        return Err(shape(s, "names its vault (only record 0 cannot)"));
-    }
-    check_scope(s, spec.scope)?;
-    check_speaker(s, spec.speaker)?;
-    check_need(s, "content", spec.content, s.content.is_some())?;
-    check_need(s, "purpose", spec.purpose, s.purpose.is_some())?;
-    if s.fields.len() > MAX_FIELDS {
-        return Err(shape(s, "carries at most 64 fields"));
-    }
-    match s.content {
-        Some(content) if content.size > MAX_CONTENT_BYTES => Err(shape(s, "names content below 2^53 bytes")),
-        Some(content) if spec.speaker == Speaker::System && content.checked_by != CheckedBy::Vault => {
-            Err(shape(s, "carries a digest that the vault computed"))
-        }
-        Some(content) if spec.speaker != Speaker::System && content.checked_by == CheckedBy::Vault => {
-            Err(shape(s, "cannot speak for the vault's digest"))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn check_scope(s: &Statement, scope: Scope) -> Result<(), StatementError> {
-    let (case, item, person) = (s.case.is_some(), s.item.is_some(), s.person.is_some());
-    let list = s.items.is_some();
-    if list && !s.kind.takes_item_list() {
-        return Err(shape(s, "takes no list of items"));
-    }
-    if list && (item || s.seen.is_some()) {
-        return Err(shape(s, "names either one item or a list, and each of a list has its own `seen`"));
-    }
-    let fits = match scope {
-        Scope::Vault => !case && !item && !person,
-        Scope::Person => !case && !item && person,
-        Scope::Case => case && !item && !person,
-        Scope::Item => case && (item || list) && !person,
-        Scope::CaseOrItem => case && !person,
-        Scope::Any => !(case && person) && (case || !item),
-        Scope::Refusal => !person && (case || !item),
-    };
-    if fits { Ok(()) } else { Err(shape(s, "names exactly the case, item or person that it is about")) }
-}
-
-fn check_speaker(s: &Statement, speaker: Speaker) -> Result<(), StatementError> {
-    let consistent = (s.actor == Actor::System) == (s.assurance == Assurance::System);
-    let allowed = match speaker {
-        Speaker::System => s.assurance == Assurance::System,
-        Speaker::Person => s.assurance != Assurance::System || founding(s),
-        Speaker::OwnKey => s.assurance == Assurance::UserKey,
-        Speaker::PersonOrSystem => true,
-    };
-    if consistent && allowed { Ok(()) } else { Err(shape(s, "is not for this actor and assurance to say")) }
-}
-
-/// What the vault itself says while it is being set up: the first organisation, person, roles and the first
-/// registrar's key. The rules allow each only while there is nobody else to say it.
-fn founding(s: &Statement) -> bool {
-    matches!(s.kind, Kind::OrgRegistered | Kind::PersonRegistered | Kind::RoleGranted | Kind::KeyEnrolled)
-}
-
-fn check_need(s: &Statement, member: &str, need: Need, there: bool) -> Result<(), StatementError> {
-    match (need, there) {
-        (Need::Never, true) => Err(shape(s, &format!("has no {member}"))),
-        (Need::Required, false) => Err(shape(s, &format!("needs a {member}"))),
-        _ => Ok(()),
     }
 }
 
@@ -452,6 +388,18 @@ fn sealed_as_its_class(s: &Statement, class: Class, sealing: Option<&Sealing>) -
         }
         _ => Ok(()),
     }
+}
+
+/// The productions that a bundle carries are named in one way.
+fn exported(s: &Statement) -> Result<BundleExported, StatementError> {
+    let exported: BundleExported = data(s)?;
+    let named = exported.productions.as_deref();
+    if named.is_some_and(|named| {
+        !(1..=MAX_PRODUCTIONS).contains(&named.len()) || !named.is_sorted_by(|a, b| a < b)
+    }) {
+        return Err(shape(s, "names 1 to 100 productions, sorted, each once, or none"));
+    }
+    Ok(exported)
 }
 
 fn no_data(s: &Statement) -> Result<(), StatementError> {

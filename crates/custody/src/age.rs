@@ -175,6 +175,11 @@ pub fn seal_nested(
     seal(&sealed, outer, entropy)
 }
 
+/// Whether these bytes are an age file, for whomever.
+pub fn is_file(bytes: &[u8]) -> bool {
+    File::parse(bytes).is_ok()
+}
+
 /// Of which item an inner file says that it is. Nobody could say so of one that they have not opened the outer file of.
 pub fn item_of(file: &[u8]) -> Option<ItemId> {
     File::parse(file).ok()?.item

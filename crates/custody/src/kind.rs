@@ -143,6 +143,10 @@ kinds! {
     AccessDenied       "access.denied"       Refusal System         Never    Never    plain yes;
     AccessBreakGlass   "access.break-glass"  Item    OwnKey         Never    Required plain yes;
     AccessReviewed     "access.reviewed"     Item    OwnKey         Never    Optional plain yes;
+    ProductionProposed "production.proposed" Item    OwnKey         Never    Required plain yes;
+    ProductionApproved "production.approved" Item    OwnKey         Never    Optional plain yes;
+    ProductionDeclined "production.declined" Item    Person         Never    Optional plain yes;
+    ProductionSealed   "production.sealed"   Item    OwnKey         Never    Optional plain yes;
     TransferOffered    "transfer.offered"    Item    OwnKey         Never    Required state yes;
     TransferAccepted   "transfer.accepted"   Item    OwnKey         Never    Never    state yes;
     TransferDeclined   "transfer.declined"   Item    OwnKey         Never    Optional state yes;

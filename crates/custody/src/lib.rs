@@ -113,7 +113,7 @@
 //!
 //! // An export commits to the last record of every sequence, and is the last record of its bundle.
 //! let heads = heads_digest(vault.heads.iter().map(|(sequence, head)| (sequence, head.seq, &head.record)));
-//! let data = BundleExported { heads, sequences: vault.heads.len() as u64 };
+//! let data = BundleExported { heads, productions: None, sequences: vault.heads.len() as u64 };
 //! let exported = vault.say(Actor::Person(kofi), Kind::BundleExported, data.to_data(), &|s| {
 //!     (s.case, s.purpose) = (Some(case), Some("prosecution".parse().unwrap()));
 //! });

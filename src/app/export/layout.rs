@@ -6,8 +6,8 @@ use custody::act::ObjectId;
 use custody::bundle::BundleManifest;
 use custody::bundle::documents::{About, HashLine, close, fixed, hash_report};
 use custody::bundle::layout::{
-    BUNDLE, CHECKPOINT, HASH_REPORT, OPENINGS, POLICY, PROOFS, RECORDS, TIMELINE, Tally, TimestampFile,
-    manifest_path, timestamp_path,
+    BUNDLE, CHECKPOINT, HASH_REPORT, Half, OPENINGS, POLICY, PROOFS, RECORDS, TIMELINE, Tally, TimestampFile,
+    half_path, manifest_path, sealed_path, timestamp_path,
 };
 use custody::bundle::lines::emit_consistency;
 use custody::bundle::manifest::{CheckpointHead, Payload};
@@ -16,12 +16,13 @@ use custody::id::ItemId;
 use custody::policy::Policy;
 use custody::rules::Stored;
 use custody::statement::Version;
+use futures_util::StreamExt as _;
 
 use super::scope::Scope;
 use super::sweep::{Exhibit, Part, Sweep};
 use super::zip::{ZipEntry, ZipLayout};
 use super::{App, AppError};
-use crate::store::ObjectState;
+use crate::store::{ObjectRow, ObjectState, ProductionHalves};
 
 /// Objects whose manifests are read at a time.
 const PAGE: usize = 200;
@@ -37,6 +38,8 @@ pub(super) enum Source {
     Exhibit(ItemId, Stored),
     /// The manifest of a stored object.
     Manifest(ObjectId),
+    /// A stored object as it is.
+    Sealed(ObjectId),
 }
 
 /// A bundle that is laid out.
@@ -68,7 +71,7 @@ impl Laid {
         files.bytes(CHECKPOINT, scope.checkpoint.to_string().into_bytes());
         files.timestamps(app, &scope).await?;
         let mut exhibits = files.lines(app, &scope).await?;
-        files.exhibits(app, &mut exhibits).await?;
+        files.exhibits(app, &scope, &mut exhibits).await?;
         let stored = exhibits.values().filter(|exhibit| exhibit.has_content()).count() as u64;
         let mut report: Vec<_> = exhibits.into_values().map(hash_line).collect();
         report.sort_by_key(|line| line.exhibit);
@@ -150,6 +153,7 @@ impl Files {
     async fn exhibits(
         &mut self,
         app: &App,
+        scope: &Scope,
         exhibits: &mut BTreeMap<ItemId, Exhibit>,
     ) -> Result<(), AppError> {
         let with_content = exhibits.iter_mut().filter_map(|(item, exhibit)| {
@@ -173,10 +177,48 @@ impl Files {
                     let (size, digest) = (stored.content.size, stored.content.digest);
                     self.add(&exhibit.path, size, facts.crc32, digest, Source::Exhibit(**item, *stored));
                 }
+                self.produced(app, scope, exhibit, row).await?;
                 let (size, crc32) = (row.manifest.len() as u64, crc32fast::hash(&row.manifest));
                 let path = manifest_path(&stored.object);
                 self.add(&path, size, crc32, Digest::of(&row.manifest), Source::Manifest(stored.object));
             }
+        }
+        Ok(())
+    }
+}
+
+impl Files {
+    /// Restricted content that this bundle carries sealed to courts: ciphertext, and both halves of its key.
+    async fn produced(
+        &mut self,
+        app: &App,
+        scope: &Scope,
+        exhibit: &Exhibit,
+        row: &ObjectRow,
+    ) -> Result<(), AppError> {
+        if exhibit.disposed {
+            return Ok(());
+        }
+        let mut halves = Vec::new();
+        for (proposal, digest) in exhibit.produced.iter().filter(|(name, _)| scope.productions.contains(name))
+        {
+            // Gone where it was sealed anew or ended since: then the bundle is not the one that was recorded.
+            halves.extend(app.store.read().await?.production_halves(proposal, digest).await?);
+        }
+        if halves.is_empty() {
+            return Ok(());
+        }
+        let mut measure = Measure::default();
+        let stream = app.blobs.ciphertext(row.object).await;
+        let mut stream = std::pin::pin!(stream.map_err(AppError::internal("opening an object"))?);
+        while let Some(chunk) = stream.next().await {
+            measure.update(&chunk.map_err(AppError::internal("reading an object"))?);
+        }
+        let (size, crc32, digest) = measure.finish();
+        self.add(&sealed_path(exhibit.number), size, crc32, digest, Source::Sealed(row.object));
+        for ProductionHalves { proposal, persons, vault, .. } in halves {
+            self.bytes(&half_path(exhibit.number, &proposal, Half::Persons), persons);
+            self.bytes(&half_path(exhibit.number, &proposal, Half::Vault), vault);
         }
         Ok(())
     }

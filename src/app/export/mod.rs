@@ -82,7 +82,12 @@ impl App {
         self.require(person, case, None, Right::Export).await?;
         let mut say = Say::in_case(Kind::BundleExported, case).op_id(op_id).fields(new.fields)?;
         say.purpose = Some(parse(&new.purpose, "purpose")?);
-        let exported = self.record_export(person, case, say).await?;
+        let mut productions: Vec<Digest> =
+            new.productions.iter().map(|name| parse(name, "productions")).collect::<Result<_, _>>()?;
+        productions.sort_unstable();
+        productions.dedup();
+        let productions = (!productions.is_empty()).then_some(productions);
+        let exported = self.record_export(person, case, say, productions).await?;
         let export = first_record(&exported)?;
         self.decide_checkpoint(export).await?;
         let laid = self.lay_out(export).await?;
@@ -105,6 +110,7 @@ impl App {
         person: PersonId,
         case: CaseId,
         say: Say,
+        productions: Option<Vec<Digest>>,
     ) -> Result<Vec<custody::receipt::Receipt>, AppError> {
         if let Some(first) = self.said_before(person, &say).await? {
             return Ok(first);
@@ -118,7 +124,7 @@ impl App {
                 let drafted = async {
                     closure.advance(view.tx(), u64::MAX).await?;
                     let heads = heads_digest(closure.heads().iter().map(|(s, (seq, hash))| (s, *seq, hash)));
-                    let data = BundleExported { heads, sequences: closure.heads().len() as u64 };
+                    let data = BundleExported { heads, productions, sequences: closure.heads().len() as u64 };
                     let composed = app.compose(say.data(data.to_data()), Signer::Session(person)).await?;
                     app.signed_submission(composed).await
                 };

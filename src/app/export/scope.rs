@@ -13,7 +13,7 @@ use custody::kind::Kind;
 use custody::merkle::Plan;
 use custody::note::SignedNote;
 use custody::record::Sequence;
-use custody::statement::Actor;
+use custody::statement::{Actor, Statement};
 use custody::time::Timestamp;
 
 use super::super::read::statement;
@@ -114,6 +114,8 @@ pub(super) struct Scope {
     pub(super) exported: Digest,
     pub(super) exported_at: Timestamp,
     pub(super) exporter: Actor,
+    /// Productions that the bundle carries.
+    pub(super) productions: Vec<Digest>,
     /// The commitment to the recipient.
     pub(super) recipient: Option<Digest>,
     /// N: index of that record and 1.
@@ -161,6 +163,7 @@ impl Scope {
             exported: export,
             exported_at: row.received,
             exporter: said.actor,
+            productions: productions(&said)?,
             recipient: recipient.ok().and_then(|name| said.fields.get(&name).copied()),
             cut,
             size,
@@ -171,6 +174,13 @@ impl Scope {
             streams,
             orgs: closure.orgs,
         })
+    }
+}
+
+fn productions(said: &Statement) -> Result<Vec<Digest>, AppError> {
+    match Act::parse(said)? {
+        Act::BundleExported(_, d) => Ok(d.productions.unwrap_or_default()),
+        _ => Err(AppError::NotFound("export")),
     }
 }
 

@@ -107,6 +107,17 @@ impl Writer<'_> {
                 }
                 Ok(sent)
             }
+            Source::Sealed(object) => {
+                let stored = self.app.blobs.ciphertext(*object).await;
+                let mut stored = std::pin::pin!(stored.map_err(AppError::internal("opening an object"))?);
+                let mut sent = 0;
+                while let Some(chunk) = stored.next().await {
+                    let chunk = chunk.map_err(AppError::internal("reading an object"))?;
+                    sent += chunk.len() as u64;
+                    self.send(chunk).await?;
+                }
+                Ok(sent)
+            }
             Source::Manifest(object) => {
                 let row = self.app.store.read().await?.objects(&[*object]).await?.pop();
                 let manifest = row.ok_or(AppError::NotFound("object"))?.manifest;

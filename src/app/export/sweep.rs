@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use custody::act::{Act, DisposalStep, Subject};
+use custody::act::{Act, DisposalStep, ProductionStep, Subject};
 use custody::bundle::layout::{FIELD_FILE_NAME, exhibit_path};
 use custody::bundle::lines::{EnvelopeMember, OpeningLine, ProofLine, RecordLine};
 use custody::bundle::timeline::{HEADER, Row, Timeline};
@@ -40,8 +40,10 @@ pub(super) struct Exhibit {
     pub(super) stored: Option<Stored>,
     /// Whether a record of the bundle says that its content was destroyed.
     pub(super) disposed: bool,
-    /// Whether it is sealed to persons: its content is in no bundle.
+    /// Whether it is sealed to persons: its content is in bundles only as it is produced to courts.
     pub(super) restricted: bool,
+    /// What is sealed to courts, as the records say last: proposal, and digest of the persons' half.
+    pub(super) produced: BTreeMap<Digest, Digest>,
 }
 
 impl Exhibit {
@@ -193,8 +195,15 @@ impl<'a> Sweep<'a> {
                 let number = u32::try_from(self.exhibits.len() + 1).unwrap_or(u32::MAX);
                 let path = exhibit_path(number, name);
                 let restricted = d.sealing.is_some();
-                let exhibit =
-                    Exhibit { number, path, claimed: *claimed, stored: None, disposed: false, restricted };
+                let exhibit = Exhibit {
+                    number,
+                    path,
+                    claimed: *claimed,
+                    stored: None,
+                    disposed: false,
+                    restricted,
+                    produced: BTreeMap::new(),
+                };
                 self.exhibits.insert(*item, exhibit);
             }
             Act::ItemClassified(_, item, d) => {
@@ -206,6 +215,11 @@ impl<'a> Sweep<'a> {
                 if let Some(exhibit) = self.exhibits.get_mut(item) {
                     let (object, manifest, version) = (d.object, d.manifest, d.version);
                     exhibit.stored = Some(Stored { content: *content, object, manifest, version });
+                }
+            }
+            Act::Production(_, item, ProductionStep::Sealed(d)) => {
+                if let Some(exhibit) = self.exhibits.get_mut(item) {
+                    exhibit.produced.insert(d.proposal, d.sealed);
                 }
             }
             Act::Disposal(Subject::Item(_, item), DisposalStep::Executed(_)) => {

@@ -59,6 +59,12 @@ pub struct Access {
     access: Option<String>,
 }
 
+impl Access {
+    pub(super) fn access(&self) -> Option<&str> {
+        self.access.as_deref()
+    }
+}
+
 /// An item's content, or a range of it.
 #[utoipa::path(get, path = "/api/v1/items/{id}/content", params(("id" = String, Path), ("access" = String, Query)), responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>), (status = 206, content_type = "application/octet-stream", body = Vec<u8>)))]
 #[route("/api/v1/items/{id}/content", method = "GET", method = "HEAD")]

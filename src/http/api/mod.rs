@@ -5,6 +5,7 @@ pub mod content;
 pub mod disposals;
 pub mod log;
 pub mod people;
+pub mod productions;
 pub mod scrub;
 pub mod statements;
 

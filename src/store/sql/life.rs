@@ -8,8 +8,22 @@ macro_rules! disposal_columns {
     };
 }
 
+macro_rules! production_columns {
+    () => {
+        "record, case_id, item, court_order, recipient, proposer, log_index, approvals, stage, sealed"
+    };
+}
+
 statements! {
 fixed {
+    ALL_PRODUCTIONS "productions" concat!("SELECT ", production_columns!(), " FROM productions ORDER BY log_index");
+    PRODUCTIONS_OF "productions" concat!("SELECT ", production_columns!(), " FROM productions WHERE item = $1 ORDER BY log_index");
+    PRODUCTION_HALVES "production_halves" "SELECT object, persons, vault FROM production_halves WHERE proposal = $1 AND digest = $2";
+    KEEP_PRODUCTION_HALVES "production_halves" "INSERT INTO production_halves (proposal, digest, object, persons, vault) VALUES ($1, $2, \
+        $3, $4, $5)";
+    FORGET_OTHER_HALVES "production_halves" "DELETE FROM production_halves WHERE proposal = $1 AND digest <> $2";
+    FORGET_PRODUCTION_HALVES "production_halves" "DELETE FROM production_halves WHERE proposal = $1";
+    DESTROY_PRODUCTION_HALVES "production_halves" "DELETE FROM production_halves WHERE object = $1";
     KEKS "keks" "SELECT version, check_value, destroyed FROM keks ORDER BY version";
     ALL_HOLDS "holds" "SELECT record, stmt, case_id, item, placed, released FROM holds ORDER BY placed";
     ALL_DISPOSALS "disposals" concat!("SELECT ", disposal_columns!(), " FROM disposals ORDER BY log_index");
@@ -59,8 +73,13 @@ keyed {
     MEMBERSHIPS "members" 1 "SELECT case_id, person, roles FROM members WHERE person IN ({list})";
     DEFENCE_OF "members" 1 "SELECT case_id, person, roles FROM members WHERE case_id IN ({list}) AND roles LIKE '%defence%'";
     DISPOSALS "disposals" 1 concat!("SELECT ", disposal_columns!(), " FROM disposals WHERE record IN ({list})");
+    PRODUCTIONS "productions" 1 concat!("SELECT ", production_columns!(), " FROM productions WHERE record IN ({list})");
 }
 inserts {
+    UPSERT_PRODUCTIONS "productions" [
+        "record BYTEA" "case_id TEXT" "item TEXT" "court_order BYTEA" "recipient TEXT" "proposer TEXT" "log_index BIGINT"
+        "approvals TEXT" "stage TEXT" "sealed BYTEA"
+    ] "ON CONFLICT (record) DO UPDATE SET approvals = excluded.approvals, stage = excluded.stage, sealed = excluded.sealed";
     UPSERT_HOLDS "holds" [
         "record BYTEA" "stmt BYTEA" "case_id TEXT" "item TEXT" "placed BIGINT" "released BIGINT"
     ] "ON CONFLICT (record) DO UPDATE SET released = excluded.released";

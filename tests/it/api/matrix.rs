@@ -394,6 +394,7 @@ impl Ground {
         let role = if matches!(route.route.asks, Asks::InCase(_)) { "reader" } else { "auditor" };
         let path = route.path.replace("{id}", id).replace("{person}", &victim.id);
         let path = path.replace("{role}", role).replace("{stream}", "vault").replace("{grant}", grant);
+        let path = path.replace("{proposal}", &Digest::ZERO.to_hex());
         let path = path.replace("{hash}", &victim.key_hash());
         let reads = asked::READS_UNDER_A_GRANT.contains(&name) && !route.path.contains("{grant}");
         let path = if reads { format!("{path}?access={grant}") } else { path };

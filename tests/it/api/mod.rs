@@ -13,6 +13,7 @@ mod markers;
 mod matrix;
 mod names;
 mod newcomers;
+mod productions;
 mod recorded;
 mod refused;
 mod restricted;

@@ -66,7 +66,7 @@ impl People {
         }
     }
 
-    async fn register(&self, sealing: api::Sealing, content: &[u8]) -> String {
+    pub(super) async fn register(&self, sealing: api::Sealing, content: &[u8]) -> String {
         let new = api::NewItem { sealing: Some(sealing), ..item("restricted", "video.mp4", Some(content)) };
         self.asha.register(&self.case, &new).await.made::<api::Created>().id
     }
@@ -85,7 +85,7 @@ impl People {
     }
 }
 
-fn identity(who: &Caller) -> Identity {
+pub(super) fn identity(who: &Caller) -> Identity {
     Identity::derive(&who.key.to_bytes())
 }
 
@@ -97,12 +97,12 @@ async fn say_reading(who: &Caller, case: &str, exhibit: &str, with: &Caller) -> 
     who.say(&draft("access.granted", &more)).await
 }
 
-async fn reading(who: &Caller, case: &str, exhibit: &str, with: &Caller) -> String {
+pub(super) async fn reading(who: &Caller, case: &str, exhibit: &str, with: &Caller) -> String {
     let recorded: api::Recorded = say_reading(who, case, exhibit, with).await.made();
     who.check(&recorded.receipts)[0].record_hash.to_hex()
 }
 
-async fn halves(who: &Caller, exhibit: &str, access: &str) -> api::Halves {
+pub(super) async fn halves(who: &Caller, exhibit: &str, access: &str) -> api::Halves {
     who.get(&format!("/api/v1/items/{exhibit}/halves?access={access}")).await.ok()
 }
 
@@ -113,7 +113,7 @@ async fn contribute(who: &Caller, exhibit: &str, access: &str, sealed: &[u8]) ->
 }
 
 /// What the first of two does on their own device for the other.
-async fn help(who: &Caller, exhibit: &str, access: &str, identity: &Identity) {
+pub(super) async fn help(who: &Caller, exhibit: &str, access: &str, identity: &Identity) {
     let found = halves(who, exhibit, access).await;
     let inner = found.sealed.iter().find_map(|half| identity.open(&half.sealed.0).ok()).unwrap();
     assert_eq!(contribute(who, exhibit, access, &inner).await.status, 204);
@@ -129,12 +129,12 @@ async fn open(who: &Caller, exhibit: &str, access: &str, identity: &Identity) ->
     opened(&sealed.body, &found.manifest.0, &DataKey::new(key)).unwrap()
 }
 
-fn key32(bytes: &[u8]) -> Key32 {
+pub(super) fn key32(bytes: &[u8]) -> Key32 {
     Key32::new(bytes.try_into().unwrap())
 }
 
 /// The content of a stored object, if this is its key.
-fn opened(stored: &[u8], manifest: &[u8], key: &DataKey) -> Option<Vec<u8>> {
+pub(super) fn opened(stored: &[u8], manifest: &[u8], key: &DataKey) -> Option<Vec<u8>> {
     let envelope =
         custody::envelope::Envelope::parse(manifest, custody::envelope::PayloadType::Manifest).unwrap();
     let facts = manifest::decode(envelope.body()).unwrap();
@@ -151,7 +151,7 @@ fn opened(stored: &[u8], manifest: &[u8], key: &DataKey) -> Option<Vec<u8>> {
     Some(content)
 }
 
-fn video() -> Vec<u8> {
+pub(super) fn video() -> Vec<u8> {
     b"what two only may see ".repeat(20_000)
 }
 
@@ -230,16 +230,16 @@ async fn two_of_a_pair_open_a_restricted_item_and_each_reading_comes_first(engin
 }
 
 /// The database, the object store and the keys of a vault that does not run, as whoever has its machine has them.
-struct Machine {
-    object: ObjectRow,
+pub(super) struct Machine {
+    pub(super) object: ObjectRow,
     halves: Vec<SealedHalf>,
-    stored: Vec<u8>,
+    pub(super) stored: Vec<u8>,
     keyring: Keyring,
     context: BlobContext,
 }
 
 impl Machine {
-    async fn of(app: &TestApp, exhibit: &str) -> Self {
+    pub(super) async fn of(app: &TestApp, exhibit: &str) -> Self {
         let store = Store::open(app.config.database_url()).await.unwrap();
         let mut tx = store.read().await.unwrap();
         let object = tx.objects_of(exhibit.parse().unwrap()).await.unwrap().pop().unwrap();
@@ -265,7 +265,7 @@ impl Machine {
     }
 
     /// The content, if these identities together with the machine suffice.
-    fn opened_with(&self, identities: &[Identity]) -> Option<Vec<u8>> {
+    pub(super) fn opened_with(&self, identities: &[Identity]) -> Option<Vec<u8>> {
         let mut keys: Vec<_> = self.unwrapped(&KeyContext::Data(self.context)).into_iter().collect();
         if let Some(vaults) = self.unwrapped(&KeyContext::VaultHalf(self.context)) {
             let open = |file: &[u8]| identities.iter().find_map(|identity| identity.open(file).ok());

@@ -8,6 +8,7 @@ mod init;
 mod lies;
 mod life;
 mod log;
+mod produced;
 mod program;
 mod readme;
 mod sensitive;

@@ -179,7 +179,7 @@ async fn a_draft_sees_what_it_commits_to(engine: Engine) {
             let head = heads[&case].head;
             assert_eq!(view.size(), size);
             let heads = custody::record::heads_digest([(&case, head.seq, &head.record)]);
-            let data = custody::act::BundleExported { heads, sequences: 1 }.to_data();
+            let data = custody::act::BundleExported { heads, productions: None, sequences: 1 }.to_data();
             let said = drafting.in_case(drafting.said(&drafting.asha, Kind::BundleExported, data));
             Ok(drafting.signed(&Statement { purpose: Some("disclosure".parse().unwrap()), ..said }))
         })

@@ -127,6 +127,9 @@ data! {
     BundleExported {
         /// H("custos/heads/v1" ‖ one line a sequence in scope): see [`crate::record::heads_digest`].
         heads: Digest,
+        /// The productions that the bundle carries, by the hash of their proposals' records; sorted, each once.
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        productions: Option<Vec<Digest>>,
         /// How many sequences are in scope.
         sequences: u64,
     }

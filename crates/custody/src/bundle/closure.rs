@@ -1,6 +1,6 @@
 //! Whose streams a bundle needs: those of everybody who acted or signed, members and vouchers included.
 
-use crate::act::{Act, ItemClassified, ItemRegistered, TransferStep};
+use crate::act::{Act, ItemClassified, ItemRegistered, ProductionStep, TransferStep};
 use crate::id::PersonId;
 use crate::kind::Kind;
 use crate::statement::Statement;
@@ -18,6 +18,7 @@ pub fn persons(statement: &Statement, act: &Act) -> Vec<PersonId> {
             persons.extend(sealing.persons());
         }
         Act::AccessGranted(_, _, d) => persons.extend(d.with),
+        Act::Production(_, _, ProductionStep::Sealed(d)) => persons.push(d.with),
         _ => {}
     }
     persons

@@ -79,6 +79,26 @@ pub fn manifest_path(object: &ObjectId) -> String {
     format!("data/manifests/{object}.json")
 }
 
+/// `data/sealed/E-0001/content.sealed`: the stored ciphertext of restricted content that is produced to a court.
+pub fn sealed_path(exhibit: u32) -> String {
+    format!("data/sealed/{}/content.sealed", exhibit_label(exhibit))
+}
+
+/// Which half of a restricted item's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// The persons', as two of a pair sealed it to the court.
+    Persons,
+    /// The vault's, as the vault sealed it to the court.
+    Vault,
+}
+
+/// `data/sealed/E-0001/<proposal>.persons.age` and `….vault.age`.
+pub fn half_path(exhibit: u32, proposal: &Digest, half: Half) -> String {
+    let whose = if half == Half::Persons { "persons" } else { "vault" };
+    format!("data/sealed/{}/{proposal}.{whose}.age", exhibit_label(exhibit))
+}
+
 /// A file below [`TIMESTAMPS`]; all that belong to one checkpoint begin with its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TimestampFile {

@@ -13,12 +13,14 @@ pub mod findings;
 pub mod layout;
 pub mod lines;
 pub mod manifest;
+mod produced;
 mod read;
 pub mod report;
 pub mod timeline;
 mod verify;
 
 pub use manifest::BundleManifest;
+pub use produced::{ProducedError, open_produced};
 pub use read::{Entries, FileEntry, Files, Listing, ReadError};
 pub use report::Report;
 pub use verify::{PublicEntries, Trust, VerifyError, verify, verify_by};

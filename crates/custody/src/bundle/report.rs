@@ -2,6 +2,7 @@
 
 mod derived;
 mod destroyed;
+mod produced;
 mod stamps;
 
 use core::fmt;
@@ -13,7 +14,7 @@ use serde::Serialize;
 use super::findings::{Code, Finding, Gravity, printable};
 use super::layout::FIELD_TITLE;
 use super::manifest::CheckpointHead;
-use crate::act::{Act, CaseType, TransferStep, reference_in};
+use crate::act::{Act, CaseType, PublicKey, TransferStep, reference_in};
 use crate::commitment::FieldOpening;
 use crate::digest::Digest;
 use crate::id::{CaseId, Code as Name, KeyHash, PersonId};
@@ -23,6 +24,7 @@ use crate::time::Timestamp;
 
 pub use derived::{MADE_BY_VAULT, Made};
 pub use destroyed::{Disposed, Held};
+pub use produced::Produced;
 
 pub(super) use stamps::hours;
 pub use stamps::{Bracket, Stamp, Width};
@@ -115,6 +117,9 @@ pub struct Facts {
     pub log_key: Option<String>,
     /// Openings of personal fields that match their commitments.
     pub openings: u64,
+    /// Restricted content that is here, sealed to a court.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub produced: Vec<Produced>,
     /// Receipts that hold and are covered.
     pub receipts: u64,
     /// Records.
@@ -131,6 +136,9 @@ pub struct Facts {
     pub unknown_timestamps: u64,
     /// The vault's fingerprint: hash of record 0.
     pub vault: Option<Digest>,
+    /// The vault's key, which record 0 names.
+    #[serde(skip)]
+    pub vault_key: Option<PublicKey>,
 }
 
 /// What a case is, as it was said last.
@@ -353,6 +361,7 @@ impl Report {
             format!("{} in the case, {} here and unchanged", facts.exhibits, facts.exhibits_matched),
         );
         facts.derived.iter().for_each(|made| row("Derived", made.to_string()));
+        facts.produced.iter().for_each(|produced| row("Produced", produced.to_string()));
         if facts.transfers.offered > 0 {
             let Transfers { accepted, declined, expired, offered, recalled } = facts.transfers;
             let waiting = facts.transfers.waiting();

@@ -2,7 +2,7 @@
 
 use super::rights::VaultRoles;
 use super::state::{Case, Derived, Grant, Item, Key, Person, State, StateHead, Stored, Vault, Voucher};
-use super::{Review, Term, disposal, holding, places};
+use super::{Review, Term, disposal, holding, places, production};
 use crate::act::{Act, CaseRole, FOR_DISCLOSURE, KeyCheck};
 use crate::digest::Digest;
 use crate::statement::{Actor, Seen, Statement};
@@ -86,6 +86,9 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
         Act::Hold(..) | Act::Disposal(..) | Act::Kek(..) => {
             let head = StateHead { record: first, stmt: admitted.stmt };
             disposal::apply(state, statement, act, (admitted.log_index, head));
+        }
+        Act::Production(case, item, step) => {
+            production::apply(state, statement, (*case, *item, step), (admitted.log_index, first));
         }
         Act::BundleCompleted(_)
         | Act::AccessDenied(..)

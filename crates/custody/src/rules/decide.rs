@@ -3,7 +3,7 @@
 use super::rights::Holders;
 use super::{
     Item, Key, MAX_CASE_UPDATES, MAX_GRANT_MS, Refusal, Right, State, Term, Vault, derived, disposal, glass,
-    holding, log_key, places, sealing, takes_bytes,
+    holding, log_key, places, production, sealing, takes_bytes,
 };
 use crate::act::{
     AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberAdded, MemberChange,
@@ -167,7 +167,6 @@ fn decide_act(
         }
         Act::CaseClosed(_)
         | Act::CaseReopened(_)
-        | Act::BundleExported(..)
         | Act::BundleCompleted(_)
         | Act::ClockFault(_)
         | Act::AnchorNoted(_) => Ok(()),
@@ -196,6 +195,7 @@ fn decide_act(
             disposal::disposal(state, vault, speaker, statement, (act, *subject, step))
         }
         Act::Kek(step, d) => disposal::kek(vault, *step, d),
+        Act::BundleExported(case, d) => production::exported(state, speaker, *case, d),
         _ => {
             let disposed = |r: &ItemRef| state.items.get(&r.item).is_some_and(|item| item.disposed);
             let gone = statement.item_refs().iter().any(disposed) && !disposal::outlives(statement.kind);
@@ -416,6 +416,7 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act:
             item_of(state, Some(*case), *id)?;
             access_completed(state, speaker, *id, d)
         }
+        Act::Production(case, id, step) => production::production(state, speaker, (*case, *id), step),
         Act::Fixity(case, id, ..) => item_of(state, Some(*case), *id).map(drop),
         Act::Transfer(case, step, items) => {
             items.iter().try_for_each(|r| holding::transfer(state, speaker, statement, (*case, *step), r))

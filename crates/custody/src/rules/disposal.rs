@@ -7,7 +7,7 @@ use crate::act::{
     KekChanged, KekStep, Subject,
 };
 use crate::digest::Digest;
-use crate::id::{CaseId, Code, ItemId, PersonId};
+use crate::id::{CaseId, Code, ItemId, KeyHash, PersonId};
 use crate::kind::Kind;
 use crate::statement::{Seen, Statement};
 use crate::time::Timestamp;
@@ -184,14 +184,20 @@ pub fn has_lapsed(state: &State, disposal: &Disposal, at: Timestamp) -> bool {
 fn approvals_count(state: &State, disposal: &Disposal, at: Timestamp) -> bool {
     let exports = exports(state, disposal.subject);
     disposal.approvals.iter().all(|approval| {
-        let trusted = state.keys.get(&approval.key).is_some_and(|key| {
-            key.owner == approval.person && key.suspect_from.is_none_or(|from| from > approval.index)
-        });
-        trusted
+        trusted(state, approval.person, (approval.key, approval.index))
             && approval.exports == exports
-            && !state.is_suspended(approval.person)
             && approves_as(state, disposal.subject, (approval.person, &approval.role), at)
     })
+}
+
+/// Whether what a person agreed to by a key, at a log index, still counts: they are not suspended, and the key was not in
+/// doubt then.
+pub(super) fn trusted(state: &State, person: PersonId, (key, index): (KeyHash, u64)) -> bool {
+    let undoubted = state
+        .keys
+        .get(&key)
+        .is_some_and(|key| key.owner == person && key.suspect_from.is_none_or(|from| from > index));
+    undoubted && !state.is_suspended(person)
 }
 
 /// How many bundles were exported of the case.

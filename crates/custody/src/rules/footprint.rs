@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Right, log_key, places};
-use crate::act::{AccessGranted, Act, DisposalStep, ItemClassified, ItemRegistered, Subject, TransferStep};
+use crate::act::{
+    AccessGranted, Act, DisposalStep, ItemClassified, ItemRegistered, ProductionStep, Subject, TransferStep,
+};
 use crate::digest::Digest;
 use crate::id::{CaseId, ItemId, KeyHash, OrgId, PersonId};
 use crate::record::Sequence;
@@ -41,6 +43,8 @@ pub struct Footprint {
     pub defence_around: BTreeSet<PersonId>,
     /// Disposals, by the hash of their proposal's record.
     pub disposals: BTreeSet<Digest>,
+    /// Productions, by the hash of their proposal's record.
+    pub productions: BTreeSet<Digest>,
     /// Records or envelopes that are named as seen and may stand anywhere in the sequences concerned.
     pub seen: BTreeSet<Seen>,
     /// Sequences that get a record.
@@ -94,6 +98,13 @@ impl Footprint {
             Act::AccessGranted(case, _, AccessGranted { with: Some(with), .. }) => {
                 self.add_person(*with, Some(*case));
             }
+            Act::Production(case, _, step) => {
+                self.productions.extend(step.proposal());
+                if let ProductionStep::Sealed(d) = step {
+                    self.add_person(d.with, Some(*case));
+                }
+            }
+            Act::BundleExported(_, d) => self.productions.extend(d.productions.iter().flatten()),
             Act::AccessCompleted(_, _, d) => drop(self.grants.insert(d.grant)),
             Act::ItemDerived(_, _, d) => {
                 self.items.insert(d.of);

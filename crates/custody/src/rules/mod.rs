@@ -12,6 +12,7 @@ mod footprint;
 mod glass;
 mod holding;
 mod log_key;
+mod production;
 mod rights;
 mod sealing;
 mod state;
@@ -21,6 +22,7 @@ pub use apply::{Admitted, apply};
 pub use decide::{decide, signers};
 pub use disposal::{APPROVERS, RETENTION_ELAPSED, has_lapsed, undisclosed};
 pub use footprint::Footprint;
+pub use production::{Consent, Production, ProductionStage, production_counts};
 pub use rights::{
     CaseRoles, Holders, Right, RoleError, Row, VaultRoles, is_member, permitted_in_case, permitted_in_vault,
 };
@@ -246,8 +248,16 @@ pub enum Refusal {
         "a case has a defence that got no bundle since it last got content: say how it has what it must have"
     )]
     DisclosurePending,
+    /// Nothing is produced to a court in this way.
+    #[error("{0}")]
+    ProductionUnfit(&'static str),
+    /// The production named is not one that waits for this.
+    #[error(
+        "the production named does not wait for this: it has ended, is about something else, or is not sealed to the court yet"
+    )]
+    NoSuchProduction,
     /// Approvals are missing.
-    #[error("nothing is destroyed before two persons have approved it")]
+    #[error("nothing is destroyed, or produced to a court, before two persons have approved it")]
     NotApproved,
     /// The content was destroyed on record.
     #[error("the item's content was destroyed on record: its records are all that is left")]
@@ -323,6 +333,8 @@ impl Refusal {
             Self::AnotherRole => "another-role",
             Self::ExportsChanged => "exports-changed",
             Self::DisclosurePending => "disclosure-pending",
+            Self::ProductionUnfit(_) => "production-unfit",
+            Self::NoSuchProduction => "no-such-production",
             Self::NotApproved => "not-approved",
             Self::Disposed => "disposed",
             Self::KeysRemain => "keys-remain",
@@ -388,6 +400,7 @@ pub fn places(statement: &Statement, act: &Act) -> Vec<(Option<Sequence>, Option
         | Act::AccessBreakGlass(case, id, _)
         | Act::AccessReviewed(case, id, _)
         | Act::AccessCompleted(case, id, _)
+        | Act::Production(case, id, _)
         | Act::Fixity(case, id, ..)
         | Act::SealApplied(case, id)
         | Act::SealBroken(case, id, _)

@@ -100,7 +100,7 @@ rights! {
     /// Read the custody records and fields of a case, and whose items are which
     ReadRecords "read-records" case [Lead Investigator Custodian Prosecutor Court Defence Reader Observer] always [];
     /// Read content, under a purpose
-    ReadContent "read-content" case [Lead Investigator Custodian Prosecutor Court Defence Reader] always [AccessGranted];
+    ReadContent "read-content" case [Lead Investigator Custodian Prosecutor Court Defence Reader] always [AccessGranted ProductionSealed];
     /// Look at why somebody read in an emergency
     ReviewAccess "review-access" case [Lead Prosecutor Court] always [AccessReviewed];
     /// Change a case's type, jurisdiction, title and references
@@ -121,6 +121,10 @@ rights! {
     Export "export" case [Lead Custodian Prosecutor Court] always [BundleExported];
     /// Note corrections
     Correct "correct" case [Lead Investigator Custodian Prosecutor Court] always [CorrectionNoted];
+    /// Ask that restricted content be produced to a court that ordered it
+    ProposeProduction "propose-production" case [Lead Custodian Prosecutor Court] always [ProductionProposed];
+    /// Agree that it be produced, as one of two who did not ask for it; end a production
+    ApproveProduction "approve-production" case [Lead Prosecutor Court] always [ProductionApproved ProductionDeclined];
     /// Keep a case, or an item, from being destroyed
     PlaceHold "place-hold" case [Lead Custodian Prosecutor Court] always [HoldPlaced];
     /// End a hold

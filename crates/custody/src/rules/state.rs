@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::rights::{CaseRoles, VaultRoles, is_member, permitted_in_case, permitted_in_vault};
-use super::{Refusal, Right};
+use super::{Production, Refusal, Right};
 use crate::act::{Class, Derivation, KeyCheck, NextLogKey, ObjectId, PublicKey, Sealing, Subject};
 use crate::age::Recipient;
 use crate::digest::Digest;
@@ -42,6 +42,8 @@ pub struct State {
     pub holds: HashMap<Digest, Hold>,
     /// What was proposed to be destroyed, and what became of it, by the hash of the proposal's record.
     pub disposals: HashMap<Digest, Disposal>,
+    /// Productions to courts, by the hash of the proposal's record.
+    pub productions: HashMap<Digest, Production>,
     /// What can be named as seen, in which sequences.
     pub seen: HashSet<(Seen, Sequence)>,
     /// Whether persons may be missing who are not concerned, as in a bundle: then nothing is refused for being the

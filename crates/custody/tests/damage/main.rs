@@ -5,6 +5,7 @@
 mod derived;
 mod life;
 mod log_keys;
+mod produced;
 mod random;
 mod recoveries;
 mod rights;
@@ -20,6 +21,7 @@ use custody::bundle::{Report, Trust};
 use derived::DERIVED;
 use life::LIFE;
 use log_keys::LOG_KEYS;
+use produced::PRODUCED;
 use recoveries::RECOVERIES;
 use rights::RIGHTS;
 use rows::ROWS;
@@ -29,7 +31,14 @@ use support::{By, Story, authority, story};
 
 /// All rows of the table.
 fn rows() -> impl Iterator<Item = &'static rows::Row> {
-    ROWS.iter().chain(STAMPS).chain(RECOVERIES).chain(LOG_KEYS).chain(RIGHTS).chain(LIFE).chain(DERIVED)
+    ROWS.iter()
+        .chain(STAMPS)
+        .chain(RECOVERIES)
+        .chain(LOG_KEYS)
+        .chain(RIGHTS)
+        .chain(LIFE)
+        .chain(DERIVED)
+        .chain(PRODUCED)
 }
 
 fn honest() -> Exported {

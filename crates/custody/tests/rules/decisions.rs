@@ -333,6 +333,7 @@ fn part(state: &State, footprint: &Footprint) -> State {
             .filter(|(_, hold)| footprint.holds.contains(&hold.case))
             .collect(),
         disposals: pick(&footprint.disposals, &state.disposals),
+        productions: pick(&footprint.productions, &state.productions),
         seen: state.seen.iter().filter(|(seen, _)| footprint.seen.contains(seen)).copied().collect(),
         partial: state.partial,
     };

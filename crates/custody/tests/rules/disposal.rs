@@ -288,7 +288,7 @@ fn what_the_defence_has_not_got_is_not_passed_over() {
         let s = vault.signed(
             LEAD,
             Kind::BundleExported,
-            BundleExported { heads: Digest::ZERO, sequences: 1 }.to_data(),
+            BundleExported { heads: Digest::ZERO, productions: None, sequences: 1 }.to_data(),
         );
         vault.say(&Statement { case: Some(case()), purpose: Some(purpose.parse().unwrap()), ..s });
     };

@@ -5,8 +5,10 @@
 mod decisions;
 mod derived;
 mod disposal;
+mod edges;
 mod glass;
 mod holding;
+mod production;
 mod roles;
 mod sealing;
 mod stays;

@@ -2,12 +2,13 @@
 
 use custody::act::{
     AccessReviewed, BundleExported, CaseType, CaseUpdated, Derivation, Disclosure, DisposalApproved,
-    DisposalDeclined, DisposalProposed, HoldReleased, ItemClassified, ItemDerived, MemberAdded, RoleGranted,
-    SealBroken,
+    DisposalDeclined, DisposalProposed, HoldReleased, ItemClassified, ItemDerived, MemberAdded,
+    ProductionApproved, ProductionDeclined, ProductionProposed, ProductionSealed, RoleGranted, SealBroken,
 };
 use custody::rules::{Holders, MAX_CASE_UPDATES};
 use custody::time::Timestamp;
 
+use super::sealing::recipient;
 use super::*;
 
 /// Minutes after noon.
@@ -57,6 +58,8 @@ fn the_rights_are_these() {
             ("hold-custody", "lead investigator custodian prosecutor court"),
             ("export", "lead custodian prosecutor court"),
             ("correct", "lead investigator custodian prosecutor court"),
+            ("propose-production", "lead custodian prosecutor court"),
+            ("approve-production", "lead prosecutor court"),
             ("place-hold", "lead custodian prosecutor court"),
             ("release-hold", "lead prosecutor court"),
             ("propose-disposal", "lead custodian"),
@@ -143,7 +146,9 @@ fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
         }
         Kind::SealBroken => SealBroken { seal: Seen::Record(Digest::ZERO) }.to_data(),
         Kind::CorrectionNoted => CorrectionNoted { record: Digest::ZERO }.to_data(),
-        Kind::BundleExported => BundleExported { heads: Digest::ZERO, sequences: 1 }.to_data(),
+        Kind::BundleExported => {
+            BundleExported { heads: Digest::ZERO, productions: None, sequences: 1 }.to_data()
+        }
         Kind::MemberAdded | Kind::MemberRemoved => {
             MemberChange { member: person(CUSTODIAN), role: CaseRole::Prosecutor }.to_data()
         }
@@ -156,6 +161,14 @@ fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
             role: "lead".parse().unwrap(),
         }
         .to_data(),
+        Kind::ProductionProposed => {
+            ProductionProposed { order: Digest::ZERO, recipient: recipient(1) }.to_data()
+        }
+        Kind::ProductionApproved => ProductionApproved { proposal: Digest::ZERO }.to_data(),
+        Kind::ProductionDeclined => ProductionDeclined { proposal: Digest::ZERO }.to_data(),
+        Kind::ProductionSealed => {
+            ProductionSealed { proposal: Digest::ZERO, sealed: Digest::ZERO, with: person(LEAD) }.to_data()
+        }
         Kind::DisposalDeclined => DisposalDeclined { proposal: Digest::ZERO }.to_data(),
         _ => panic!("say how {kind} is said"),
     };

@@ -7,7 +7,7 @@ use super::*;
 
 const DEFENCE: u128 = 6;
 
-fn recipient(n: u8) -> Recipient {
+pub(super) fn recipient(n: u8) -> Recipient {
     Identity::derive(&[n; 32]).recipient()
 }
 
@@ -17,7 +17,7 @@ fn named(vault: &Vault, by: u128) -> Statement {
 }
 
 /// A vault whose lead, custodian, reader and a member for the defence all have a recipient.
-fn sealing_vault() -> Vault {
+pub(super) fn sealing_vault() -> Vault {
     let mut vault = Vault::new();
     let about = |s: Statement, n| Statement { person: Some(person(n)), ..s };
     vault.say(&about(
@@ -37,11 +37,11 @@ fn pair(one: u128, other: u128) -> [PersonId; 2] {
     [person(one), person(other)]
 }
 
-fn two_pairs() -> Sealing {
+pub(super) fn two_pairs() -> Sealing {
     Sealing { pairs: vec![pair(LEAD, CUSTODIAN), pair(READER, DEFENCE)], recovery: None }
 }
 
-fn registered(vault: &Vault, n: u128, sealing: Option<Sealing>) -> Statement {
+pub(super) fn registered(vault: &Vault, n: u128, sealing: Option<Sealing>) -> Statement {
     let class = Class::Restricted;
     let data = ItemRegistered { class, route: "cli".parse().unwrap(), sealing }.to_data();
     of_item(vault.signed(LEAD, Kind::ItemRegistered, data), n)

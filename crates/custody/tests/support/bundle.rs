@@ -41,6 +41,8 @@ pub struct Options<'a> {
     pub withhold: Vec<Kind>,
     pub hide_fields: bool,
     pub hide_contents: Vec<ItemId>,
+    /// What it says that it carries sealed to courts.
+    pub productions: Vec<Digest>,
     /// Takes a last token over the checkpoint of the bundle.
     pub stamp: Option<Stamp<'a>>,
 }
@@ -56,15 +58,20 @@ pub struct Exported {
 
 /// The manifest of a content, sealed and thrown away.
 pub fn object_manifest(vault: &Vault, item: ItemId, object: ObjectId, bytes: &[u8]) -> Vec<u8> {
+    sealed_object(vault, item, object, bytes).0
+}
+
+/// A content as it is stored, with its manifest. The key is 32 times 1.
+pub fn sealed_object(vault: &Vault, item: ItemId, object: ObjectId, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let context = BlobContext { object, vault: VaultId::of(&vault.id()), item, version: 1 };
     let mut random = |bytes: &mut [u8]| bytes.fill(7);
     let parts = SegmentsPerPart::for_content(Some(bytes.len() as u64));
     let key = DataKey::new(Key32::new([1; 32]));
     let writer = BlobWriter::<Portable>::start(context, parts, &key, &mut random).unwrap();
-    let mut stream = BlobStream::new(writer);
-    stream.push(bytes, &mut random, &mut |_: &[u8]| ()).unwrap();
-    let facts = stream.finish(&mut random, &mut |_: &[u8]| ()).unwrap();
-    manifest::sign(&facts, &vault.key)
+    let (mut stream, mut stored) = (BlobStream::new(writer), Vec::new());
+    stream.push(bytes, &mut random, &mut |sealed: &[u8]| stored.extend_from_slice(sealed)).unwrap();
+    let facts = stream.finish(&mut random, &mut |sealed: &[u8]| stored.extend_from_slice(sealed)).unwrap();
+    (manifest::sign(&facts, &vault.key), stored)
 }
 
 /// Exports a case.
@@ -86,6 +93,7 @@ pub fn export(vault: &mut Vault, by: By<'_>, case: CaseId, options: &Options<'_>
     };
     let heads = heads(vault, |said, built| in_scope(&built.record) && kept(said, built));
     let data = BundleExported {
+        productions: (!options.productions.is_empty()).then(|| options.productions.clone()),
         heads: heads_digest(heads.iter().map(|(sequence, (seq, hash))| (sequence, *seq, hash))),
         sequences: heads.len() as u64,
     };
@@ -403,7 +411,7 @@ fn write_exhibits(
         let mut path = None;
         if let Some(stored) = item.stored {
             files.insert(layout::manifest_path(&stored.object), vault.manifests[&stored.object].clone());
-            if !options.hide_contents.contains(id) && !item.disposed {
+            if !options.hide_contents.contains(id) && !item.disposed && item.sealing.is_none() {
                 let place = layout::exhibit_path(item.exhibit, names.get(id).map(String::as_str));
                 files.insert(place.clone(), vault.contents[&stored.object].clone());
                 path = Some(place);

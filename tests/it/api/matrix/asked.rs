@@ -18,7 +18,7 @@ pub(super) enum Body {
 
 /// Routes that carry a grant to read, in the address or as a question.
 pub(super) const READS_UNDER_A_GRANT: &[&str] =
-    &["download", "complete", "redact", "halves", "contribute", "sealed_content"];
+    &["download", "complete", "redact", "halves", "contribute", "sealed_content", "produce"];
 
 /// Where whoever has the right meets a state in which there is nothing to do: in a closed case or not, with this code.
 const CONFLICTS: &[(&str, bool, &str)] = &[
@@ -32,6 +32,8 @@ const CONFLICTS: &[(&str, bool, &str)] = &[
     ("halves", true, "not-in-pairs"),
     ("contribute", false, "not-in-pairs"),
     ("contribute", true, "not-in-pairs"),
+    ("produce", false, "not-in-pairs"),
+    ("produce", true, "not-in-pairs"),
     ("sealed_content", false, "not-in-pairs"),
     ("sealed_content", true, "not-in-pairs"),
 ];
@@ -130,7 +132,7 @@ pub(super) fn body(name: &str, app: &TestApp, asked: &Asked<'_>, head: &str) -> 
         "classify" => json!({ "class": "confidential", "seen": head }),
         "access" => json!({ "purpose": "case-review" }),
         "redact" => json!({ "boxes": [{ "x": 0, "y": 0, "w": 1, "h": 1 }] }),
-        "contribute" => json!({ "sealed": "AAAA" }),
+        "contribute" | "produce" => json!({ "sealed": "AAAA" }),
         "export" => json!({ "purpose": "court" }),
         "on_behalf" => correction(place, head),
         // Of whom has no key; whoever has one signs what was prepared.

@@ -140,6 +140,25 @@ impl Bag {
         }
     }
 
+    /// Reads a file through; whether it was there, and could be read.
+    pub(super) fn stream(
+        &self,
+        files: &mut dyn Files,
+        path: &str,
+        sink: impl FnMut(&[u8]),
+        notes: &mut Notes,
+    ) -> Result<bool, ReadError> {
+        let Some(file) = self.files.get(path) else { return Ok(false) };
+        match stream(files, file.at, sink) {
+            Ok(_) => Ok(true),
+            Err(ReadError::Damaged(why)) => {
+                notes.find(Code::Changed, path, None, why);
+                Ok(false)
+            }
+            Err(failed) => Err(failed),
+        }
+    }
+
     /// A reader of lines.
     pub(super) fn lines(&self, path: &str, limit: usize) -> Option<Lines> {
         self.files.get(path).map(|file| Lines::new(file.at, limit))

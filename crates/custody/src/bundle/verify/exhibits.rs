@@ -1,6 +1,6 @@
 //! Exhibits against their records, and the files that follow from the records.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ed25519_dalek::VerifyingKey;
 
@@ -12,6 +12,7 @@ use crate::bundle::documents::{self, About, HashLine};
 use crate::bundle::findings::Code;
 use crate::bundle::layout::{
     BAG_INFO, FIELD_FILE_NAME, HASH_REPORT, RECORDS, TIMELINE, exhibit_label, exhibit_path, manifest_path,
+    sealed_path,
 };
 use crate::bundle::read::{Files, ReadError};
 use crate::bundle::report::CaseAbout;
@@ -44,11 +45,11 @@ struct Exhibit {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Stored {
+pub(super) struct Stored {
     content: Content,
     item: ItemId,
-    object: ObjectId,
-    manifest: Digest,
+    pub(super) object: ObjectId,
+    pub(super) manifest: Digest,
 }
 
 impl Default for Exhibits {
@@ -63,6 +64,16 @@ impl Exhibits {
     /// A disclosed name.
     pub(super) fn name(&self, person: Option<PersonId>) -> String {
         self.timeline.name(person)
+    }
+
+    /// The content that an exhibit has on record.
+    pub(super) fn stored(&self, exhibit: u32) -> Option<&Stored> {
+        self.all.get(&exhibit)?.stored.as_ref()
+    }
+
+    /// Where its content stands, or would stand, in a bundle.
+    pub(super) fn path(&self, exhibit: u32) -> String {
+        exhibit_path(exhibit, self.all.get(&exhibit).and_then(|exhibit| exhibit.name.as_deref()))
     }
 
     /// Adds a row to the timeline.
@@ -138,7 +149,7 @@ impl Exhibits {
         notes.facts.holds = replay.rules.holds();
         notes.facts.disposals = replay.rules.disposals(&self);
         notes.facts.exhibits = self.all.len() as u64;
-        let mut accounted = BTreeSet::new();
+        let mut accounted = replay.rules.check_produced(files, bag, identity, &self, notes)?;
         let mut report = Vec::new();
         for (number, exhibit) in &self.all {
             let path = exhibit.check_content(*number, bag, replay.broken, notes);
@@ -185,6 +196,9 @@ impl Exhibit {
             return None;
         }
         if self.class == Class::Restricted {
+            if bag.size(&sealed_path(number)).is_some() {
+                return None;
+            }
             let detail = format!("{label}: restricted; its content is sealed to persons and in no bundle");
             notes.find(Code::NotDisclosed, RECORDS, None, detail);
             return None;

@@ -58,6 +58,7 @@ impl Identity {
             }
         };
         notes.facts.vault = Some(founded.vault);
+        notes.facts.vault_key = Some(founded.vault_key);
         notes.facts.log_key = Some(founded.log.to_string());
         pin(&founded, trust, notes);
         let Ok(key) = VerifyingKey::from_bytes(founded.vault_key.as_bytes()) else {

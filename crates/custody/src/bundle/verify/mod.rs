@@ -15,6 +15,7 @@ mod identity;
 mod log_keys;
 mod next;
 mod people;
+mod produced;
 mod receipts;
 mod records;
 mod recoveries;
