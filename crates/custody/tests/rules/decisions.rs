@@ -307,51 +307,8 @@ fn the_footprint_names_everything_a_decision_looks_at() {
         (registrar, Err(Refusal::LastOne)),
         (offered, Err(Refusal::HoldsCustody)),
     ] {
-        let act = Act::parse(&s).unwrap();
-        let mut footprint = Footprint::default();
-        footprint.add(&s, &act);
-        assert_eq!(decide(&part(&vault.state, &footprint), s.actor_time, &s, &act), decision, "{}", s.kind);
+        assert_eq!(vault.clone_and_say(&s).map(drop), decision, "{}", s.kind);
     }
-}
-
-/// What a store loads for this footprint.
-fn part(state: &State, footprint: &Footprint) -> State {
-    let mut part = State {
-        vault: state.vault.clone(),
-        orgs: footprint.orgs.iter().copied().filter(|id| state.orgs.contains(id)).collect(),
-        persons: pick(&footprint.persons, &state.persons),
-        keys: pick(&footprint.keys, &state.keys),
-        cases: pick(&footprint.cases, &state.cases),
-        members: pick(&footprint.members, &state.members),
-        items: pick(&footprint.items, &state.items),
-        custody: pick(&footprint.custody, &state.custody),
-        grants: pick(&footprint.grants, &state.grants),
-        holds: state
-            .holds
-            .clone()
-            .into_iter()
-            .filter(|(_, hold)| footprint.holds.contains(&hold.case))
-            .collect(),
-        disposals: pick(&footprint.disposals, &state.disposals),
-        productions: pick(&footprint.productions, &state.productions),
-        seen: state.seen.iter().filter(|(seen, _)| footprint.seen.contains(seen)).copied().collect(),
-        partial: state.partial,
-    };
-    if footprint.vouchers {
-        let at = "2026-11-21T12:00:00.000Z".parse().unwrap();
-        let vouches = |id: &PersonId| state.in_vault(*id, Right::Vouch, at).is_ok();
-        part.persons.extend(state.persons.clone().into_iter().filter(|(id, _)| vouches(id)));
-        let owned = state.keys.clone().into_iter().filter(|(_, key)| part.persons.contains_key(&key.owner));
-        part.keys.extend(owned);
-    }
-    part
-}
-
-fn pick<K: Copy + Ord + std::hash::Hash, V: Clone>(
-    keys: &std::collections::BTreeSet<K>,
-    map: &std::collections::HashMap<K, V>,
-) -> std::collections::HashMap<K, V> {
-    keys.iter().filter_map(|key| Some((*key, map.get(key)?.clone()))).collect()
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod disposal;
 mod edges;
 mod glass;
 mod holding;
+mod part;
 mod production;
 mod roles;
 mod sealing;
@@ -108,7 +109,13 @@ impl Vault {
     fn try_say(&mut self, statement: &Statement) -> Result<Digest, Refusal> {
         let act = Act::parse(statement).expect("the shape is right");
         signers(&self.state, statement, &act)?;
-        decide(&self.state, statement.actor_time, statement, &act)?;
+        let decision = decide(&self.state, statement.actor_time, statement, &act);
+        // A store decides from what the footprint names, and must come to the same.
+        let mut footprint = Footprint::default();
+        footprint.add(statement, &act);
+        let part = part::part(&self.state, &footprint, statement.actor_time);
+        assert_eq!(decide(&part, statement.actor_time, statement, &act), decision, "{}", statement.kind);
+        decision?;
         let count = places(statement, &act).len();
         let records: Vec<_> = (0..count)
             .map(|_| {
