@@ -205,8 +205,8 @@ impl App {
         if let Act::ItemClassified(case, id, d) = &act {
             self.seal_stored(statement, (*case, *id, d), &mut attach).await?;
         }
-        if let Act::Production(_, _, step) = &act {
-            self.attach_production(step, &mut attach).await?;
+        if let Act::Production(_, item, step) = &act {
+            self.attach_production(statement.actor.person(), (*item, step), &mut attach).await?;
         }
         self.seal_fields(statement, &act, openings, &mut attach).await?;
         Ok(Submission::new(envelope, attach)?)

@@ -107,13 +107,8 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
         }
         Action::Approve { what, order, recipient } => {
             let client = session::client(global)?;
-            let found = found(&client, *what).await?;
-            same_recipient(&found, recipient)?;
-            if found.order != digest_of(order)?.to_hex() {
-                return Err(Failure::new("the order that is proposed is not this file")
-                    .hint("ask the proposer which document it is; decline it if it is not the court's"));
-            }
-            let data = ProductionApproved { proposal: what.proposal };
+            let (order, proposal) = (digest_of(order)?, what.proposal);
+            let data = ProductionApproved { order, proposal, recipient: *recipient };
             let ask = about(&client, Kind::ProductionApproved, what.item).await?;
             client.say(&ask.data(data.to_data())).await?;
             out.result(&json!({ "approved": what.proposal }), |_| String::new());
@@ -152,7 +147,15 @@ async fn seal(
     out: Out,
 ) -> Result<Exit, Failure> {
     let production = found(client, what).await?;
-    same_recipient(&production, recipient)?;
+    if production.recipient != recipient.to_string() {
+        return Err(Failure::new(format!(
+            "what is proposed is sealed to {}, and not to that recipient",
+            production.recipient
+        ))
+        .hint(
+            "ask the court for its recipient again; if it is the one that you gave, decline the proposal",
+        ));
+    }
     let item = client.item(what.item).await?;
     let identity = identity(client, paper)?;
     let access = if let Some(access) = access {
@@ -164,7 +167,7 @@ async fn seal(
     let halves = client.halves(what.item, access).await?;
     let contributed = client.contribute(what.item, access, &halves, &identity).await?;
     let shown = json!({ "item": what.item, "access": access, "with": with, "contributed": contributed });
-    if halves.half.is_none() {
+    if halves.contributed.is_none() {
         out.result(&shown, |_| access.to_string());
         out.say(&format!(
             "{with} has not opened it for you yet (custos open {} --with YOU); when they have:",
@@ -177,7 +180,7 @@ async fn seal(
         return Ok(Exit::Incomplete);
     }
     let sealed = client.produce((what.item, what.proposal), (access, &halves), &identity, recipient).await?;
-    let data = ProductionSealed { proposal: what.proposal, sealed, with };
+    let data = ProductionSealed { proposal: what.proposal, recipient: *recipient, sealed, with };
     let ask = about(client, Kind::ProductionSealed, what.item).await?;
     client.say(&ask.data(data.to_data())).await?;
     out.result(&json!({ "sealed": sealed, "access": access }), |_| String::new());
@@ -196,15 +199,6 @@ async fn found(client: &Client, what: What) -> Result<api::ProductionInfo, Failu
     found.ok_or_else(|| {
         Failure::new("the item has no such production").hint(format!("custos produce list {}", what.item))
     })
-}
-
-/// The vault's word for who the court is must be the court's own: a vault in other hands would name itself.
-fn same_recipient(found: &api::ProductionInfo, recipient: &Recipient) -> Result<(), Failure> {
-    if found.recipient == recipient.to_string() {
-        return Ok(());
-    }
-    Err(Failure::new(format!("what is proposed is sealed to {}, and not to that recipient", found.recipient))
-        .hint("ask the court for its recipient again; if it is the one that you gave, decline the proposal"))
 }
 
 fn digest_of(path: &Path) -> Result<Digest, Failure> {

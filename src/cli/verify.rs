@@ -37,8 +37,11 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     custody_verify::print(&report, json, out.colours(), &mut text).map_err(|error| failure(&error))?;
     out.bytes(&text);
     let opened = custody_verify::open_sealed(&sealed, &report).map_err(|error| failure(&error))?;
-    for custody_verify::Opened { exhibit, file, digest } in opened {
-        out.say(&format!("{exhibit} opened: {} (SHA-256 {digest}, as on record)", file.display()));
+    let mut said = Vec::new();
+    let all = custody_verify::print_opened(&opened, &mut said).map_err(|error| failure(&error))?;
+    out.say(String::from_utf8_lossy(&said).trim_end());
+    if !all {
+        return Err(Failure::new("not everything that is sealed to this key was opened"));
     }
     Ok(exit(&report))
 }

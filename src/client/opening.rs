@@ -68,7 +68,7 @@ impl Client {
         if context.item != id {
             return Err(ClientError::Protocol("the manifest is of another item"));
         }
-        let key = data_key(halves, identity)?;
+        let key = data_key(id, halves, identity)?;
         let damaged = |_| ClientError::Protocol("the stored bytes do not open with this key");
         let mut reader =
             BlobReader::<AwsLc>::open(&facts.header, &context, &key, facts.content_size).map_err(damaged)?;
@@ -97,15 +97,23 @@ impl Client {
 }
 
 /// The sum of the vault's half and the one that the other has opened for this identity.
-fn data_key(halves: &api::Halves, identity: &Identity) -> Result<DataKey, ClientError> {
+fn data_key(item: ItemId, halves: &api::Halves, identity: &Identity) -> Result<DataKey, ClientError> {
     let half = halves.half.as_ref().ok_or(ClientError::Protocol("half of the key is missing"))?;
-    Ok(DataKey::new(key(&half.0)?.xor(&persons_half(halves, identity)?)))
+    Ok(DataKey::new(key(&half.0)?.xor(&persons_half(item, halves, identity)?)))
 }
 
-/// The persons' half of the key, which the other has opened for this identity.
-pub(super) fn persons_half(halves: &api::Halves, identity: &Identity) -> Result<Key32, ClientError> {
+/// The persons' half of this item's key, which the other has opened for this identity. It says of which item it is: a vault
+/// in other hands could give out one that somebody opened for this person before.
+pub(super) fn persons_half(
+    item: ItemId,
+    halves: &api::Halves,
+    identity: &Identity,
+) -> Result<Key32, ClientError> {
     let contributed =
         halves.contributed.as_ref().ok_or(ClientError::Protocol("half of the key is missing"))?;
+    if age::item_of(&contributed.0) != Some(item) {
+        return Err(ClientError::Protocol("what the other has opened is not half of this item's key"));
+    }
     let persons = identity.open(&contributed.0).map_err(|_| {
         ClientError::Key(
             "what the other has opened is not sealed to your key (for a recovery pair, name your paper)"

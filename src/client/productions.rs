@@ -29,7 +29,7 @@ impl Client {
         identity: &Identity,
         recipient: &Recipient,
     ) -> Result<Digest, ClientError> {
-        let half = persons_half(halves, identity)?;
+        let half = persons_half(item, halves, identity)?;
         let sealed = age::seal(half.expose(), &[*recipient], &mut OsEntropy)
             .map_err(|_| ClientError::Input("the court's recipient cannot be sealed to".into()))?;
         let digest = Digest::of(&sealed);

@@ -210,6 +210,13 @@ pub enum Change {
     Contribute(Contribution),
     /// Halves of a key, each sealed to a court, in place of what was kept for this production before.
     Produce(ProductionHalves),
+    /// Halves that are sealed to a court are said on record, and take the place of earlier ones; too late if they are not there.
+    SealProduction {
+        /// Which production.
+        proposal: Digest,
+        /// SHA-256 of the persons' half.
+        sealed: Digest,
+    },
     /// What was sealed to a court is no longer: its production has ended.
     EndProduction(Digest),
     /// What was contributed under a grant is no longer needed: it has ended.
@@ -324,7 +331,10 @@ impl Tx {
             }
             Change::SealHalf(half) => return self.seal_half(half).await.map(yes),
             Change::Contribute(contribution) => return self.contribute(contribution).await.map(yes),
-            Change::Produce(halves) => return self.produce(halves).await.map(yes),
+            Change::Produce(halves) => return self.produce(halves).await,
+            Change::SealProduction { proposal, sealed } => {
+                return self.seal_production(proposal, sealed).await;
+            }
             Change::EndProduction(proposal) => return self.end_production(proposal).await.map(yes),
             Change::ForgetContribution(access) => {
                 let params = vec![Value::digest(access)];

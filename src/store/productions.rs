@@ -3,11 +3,12 @@
 use custody::act::ObjectId;
 use custody::digest::Digest;
 use custody::id::{CaseId, ItemId, KeyHash, PersonId};
-use custody::rules::{Consent, Production, State};
+use custody::rules::{Consent, Production, ProductionStage, State};
 
 use super::db::Tx;
 use super::error::StoreError;
 use super::insert::Rows;
+use super::objects::ObjectState;
 use super::projections::changed;
 use super::row::{Row, Value};
 use super::sql::life as sql;
@@ -35,9 +36,14 @@ impl Tx {
         self.all_in(sql::PRODUCTIONS, keys).await?.iter().map(production).collect()
     }
 
-    /// Productions of an item, oldest first.
-    pub async fn productions_of(&mut self, item: ItemId) -> Result<Vec<(Digest, Production)>, StoreError> {
-        self.all(sql::PRODUCTIONS_OF, vec![Value::text(item)]).await?.iter().map(production).collect()
+    /// The newest productions of an item, oldest of them first.
+    pub async fn productions_of(
+        &mut self,
+        item: ItemId,
+        limit: u32,
+    ) -> Result<Vec<(Digest, Production)>, StoreError> {
+        let rows = self.all(sql::PRODUCTIONS_OF, vec![Value::text(item), Value::uint(limit.into())]).await?;
+        rows.iter().rev().map(production).collect()
     }
 
     pub(super) async fn all_productions(&mut self) -> Result<Vec<(Digest, Production)>, StoreError> {
@@ -59,20 +65,36 @@ impl Tx {
         .transpose()
     }
 
-    /// Keeps halves beside those that are on record, and no others.
-    pub(super) async fn produce(&mut self, halves: &ProductionHalves) -> Result<(), StoreError> {
+    /// Keeps halves beside those that are on record, and no others; too late if the production has ended, or the content was
+    /// destroyed.
+    pub(super) async fn produce(&mut self, halves: &ProductionHalves) -> Result<bool, StoreError> {
         let ProductionHalves { proposal, object, persons, vault } = halves;
-        let found = self.productions(&[*proposal]).await?.pop();
-        let kept = found.and_then(|(_, found)| found.sealed).unwrap_or(Digest::ZERO);
+        let found = self.productions(&[*proposal]).await?.pop().map(|(_, found)| found);
+        let open = found.filter(|found| found.stage != ProductionStage::Declined);
+        let row = self.objects(&[*object]).await?.pop();
+        let (Some(found), true) = (open, row.is_some_and(|row| row.state != ObjectState::Shredded)) else {
+            return Ok(false);
+        };
+        let kept = found.sealed.unwrap_or(Digest::ZERO);
         self.run(sql::FORGET_OTHER_HALVES, vec![Value::digest(proposal), Value::digest(&kept)]).await?;
         let digest = Digest::of(persons);
-        if digest == kept {
-            return Ok(());
+        if digest != kept {
+            let mut params =
+                vec![Value::digest(proposal), Value::digest(&digest), Value::blob(object.as_bytes())];
+            params.extend([Value::blob(persons), Value::blob(vault)]);
+            self.run(sql::KEEP_PRODUCTION_HALVES, params).await?;
         }
-        let mut params =
-            vec![Value::digest(proposal), Value::digest(&digest), Value::blob(object.as_bytes())];
-        params.extend([Value::blob(persons), Value::blob(vault)]);
-        self.run(sql::KEEP_PRODUCTION_HALVES, params).await.map(drop)
+        Ok(true)
+    }
+
+    /// Of all halves only those with this digest stay; whether there are any.
+    pub(super) async fn seal_production(
+        &mut self,
+        proposal: &Digest,
+        sealed: &Digest,
+    ) -> Result<bool, StoreError> {
+        self.run(sql::FORGET_OTHER_HALVES, vec![Value::digest(proposal), Value::digest(sealed)]).await?;
+        Ok(self.production_halves(proposal, sealed).await?.is_some())
     }
 
     pub(super) async fn end_production(&mut self, proposal: &Digest) -> Result<(), StoreError> {

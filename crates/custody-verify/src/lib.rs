@@ -191,13 +191,18 @@ pub fn print(report: &Report, json: bool, colour: bool, out: &mut dyn Write) -> 
     out.write_all(&text).and_then(|()| out.flush()).map_err(Failure::Write)
 }
 
-/// Says what was opened. Beside the report, which may be JSON.
-pub fn print_opened(opened: &[Opened], out: &mut dyn Write) -> Result<(), Failure> {
-    for Opened { exhibit, file, digest } in opened {
-        writeln!(out, "{exhibit} opened: {} (SHA-256 {digest}, as on record)", file.display())
-            .map_err(Failure::Write)?;
+/// Says what was opened and what was not, beside the report, which may be JSON; whether all of it was.
+pub fn print_opened(opened: &[Opened], out: &mut dyn Write) -> Result<bool, Failure> {
+    for Opened { exhibit, result } in opened {
+        match result {
+            Ok((file, digest)) => {
+                writeln!(out, "{exhibit} opened: {} (SHA-256 {digest}, as on record)", file.display())
+            }
+            Err(why) => writeln!(out, "{exhibit} NOT opened: {why}\nhint: {}", why.hint()),
+        }
+        .map_err(Failure::Write)?;
     }
-    Ok(())
+    Ok(opened.iter().all(|opened| opened.result.is_ok()))
 }
 
 /// Opens a folder or a ZIP file.

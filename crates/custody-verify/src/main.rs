@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
-use custody_verify::{Args, open_sealed, print, print_opened, run};
+use custody_verify::{Args, FAILURE, open_sealed, print, print_opened, run};
 
 /// Checks a bundle of evidence and its chain of custody, without trusting whoever made it.
 ///
@@ -23,8 +23,8 @@ fn main() -> ExitCode {
     let result = run(&args).and_then(|report| {
         print(&report, args.json, colour, &mut out)?;
         let opened = open_sealed(&args, &report)?;
-        print_opened(&opened, &mut io::stderr())?;
-        Ok(report.exit_code)
+        let all = print_opened(&opened, &mut io::stderr())?;
+        Ok(if all { report.exit_code } else { FAILURE })
     });
     match result {
         Ok(code) => ExitCode::from(code),

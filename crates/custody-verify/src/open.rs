@@ -16,15 +16,13 @@ use super::{Args, Failure, given, open, read_file};
 /// Longest file with an identity, as `age-keygen` writes it.
 const MAX_IDENTITY_BYTES: u64 = 4 << 10;
 
-/// An exhibit that was opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An exhibit that was opened, or was not.
+#[derive(Debug)]
 pub struct Opened {
     /// The exhibit.
     pub exhibit: String,
-    /// The file that was written.
-    pub file: PathBuf,
-    /// SHA-256 of what is in it, as on record.
-    pub digest: Digest,
+    /// The file that was written and the SHA-256 of what is in it, as on record; or why there is none.
+    pub result: Result<(PathBuf, Digest), Failure>,
 }
 
 /// Opens every exhibit that the bundle carries sealed to the identity of `--open-with`, into the folder of `--into`. Nothing
@@ -52,7 +50,20 @@ pub fn open_sealed(args: &Args, report: &Report) -> Result<Vec<Opened>, Failure>
         move |source| Failure::Open { path, source }
     };
     std::fs::create_dir_all(folder).map_err(write(folder))?;
-    sealed.into_iter().map(|produced| open_one(&mut *files, produced, (&identity, &key), folder)).collect()
+    let mut opened: Vec<Opened> = Vec::new();
+    for produced in sealed {
+        // What was produced more than once is opened once; another attempt may be the right one.
+        let known = opened.iter().position(|earlier| earlier.exhibit == produced.exhibit);
+        if known.is_some_and(|at| opened[at].result.is_ok()) {
+            continue;
+        }
+        let result = open_one(&mut *files, produced, (&identity, &key), folder);
+        match known {
+            Some(at) => opened[at].result = result,
+            None => opened.push(Opened { exhibit: produced.exhibit.clone(), result }),
+        }
+    }
+    Ok(opened)
 }
 
 fn open_one(
@@ -60,7 +71,7 @@ fn open_one(
     produced: &Produced,
     keys: (&Identity, &VerifyingKey),
     folder: &Path,
-) -> Result<Opened, Failure> {
+) -> Result<(PathBuf, Digest), Failure> {
     let name = produced.path.rsplit('/').next().unwrap_or_default();
     let name = folder.join(format!("{}-{name}", produced.exhibit));
     let part = folder.join(format!("{}.part", produced.exhibit));
@@ -81,12 +92,23 @@ fn open_one(
     });
     let opened = opened.map_err(|error| given(&part, "what this key opens", &error));
     let kept = opened.and_then(|digest| {
-        file.sync_all().and_then(|()| std::fs::hard_link(&part, &name)).map_err(failed(&name))?;
+        file.sync_all().and_then(|()| named(&part, &name)).map_err(failed(&name))?;
         Ok(digest)
     });
     // Whatever was written under this name is not wanted any more: it has another one, or did not open.
     let _ = std::fs::remove_file(&part);
-    Ok(Opened { exhibit: produced.exhibit.clone(), digest: kept?, file: name })
+    Ok((name, kept?))
+}
+
+/// Gives a file its name, without taking another's place. Where there are no links, as on many sticks, nobody else may write
+/// into the folder at the same moment.
+fn named(part: &Path, name: &Path) -> std::io::Result<()> {
+    match std::fs::hard_link(part, name) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists && !name.exists() => {
+            std::fs::rename(part, name)
+        }
+        linked => linked,
+    }
 }
 
 /// The identity in a file as `age-keygen` writes it: one line of it, and comments.

@@ -20,6 +20,7 @@ pub const NOT_PROVEN: &[&str] = &[
     "That no copy exists which was exported or downloaded before; the exports that the vault recorded are counted here.",
     "That no copy of the key files, of a recovery kit or of a backup was kept where the vault does not know of it.",
     "That a storage medium gives nothing back: what a disk or a database server overwrites late is useless without the keys; but single values of a case were sealed under the case's key, which lives on.",
+    "That a court to which restricted content was produced by its order, as records say, does not open it: its own key opens its bundles, and copies of the vault's database from before.",
     "That the vault's program did what it says; its signature says who answers for that.",
 ];
 

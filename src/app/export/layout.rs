@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use custody::act::ObjectId;
+use custody::blob::{Audit, Part as BlobPart};
 use custody::bundle::BundleManifest;
 use custody::bundle::documents::{About, HashLine, close, fixed, hash_report};
 use custody::bundle::layout::{
@@ -14,7 +15,7 @@ use custody::bundle::manifest::{CheckpointHead, Payload};
 use custody::digest::{Digest, Hasher};
 use custody::id::ItemId;
 use custody::policy::Policy;
-use custody::rules::Stored;
+use custody::rules::{Refusal, Stored};
 use custody::statement::Version;
 use futures_util::StreamExt as _;
 
@@ -50,6 +51,8 @@ pub(super) struct Laid {
     pub(super) bundle_digest: Digest,
     /// Exhibits with content.
     pub(super) exhibits: u64,
+    /// What it carries sealed to courts: proposal, and digest of the persons' half.
+    pub(super) produced: Vec<(Digest, Digest)>,
     pub(super) zip: ZipLayout,
     /// In the order of the archive's entries.
     pub(super) sources: Vec<Source>,
@@ -84,9 +87,13 @@ impl Laid {
             }
             files.bytes(path, bytes);
         }
-        let Files { entries, sources, .. } = files;
+        let Files { entries, sources, produced, .. } = files;
+        // Ended, sealed anew or destroyed since it was asked for: the bundle would not be the one that its record promises.
+        if produced.len() != scope.productions.len() {
+            return Err(Refusal::NoSuchProduction.into());
+        }
         let zip = ZipLayout::new(entries).map_err(AppError::internal("laying out a bundle"))?;
-        Ok(Self { scope, bundle_digest, exhibits: stored, zip, sources })
+        Ok(Self { scope, bundle_digest, exhibits: stored, produced, zip, sources })
     }
 }
 
@@ -95,6 +102,7 @@ struct Files {
     tally: Tally,
     entries: Vec<ZipEntry>,
     sources: Vec<Source>,
+    produced: Vec<(Digest, Digest)>,
 }
 
 impl Files {
@@ -177,7 +185,7 @@ impl Files {
                     let (size, digest) = (stored.content.size, stored.content.digest);
                     self.add(&exhibit.path, size, facts.crc32, digest, Source::Exhibit(**item, *stored));
                 }
-                self.produced(app, scope, exhibit, row).await?;
+                self.sealed(app, scope, exhibit, (row, facts.parts)).await?;
                 let (size, crc32) = (row.manifest.len() as u64, crc32fast::hash(&row.manifest));
                 let path = manifest_path(&stored.object);
                 self.add(&path, size, crc32, Digest::of(&row.manifest), Source::Manifest(stored.object));
@@ -189,12 +197,12 @@ impl Files {
 
 impl Files {
     /// Restricted content that this bundle carries sealed to courts: ciphertext, and both halves of its key.
-    async fn produced(
+    async fn sealed(
         &mut self,
         app: &App,
         scope: &Scope,
         exhibit: &Exhibit,
-        row: &ObjectRow,
+        (row, parts): (&ObjectRow, Vec<BlobPart>),
     ) -> Result<(), AppError> {
         if exhibit.disposed {
             return Ok(());
@@ -202,17 +210,24 @@ impl Files {
         let mut halves = Vec::new();
         for (proposal, digest) in exhibit.produced.iter().filter(|(name, _)| scope.productions.contains(name))
         {
-            // Gone where it was sealed anew or ended since: then the bundle is not the one that was recorded.
-            halves.extend(app.store.read().await?.production_halves(proposal, digest).await?);
+            if let Some(kept) = app.store.read().await?.production_halves(proposal, digest).await? {
+                self.produced.push((*proposal, *digest));
+                halves.push(kept);
+            }
         }
         if halves.is_empty() {
             return Ok(());
         }
-        let mut measure = Measure::default();
+        let (mut measure, mut audit) = (Measure::default(), Audit::new(parts));
         let stream = app.blobs.ciphertext(row.object).await;
         let mut stream = std::pin::pin!(stream.map_err(AppError::internal("opening an object"))?);
         while let Some(chunk) = stream.next().await {
-            measure.update(&chunk.map_err(AppError::internal("reading an object"))?);
+            let chunk = chunk.map_err(AppError::internal("reading an object"))?;
+            measure.update(&chunk);
+            audit.push(&chunk);
+        }
+        if !audit.finish().is_clean() {
+            return Err(AppError::internal("reading an object")("it is not what its manifest describes"));
         }
         let (size, crc32, digest) = measure.finish();
         self.add(&sealed_path(exhibit.number), size, crc32, digest, Source::Sealed(row.object));

@@ -157,7 +157,7 @@ impl App {
             None => self.lay_out(export).await?,
         };
         // What was destroyed since is in no bundle that is laid out now: it would not be the one that was recorded.
-        if !self.is_as_completed(&laid).await? {
+        if !self.is_as_completed(&laid).await? || !self.still_produced(&laid.produced).await? {
             return Err(AppError::Destroyed);
         }
         Ok(BundleStream::start(self, laid, watch))

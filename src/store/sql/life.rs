@@ -17,7 +17,7 @@ macro_rules! production_columns {
 statements! {
 fixed {
     ALL_PRODUCTIONS "productions" concat!("SELECT ", production_columns!(), " FROM productions ORDER BY log_index");
-    PRODUCTIONS_OF "productions" concat!("SELECT ", production_columns!(), " FROM productions WHERE item = $1 ORDER BY log_index");
+    PRODUCTIONS_OF "productions" concat!("SELECT ", production_columns!(), " FROM productions WHERE item = $1 ORDER BY log_index DESC LIMIT $2");
     PRODUCTION_HALVES "production_halves" "SELECT object, persons, vault FROM production_halves WHERE proposal = $1 AND digest = $2";
     KEEP_PRODUCTION_HALVES "production_halves" "INSERT INTO production_halves (proposal, digest, object, persons, vault) VALUES ($1, $2, \
         $3, $4, $5)";

@@ -56,7 +56,9 @@ impl Court {
     }
 
     async fn approved(&self, who: &Caller, proposal: &str) -> Answer {
-        self.say(who, "production.approved", &json!({ "proposal": proposal })).await
+        let (order, recipient) = (Digest::of(b"the order"), self.key.recipient());
+        let data = json!({ "order": order, "proposal": proposal, "recipient": recipient });
+        self.say(who, "production.approved", &data).await
     }
 
     async fn agreed(&self) -> String {
@@ -74,7 +76,7 @@ impl Court {
     }
 
     async fn sealed(&self, who: &Caller, proposal: &str, digest: &str, with: &Caller) -> Answer {
-        let data = json!({ "proposal": proposal, "sealed": digest, "with": with.id });
+        let data = json!({ "proposal": proposal, "recipient": self.key.recipient(), "sealed": digest, "with": with.id });
         self.say(who, "production.sealed", &data).await
     }
 
@@ -201,14 +203,17 @@ async fn nothing_is_produced_without_two_agreements_and_two_who_open_it(engine: 
     court.sealed(asha, &proposal, &Digest::of(&file).to_hex(), ben).await.problem("invalid-request");
     let kept: api::Produced = court.send(asha, &proposal, &mine, &file).await.made();
     court.sealed(asha, &proposal, &kept.sealed, prisca).await.problem("opened-in-pairs");
+    court.sealed(prisca, &proposal, &kept.sealed, dora).await.problem("opened-in-pairs");
     court.export(&[&proposal]).await.problem("no-such-production");
     court.sealed(asha, &proposal, &kept.sealed, ben).await.made::<api::Recorded>();
     // Wrong, and nobody could know: the court says so, and it is sealed once more.
-    let wrong = court.bundle(&[&proposal]).await;
+    let first: api::Export = court.export(&[&proposal]).await.made();
+    let wrong = court.jude.bundle(&first.id).await.body;
     assert!(!judged(&court.jude, &wrong).await.has(Code::Changed));
     court.produced(&proposal).await;
     let right = court.bundle(&[&proposal]).await;
     assert_ne!(Digest::of(&right), Digest::of(&wrong));
+    court.jude.bundle(&first.id).await.problem("destroyed");
 
     // A judge who is no judge any more.
     let member = format!("/api/v1/cases/{case}/members/{}/court", court.jude.id);
@@ -232,6 +237,7 @@ async fn what_was_produced_ends_with_its_production_and_with_the_content(engine:
     declined.made::<api::Recorded>();
     assert!(kept(&app, &first, Digest::of(&one)).await.is_none());
     assert_eq!(court.listed().await[0].stage, "declined");
+    court.jude.bundle(&export.id).await.problem("destroyed");
     court.export(&[&first, &second]).await.problem("no-such-production");
     court.bundle(&[&second]).await;
 

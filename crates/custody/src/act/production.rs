@@ -23,8 +23,12 @@ data! {
     }
     /// Data of `production.approved`.
     ProductionApproved {
+        /// SHA-256 of the order, as the approver has it from the court.
+        order: Digest,
         /// Hash of the record of `production.proposed`.
         proposal: Digest,
+        /// The court's recipient, as the approver has it from the court.
+        recipient: Recipient,
     }
     /// Data of `production.declined`.
     ProductionDeclined {
@@ -35,6 +39,8 @@ data! {
     ProductionSealed {
         /// Hash of the record of `production.proposed`.
         proposal: Digest,
+        /// The court's recipient, as whoever seals has it from the court.
+        recipient: Recipient,
         /// SHA-256 of the age file in which that half is sealed to the court.
         sealed: Digest,
         /// With whom it was opened.

@@ -66,6 +66,9 @@ pub fn open_produced<A: Aead256>(
     let listed = files.list()?.files;
     let bytes = small(files, &listed, &produced.manifest, PayloadType::Manifest.max_envelope_bytes())?;
     let facts = manifest::verify(&bytes, vault_key)?;
+    if facts.sha256 != produced.digest {
+        return Err(ProducedError::Digest { opened: facts.sha256, recorded: produced.digest });
+    }
     let persons = half(files, &listed, &produced.persons_half, identity)?;
     let vaults = half(files, &listed, &produced.vaults_half, identity)?;
     let key = DataKey::new(persons.xor(&vaults));

@@ -80,8 +80,12 @@ pub(super) fn production(
     let found = found.filter(|found| found.stage != ProductionStage::Declined);
     let found = found.ok_or(Refusal::NoSuchProduction)?;
     match step {
-        ProductionStep::Approved(_) => approved(state, speaker, found),
+        ProductionStep::Approved(d) => {
+            same((&d.order, &d.recipient), (&found.order, &found.recipient))?;
+            approved(state, speaker, found)
+        }
         ProductionStep::Sealed(d) => {
+            same((&found.order, &d.recipient), (&found.order, &found.recipient))?;
             counts(state, speaker.at(), found)?;
             if may_open(state, speaker.at(), item, (speaker.person()?, d.with)) {
                 Ok(())
@@ -91,6 +95,15 @@ pub(super) fn production(
         }
         ProductionStep::Proposed(_) | ProductionStep::Declined(_) => Ok(()),
     }
+}
+
+/// Whoever agrees, or seals, signs what they have from the court: a vault in other hands could show it under a proposal that
+/// names another.
+fn same(given: (&Digest, &Recipient), proposed: (&Digest, &Recipient)) -> Decision {
+    if given == proposed {
+        return Ok(());
+    }
+    Err(Refusal::ProductionUnfit("the order, or the court's recipient, is not the one that is proposed"))
 }
 
 /// A bundle carries productions of its own case that are sealed to the court, and as long as their approvals count.

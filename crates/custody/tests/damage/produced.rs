@@ -66,13 +66,19 @@ fn proposed(s: &mut Story) -> Digest {
 }
 
 fn approved(s: &mut Story, by: &Person, proposal: Digest) {
-    let d = about(s, Kind::ProductionApproved, ProductionApproved { proposal }.to_data());
+    let d = about(
+        s,
+        Kind::ProductionApproved,
+        ProductionApproved { order: Digest::of(b"order"), proposal, recipient: court().recipient() }
+            .to_data(),
+    );
     s.vault.say(By::Own(by), d);
 }
 
 fn said_sealed(s: &mut Story, proposal: Digest) {
     let sealed = Digest::of(&sealed(Half::Persons));
-    let data = ProductionSealed { proposal, sealed, with: s.custodian.id }.to_data();
+    let data =
+        ProductionSealed { proposal, recipient: court().recipient(), sealed, with: s.custodian.id }.to_data();
     let (d, lead) = (about(s, Kind::ProductionSealed, data), s.lead.clone());
     s.vault.say(By::Own(&lead), d);
 }

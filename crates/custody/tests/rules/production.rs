@@ -37,7 +37,9 @@ fn proposed(vault: &Vault, by: u128, n: u128) -> Statement {
 }
 
 fn approved(vault: &Vault, by: u128, proposal: Digest) -> Statement {
-    of_item(vault.signed(by, Kind::ProductionApproved, ProductionApproved { proposal }.to_data()), 1)
+    let (order, recipient) = (Digest::new([3; 32]), recipient(40));
+    let data = ProductionApproved { order, proposal, recipient }.to_data();
+    of_item(vault.signed(by, Kind::ProductionApproved, data), 1)
 }
 
 fn declined(vault: &Vault, by: u128, proposal: Digest) -> Statement {
@@ -45,7 +47,8 @@ fn declined(vault: &Vault, by: u128, proposal: Digest) -> Statement {
 }
 
 fn sealed(vault: &Vault, by: u128, with: u128, proposal: Digest) -> Statement {
-    let data = ProductionSealed { proposal, sealed: Digest::new([5; 32]), with: person(with) }.to_data();
+    let (sealed, with) = (Digest::new([5; 32]), person(with));
+    let data = ProductionSealed { proposal, recipient: recipient(40), sealed, with }.to_data();
     of_item(vault.signed(by, Kind::ProductionSealed, data), 1)
 }
 
@@ -117,6 +120,25 @@ fn two_others_agree_before_it_is_sealed_to_the_court() {
     assert_eq!((found.order, found.recipient), (Digest::new([3; 32]), recipient(40)));
     // Once more, where the first time was in vain.
     vault.say(&sealed(&vault, LEAD, CUSTODIAN, proposal));
+}
+
+#[test]
+fn whoever_agrees_or_seals_signs_what_the_court_gave_to_them() {
+    let (vault, proposal) = agreed();
+    let mut waiting = court_vault();
+    let other = waiting.say(&proposed(&waiting, LEAD, 1));
+    let approves = |order, recipient| {
+        let data = ProductionApproved { order, proposal: other, recipient }.to_data();
+        waiting.clone_and_say(&of_item(waiting.signed(JUDGE, Kind::ProductionApproved, data), 1))
+    };
+    approves(Digest::new([3; 32]), recipient(40)).unwrap();
+    for (order, recipient) in [(Digest::new([4; 32]), recipient(40)), (Digest::new([3; 32]), recipient(41))] {
+        assert!(matches!(approves(order, recipient), Err(Refusal::ProductionUnfit(_))));
+    }
+    let (sealed, with) = (Digest::new([5; 32]), person(CUSTODIAN));
+    let data = ProductionSealed { proposal, recipient: recipient(41), sealed, with }.to_data();
+    let seals = of_item(vault.signed(LEAD, Kind::ProductionSealed, data), 1);
+    assert!(matches!(vault.clone_and_say(&seals), Err(Refusal::ProductionUnfit(_))));
 }
 
 #[test]

@@ -164,11 +164,18 @@ fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
         Kind::ProductionProposed => {
             ProductionProposed { order: Digest::ZERO, recipient: recipient(1) }.to_data()
         }
-        Kind::ProductionApproved => ProductionApproved { proposal: Digest::ZERO }.to_data(),
-        Kind::ProductionDeclined => ProductionDeclined { proposal: Digest::ZERO }.to_data(),
-        Kind::ProductionSealed => {
-            ProductionSealed { proposal: Digest::ZERO, sealed: Digest::ZERO, with: person(LEAD) }.to_data()
+        Kind::ProductionApproved => {
+            ProductionApproved { order: Digest::ZERO, proposal: Digest::ZERO, recipient: recipient(1) }
+                .to_data()
         }
+        Kind::ProductionDeclined => ProductionDeclined { proposal: Digest::ZERO }.to_data(),
+        Kind::ProductionSealed => ProductionSealed {
+            proposal: Digest::ZERO,
+            recipient: recipient(1),
+            sealed: Digest::ZERO,
+            with: person(LEAD),
+        }
+        .to_data(),
         Kind::DisposalDeclined => DisposalDeclined { proposal: Digest::ZERO }.to_data(),
         _ => panic!("say how {kind} is said"),
     };

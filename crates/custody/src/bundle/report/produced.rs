@@ -11,6 +11,8 @@ use crate::digest::Digest;
 pub struct Produced {
     /// Who agreed, names where they were disclosed.
     pub approved_by: Vec<String>,
+    /// SHA-256 of its content, as on record.
+    pub digest: Digest,
     /// The exhibit.
     pub exhibit: String,
     /// The file with the vault's manifest of it.

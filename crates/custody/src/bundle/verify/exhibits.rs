@@ -46,7 +46,7 @@ struct Exhibit {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stored {
-    content: Content,
+    pub(super) content: Content,
     item: ItemId,
     pub(super) object: ObjectId,
     pub(super) manifest: Digest,

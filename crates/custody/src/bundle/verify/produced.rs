@@ -57,6 +57,7 @@ impl Rules {
             };
             notes.facts.produced.push(Produced {
                 approved_by: found.approvals.iter().map(name).collect(),
+                digest: stored.content.digest,
                 exhibit: exhibit_label(item.exhibit),
                 manifest: manifest_path(&stored.object),
                 order: found.order,
