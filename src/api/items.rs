@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Bytes64, Receipts};
+use super::{Receipts, Reseal, Sealing};
 
 wire! {
     /// `POST /api/v1/cases/{id}/items`: the intake form.
@@ -57,48 +57,17 @@ wire! {
         /// Who opens it, of a restricted item.
         #[serde(default)]
         sealing: Option<Sealing>,
+        /// Of these, who cannot open it any more: they left the case, are suspended, or have other keys now.
+        #[serde(default)]
+        cannot_open: Vec<String>,
+        /// To whom somebody has sealed it anew, until somebody else confirms it.
+        #[serde(default)]
+        reseal: Option<Reseal>,
         /// From what it was made, where somebody or the vault says so.
         #[serde(default)]
         derived: Option<DerivedInfo>,
         /// Opened fields.
         fields: BTreeMap<String, String>,
-    }
-    /// Who opens a restricted item: two of a pair together, or whoever has both papers of the recovery pair.
-    Sealing {
-        /// 1 to 16 pairs of person ids, two of which have nobody in common unless there is a recovery pair.
-        pairs: Vec<[String; 2]>,
-        /// Two age recipients (`age1…`) whose identities are kept on paper.
-        #[serde(default)]
-        recovery: Option<[String; 2]>,
-    }
-    /// `GET /api/v1/items/{id}/halves`: what the signed-in person needs to open a restricted item together with the one whom
-    /// their grant names.
-    Halves {
-        /// The persons' half of the key, an age file in an age file, where this person opens the outer one and the other
-        /// the inner one; and both ways for the recovery pair.
-        sealed: Vec<SealedHalf>,
-        /// What the other has opened for this person: an age file.
-        #[serde(default)]
-        contributed: Option<Bytes64>,
-        /// The vault's half of the key, 32 bytes: once the other has contributed, and while both grants are open.
-        #[serde(default)]
-        half: Option<Bytes64>,
-        /// The manifest of the stored object, an envelope signed by the vault.
-        manifest: Bytes64,
-    }
-    /// The persons' half of a key, sealed to two.
-    SealedHalf {
-        /// Who opens the outer file: a person's id, `paper:1` or `paper:2`.
-        first: String,
-        /// Who opens the file in it.
-        second: String,
-        /// The age file.
-        sealed: Bytes64,
-    }
-    /// `PUT /api/v1/items/{id}/contribution`.
-    NewContribution {
-        /// What was in the outer file: an age file for the other.
-        sealed: Bytes64,
     }
     /// From what an item was made.
     DerivedInfo {

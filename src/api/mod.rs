@@ -23,6 +23,7 @@ mod people;
 mod productions;
 mod receipts;
 mod scrub;
+mod sealing;
 mod signin;
 mod statements;
 
@@ -41,6 +42,7 @@ pub use people::*;
 pub use productions::*;
 pub use receipts::Receipts;
 pub use scrub::*;
+pub use sealing::*;
 pub use signin::*;
 pub use statements::*;
 

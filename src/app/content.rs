@@ -29,7 +29,7 @@ use crate::api;
 use crate::blobs::{BlobSource, BlobsError, NewBlob, SealedUpload};
 use crate::engine::OsEntropy;
 use crate::sequencer::Attachments;
-use crate::store::{Change, ObjectRow, ObjectState};
+use crate::store::{Change, HalvesChange, ObjectRow, ObjectState};
 
 /// The stage of a fixity check in which what was sent was not what was announced; nothing was stored.
 pub(super) const AT_INTAKE: &str = "intake";
@@ -305,7 +305,7 @@ impl App {
             return Err(Refusal::Disposed.into());
         }
         let facts = self.manifest(&row, stored.manifest)?;
-        let key = self.unwrapped(&KeyContext::Data(context), &row)?;
+        let key = self.unwrapped(&KeyContext::Data(context), &row.wrapped)?;
         let source = BlobSource { context, header: facts.header, content_size: stored.content.size };
         self.blobs.read(&source, &DataKey::new(key), range).map_err(AppError::internal("opening an object"))
     }
@@ -334,8 +334,8 @@ impl App {
         let bytes = if ends { self.sent.close(&grant) } else { None };
         let data = AccessCompleted { bytes, grant, outcome: AccessOutcome::Completed };
         let say = Say::of_item(Kind::AccessCompleted, item.case, id).data(data.to_data());
-        let attach =
-            Attachments { changes: vec![Change::ForgetContribution(grant)], ..Attachments::default() };
+        let forget = Change::Halves(HalvesChange::ForgetContribution(grant));
+        let attach = Attachments { changes: vec![forget], ..Attachments::default() };
         let receipts = self.say_on_behalf_with(person, say, With { attach }).await;
         if ends && receipts.is_err() {
             // Nothing was recorded: whoever reads on is counted on.

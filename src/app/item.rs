@@ -210,13 +210,19 @@ impl App {
     }
 
     async fn item_views(&self, rows: Vec<(ItemId, Item)>) -> Result<Vec<api::Item>, AppError> {
+        let mut views = self.plain_views(&rows).await?;
+        self.add_who_cannot_open(&rows, &mut views).await?;
+        Ok(views)
+    }
+
+    async fn plain_views(&self, rows: &[(ItemId, Item)]) -> Result<Vec<api::Item>, AppError> {
         let sequences: BTreeSet<_> = rows.iter().map(|(id, _)| Sequence::Item(*id)).collect();
         let mut introduced = self.introduced(&sequences).await?;
-        let view = |(id, item): (ItemId, Item)| {
-            let fields = introduced.remove(&Sequence::Item(id)).unwrap_or_default();
-            view(id, &item, fields)
+        let view = |(id, item): &(ItemId, Item)| {
+            let fields = introduced.remove(&Sequence::Item(*id)).unwrap_or_default();
+            view(*id, item, fields)
         };
-        Ok(rows.into_iter().map(view).collect())
+        Ok(rows.iter().map(view).collect())
     }
 }
 
@@ -238,10 +244,15 @@ fn view(id: ItemId, item: &Item, fields: BTreeMap<Code, String>) -> api::Item {
             expires: offer.expires.map(|at| at.to_string()),
         }),
         seal: item.seal.map(|seal| seal.record.to_hex()),
-        sealing: item.sealing.as_ref().map(|sealing| api::Sealing {
-            pairs: sealing.pairs.iter().map(|pair| pair.map(|person| person.to_string())).collect(),
-            recovery: sealing.recovery.map(|recovery| recovery.map(|recipient| recipient.to_string())),
+        sealing: item.sealing.as_ref().map(show_sealing),
+        reseal: item.reseal.as_ref().map(|reseal| api::Reseal {
+            record: reseal.record.to_hex(),
+            by: reseal.by.to_string(),
+            expires: reseal.expires.to_string(),
+            halves: reseal.halves.to_hex(),
+            sealing: show_sealing(&reseal.sealing),
         }),
+        cannot_open: Vec::new(),
         derived: item.derived.map(|derived| api::DerivedInfo {
             of: derived.of.to_string(),
             how: derived.how.name().to_owned(),
@@ -251,8 +262,15 @@ fn view(id: ItemId, item: &Item, fields: BTreeMap<Code, String>) -> api::Item {
     }
 }
 
+fn show_sealing(sealing: &Sealing) -> api::Sealing {
+    api::Sealing {
+        pairs: sealing.pairs.iter().map(|pair| pair.map(|person| person.to_string())).collect(),
+        recovery: sealing.recovery.map(|recovery| recovery.map(|recipient| recipient.to_string())),
+    }
+}
+
 /// As it is signed: whoever asks for it need not know in which order.
-fn sealing(asked: &api::Sealing) -> Result<Sealing, AppError> {
+pub(super) fn sealing(asked: &api::Sealing) -> Result<Sealing, AppError> {
     let mut pairs = Vec::with_capacity(asked.pairs.len());
     for [one, other] in &asked.pairs {
         let (one, other): (PersonId, PersonId) =

@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::engine::OsEntropy;
 use crate::keyring::{Keyring, provider};
 use crate::sequencer::Attachments;
-use crate::store::Change;
+use crate::store::{Change, HalvesChange};
 
 /// Keys wrapped anew in one transaction.
 const AT_ONCE: u32 = 200;
@@ -130,9 +130,11 @@ impl App {
 
     /// Some of the keys that an older version wraps, wrapped by this one.
     async fn rewrapped(&self, kek: u32) -> Result<Vec<Change>, AppError> {
-        let (objects, subjects) = {
+        let (objects, resealed, subjects) = {
             let mut tx = self.store.read().await?;
-            (tx.objects_before_kek(kek, AT_ONCE).await?, tx.subjects_before_kek(kek, AT_ONCE).await?)
+            let objects = tx.objects_before_kek(kek, AT_ONCE).await?;
+            let resealed = tx.resealings_before_kek(kek, AT_ONCE).await?;
+            (objects, resealed, tx.subjects_before_kek(kek, AT_ONCE).await?)
         };
         let vault_key = self.vault_key().verifying_key();
         let mut changes = Vec::with_capacity(objects.len() + subjects.len());
@@ -144,6 +146,14 @@ impl App {
             let wrapped = self.rewrap_one(&context, &row.wrapped)?;
             let (object, old_kek, halved) = (row.object, row.kek, row.halved);
             changes.push(Change::RewrapObject { object, wrapped, old_kek, kek, halved });
+        }
+        for row in resealed {
+            let facts = manifest::verify(&row.manifest, &vault_key)
+                .map_err(AppError::internal("reading an object's manifest"))?;
+            let context = KeyContext::VaultHalf(*facts.header.context());
+            let wrapped = self.rewrap_one(&context, &row.wrapped)?;
+            let (object, old_kek) = (row.object, row.kek);
+            changes.push(Change::Halves(HalvesChange::Rewrap { object, wrapped, old_kek, kek }));
         }
         for row in subjects {
             let context = context_of(self, &row.scope).ok_or(AppError::NotFound("scope of a key"))?;

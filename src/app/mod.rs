@@ -29,6 +29,7 @@ mod read;
 pub mod recover;
 mod redaction;
 mod refuse;
+mod resealing;
 mod say;
 mod scrub;
 mod sealing;
@@ -64,6 +65,7 @@ pub use log_continued::{Continuation, Continued, continue_log};
 pub use log_key::{Rotated, next_log_key, rotate_log_key};
 pub(crate) use notices::tell_for_ever;
 pub use publication::Readiness;
+pub use sealing::Opening;
 pub(crate) use signin::DEVICE_DAYS;
 pub use signin::{BreachedError, By, Opened, Profile, Where};
 

@@ -10,6 +10,7 @@ use custody::id::{CaseId, ItemId, PersonId};
 use custody::rules::{Footprint, Production, ProductionStage, Refusal, Right, State, production_counts};
 
 use super::read::{code, statement};
+use super::sealing::Opening;
 use super::{App, AppError};
 use crate::api;
 use crate::engine::OsEntropy;
@@ -53,7 +54,8 @@ impl App {
         proposal: &str,
         (access, sealed): (Option<&str>, Vec<u8>),
     ) -> Result<api::Produced, AppError> {
-        let together = self.together(person, id, access).await?;
+        let opening = Opening { access, ..Opening::default() };
+        let together = self.together(person, id, opening).await?;
         let proposal: Digest = super::parse(proposal, "proposal")?;
         let found = self.store.read().await?.productions(&[proposal]).await?.pop();
         let found = found.map(|(_, found)| found).filter(|found| found.item == id);
@@ -70,7 +72,7 @@ impl App {
             ));
         }
         // Whoever has opened the persons' half was helped by the other of the pair; who was not has nothing to seal.
-        let half = self.halves(person, id, access).await?.half.ok_or(Refusal::OpenedInPairs)?;
+        let half = self.halves(person, id, opening).await?.half.ok_or(Refusal::OpenedInPairs)?;
         let vault = age::seal(&half.0, &[found.recipient], &mut OsEntropy)
             .map_err(AppError::internal("sealing half of a key"))?;
         let digest = Digest::of(&sealed);

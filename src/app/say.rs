@@ -14,6 +14,7 @@ use custody::statement::{Actor, Statement};
 
 use super::compose::{Composed, Say, Signer};
 use super::refuse::Place;
+use super::resealing::destroys;
 use super::{App, AppError, wire};
 use crate::api;
 use crate::sequencer::{Attachments, Submission, SubmissionError, SubmitError};
@@ -131,18 +132,28 @@ impl App {
         envelope: Vec<u8>,
         openings: Vec<FieldOpening>,
     ) -> Result<Vec<Receipt>, AppError> {
-        let parsed = Envelope::parse(&envelope, PayloadType::Statement)?;
+        let statement = self.own_statement(person, &envelope).await?;
+        if has_own_route(statement.kind) {
+            return Err(own_route());
+        }
+        let said = self.submit(envelope, &statement, &openings, With::default()).await;
+        self.note_refusal(person, &statement, said).await
+    }
+
+    /// The statement in an envelope, if it is this person's.
+    pub(super) async fn own_statement(
+        &self,
+        person: PersonId,
+        envelope: &[u8],
+    ) -> Result<Statement, AppError> {
+        let parsed = Envelope::parse(envelope, PayloadType::Statement)?;
         let statement = Statement::parse(parsed.body())?;
         if statement.actor.person() != Some(person) {
             let place = Place { case: statement.case, item: statement.item };
             self.deny(person, place, statement.kind.spec().name, "not-the-actor").await?;
             return Err(AppError::Invalid("the statement's actor is not the signed-in person".to_owned()));
         }
-        if has_own_route(statement.kind) {
-            return Err(own_route());
-        }
-        let said = self.submit(envelope, &statement, &openings, With::default()).await;
-        self.note_refusal(person, &statement, said).await
+        Ok(statement)
     }
 
     async fn sign_and_submit(&self, composed: Composed, with: With) -> Result<Vec<Receipt>, AppError> {
@@ -171,6 +182,11 @@ impl App {
         let receipts = self.sequencer.submit(submission).await?;
         if let (Kind::PersonSuspended, Some(person)) = (statement.kind, statement.person) {
             self.cut_off(&[person]).await?;
+        }
+        if destroys(statement)
+            && let Err(error) = self.store.free_deleted().await
+        {
+            tracing::warn!(%error, "the database keeps what it deleted until it frees it by itself");
         }
         Ok(receipts)
     }
@@ -208,6 +224,7 @@ impl App {
         if let Act::Production(_, item, step) = &act {
             self.attach_production(statement.actor.person(), (*item, step), &mut attach).await?;
         }
+        Box::pin(self.settle_halves(&act, &mut attach)).await?;
         self.seal_fields(statement, &act, openings, &mut attach).await?;
         Ok(Submission::new(envelope, attach)?)
     }
@@ -219,15 +236,15 @@ fn checked_kind(say: Say) -> Result<Say, AppError> {
 }
 
 /// What the vault counts or reads under its lock is said by its own route only: an export commits to heads, the end of
-/// a reading to the bytes that were sent.
+/// a reading to the bytes that were sent, a sealing anew to what comes with it.
 const fn has_own_route(kind: Kind) -> bool {
-    matches!(kind, Kind::BundleExported | Kind::AccessCompleted)
+    matches!(kind, Kind::BundleExported | Kind::AccessCompleted | Kind::ItemResealed)
 }
 
 fn own_route() -> AppError {
     AppError::Invalid(
         "kind: an export is recorded by POST /api/v1/cases/{id}/exports, the end of a reading by POST \
-         /api/v1/items/{id}/access/{grant}/complete"
+         /api/v1/items/{id}/access/{grant}/complete, a sealing anew by POST /api/v1/items/{id}/resealing"
             .to_owned(),
     )
 }

@@ -12,18 +12,32 @@ use custody::act::{ItemClassified, ObjectId, Sealing};
 use custody::age::{self, Recipient};
 use custody::blob::BlobContext;
 use custody::digest::Digest;
-use custody::entropy::Entropy;
+use custody::halves::{self, Pair, Party, SealedHalf};
 use custody::id::{CaseId, ItemId, PersonId};
 use custody::keys::{DataKey, Key32, KeyContext, WrappedKey};
-use custody::rules::{Footprint, Grant, Item, Refusal, Right, Stored, may_open, sealing_fits};
+use custody::rules::{
+    Footprint, Grant, Item, Refusal, Reseal, Right, State, Stored, counts, may_open, sealing_fits,
+};
 use custody::statement::Statement;
 use futures_util::Stream;
 
-use super::{App, AppError, parse};
+use super::refuse::Place;
+use super::{App, AppError, parse_opt};
 use crate::api;
 use crate::engine::OsEntropy;
 use crate::sequencer::Attachments;
-use crate::store::{Change, Contribution, ObjectRow, Party, SealedHalf};
+use crate::store::{Change, Contribution, HalvesChange, ObjectRow};
+
+/// Of which opening something is asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Opening<'a> {
+    /// The grant.
+    pub access: Option<&'a str>,
+    /// The record of `item.resealed`, where it goes through halves that wait to be confirmed.
+    pub reseal: Option<&'a str>,
+    /// Whether the vault's half is not asked for: whoever seals anew needs the persons' alone.
+    pub without_half: bool,
+}
 
 /// What is kept of a data key.
 pub(super) struct Halved {
@@ -40,6 +54,19 @@ pub(super) struct Together {
     grant: Grant,
     other: PersonId,
     pub(super) stored: Stored,
+    /// The halves that it goes through, where they wait to be confirmed.
+    reseal: Option<Reseal>,
+    /// Both persons, in the case.
+    state: State,
+}
+
+impl Together {
+    /// Whether both may open it now, through these halves; either may have left since they said that they open it.
+    fn may(&self, at: custody::time::Timestamp) -> bool {
+        let sealing = self.reseal.as_ref().map(|reseal| &reseal.sealing).or(self.item.sealing.as_ref());
+        let pair = (self.grant.person, self.other);
+        sealing.is_some_and(|sealing| may_open(&self.state, at, (self.item.case, sealing), pair))
+    }
 }
 
 impl App {
@@ -54,40 +81,22 @@ impl App {
         let persons = Key32::make(&mut OsEntropy);
         let vaults = key.as_key().xor(&persons);
         let wrapped = self.keyring.wrap(&KeyContext::VaultHalf(context), &vaults, &mut OsEntropy).to_bytes();
-        let mut halves = Vec::new();
-        for (parties, recipients) in self.parties(case, sealing).await? {
-            for [first, second] in [[0, 1], [1, 0]] {
-                let sealed = age::seal_nested(
-                    persons.expose(),
-                    context.item,
-                    &recipients[first],
-                    &recipients[second],
-                    &mut OsEntropy as &mut dyn Entropy,
-                )
-                .map_err(AppError::internal("sealing half of a key"))?;
-                let (first, second) = (parties[first], parties[second]);
-                halves.push(Change::SealHalf(SealedHalf { object: context.object, first, second, sealed }));
-            }
-        }
-        Ok(Halved { wrapped, halves })
+        let sealed = halves::seal(&persons, context.item, &self.pairs(case, sealing).await?)
+            .map_err(AppError::internal("sealing half of a key"))?;
+        let seal = |half| Change::Halves(HalvesChange::Seal(context.object, half));
+        Ok(Halved { wrapped, halves: sealed.into_iter().map(seal).collect() })
     }
 
     /// The pairs with what is sealed to: every key of each person that counts, so that any of their devices opens it. Whether
     /// they fit is asked again: hours may have passed since the item was registered.
-    async fn parties(
-        &self,
-        case: CaseId,
-        sealing: &Sealing,
-    ) -> Result<Vec<([Party; 2], [Vec<Recipient>; 2])>, AppError> {
+    pub(super) async fn pairs(&self, case: CaseId, sealing: &Sealing) -> Result<Vec<Pair>, AppError> {
         let persons: BTreeSet<_> = sealing.persons().collect();
         let members = Footprint::of_members(case, persons.iter().copied());
         let footprint = Footprint { persons, vouchers: true, ..members };
         let state = self.store.read().await?.state(&footprint).await?;
         sealing_fits(&state, self.clock.now(), case, sealing)?;
         let recipients = |person: PersonId| {
-            let own = state.keys.values().filter(|key| key.owner == person && key.is_sealed_to());
-            let mut own: Vec<_> = own.filter_map(|key| key.recipient).collect();
-            own.sort_unstable();
+            let own = sealed_to(&state, person);
             if own.len() > age::MAX_RECIPIENTS {
                 return Err(Refusal::SealingUnfit(
                     "somebody of a pair has too many keys: let them revoke old ones",
@@ -95,15 +104,16 @@ impl App {
             }
             Ok(own)
         };
-        let mut parties = Vec::with_capacity(sealing.pairs.len() + 1);
+        let mut pairs = Vec::with_capacity(sealing.pairs.len() + 1);
         for [one, other] in &sealing.pairs {
-            let both = [Party::Person(*one), Party::Person(*other)];
-            parties.push((both, [recipients(*one)?, recipients(*other)?]));
+            let parties = [Party::Person(*one), Party::Person(*other)];
+            pairs.push(Pair { parties, recipients: [recipients(*one)?, recipients(*other)?] });
         }
         if let Some([one, other]) = sealing.recovery {
-            parties.push(([Party::Paper(1), Party::Paper(2)], [vec![one], vec![other]]));
+            let recipients = [vec![one], vec![other]];
+            pairs.push(Pair { parties: [Party::Paper(1), Party::Paper(2)], recipients });
         }
-        Ok(parties)
+        Ok(pairs)
     }
 
     /// What commits together with an item's becoming restricted: the vault's half in place of the whole key.
@@ -134,10 +144,10 @@ impl App {
             return Ok(());
         }
         let (context, row) = self.stored_object(id, &stored).await?;
-        let key = DataKey::new(self.unwrapped(&KeyContext::Data(context), &row)?);
+        let key = DataKey::new(self.unwrapped(&KeyContext::Data(context), &row.wrapped)?);
         let Halved { wrapped, halves } = self.halve(case, context, &key, sealing).await?;
         let kek = self.keyring.current_kek().0;
-        attach.changes.push(Change::HalveObject { object: stored.object, wrapped, kek });
+        attach.changes.push(Change::Halves(HalvesChange::Halve { object: stored.object, wrapped, kek }));
         attach.changes.extend(halves);
         Ok(())
     }
@@ -147,38 +157,38 @@ impl App {
         &self,
         person: PersonId,
         id: ItemId,
-        access: Option<&str>,
+        opening: Opening<'_>,
     ) -> Result<api::Halves, AppError> {
-        let together = self.together(person, id, access).await?;
+        let together = self.together(person, id, opening).await?;
         let now = self.clock.now();
-        let (row, sealed, contributed) = {
+        let object = together.stored.object;
+        let (row, waiting, sealed, contributed) = {
             let mut tx = self.store.read().await?;
-            let row = tx.objects(&[together.stored.object]).await?.pop();
-            let both = (together.other, person);
-            let persons = [person, together.other];
-            let members = Footprint::of_members(together.item.case, persons);
-            let state = tx.state(&Footprint { persons: persons.into(), ..members }).await?;
-            let contributed = tx.contribution(id, both, now).await?;
-            // Also the other may have left since they said that they open it.
-            let contributed = contributed.filter(|_| may_open(&state, now, &together.item, both));
-            let sealed = tx.sealed_halves(together.stored.object).await?;
-            (row.ok_or(AppError::NotFound("object"))?, sealed, contributed)
+            let row = tx.objects(&[object]).await?.pop().ok_or(AppError::NotFound("object"))?;
+            let halves = together.reseal.as_ref().map(|reseal| reseal.halves);
+            let contributed = tx.contribution(id, (together.other, person), halves, now).await?;
+            let waiting = if halves.is_some() { tx.resealing(object).await? } else { None };
+            (row, waiting, tx.sealed_halves(object).await?, contributed.filter(|_| together.may(now)))
+        };
+        let (wrapped, sealed) = match (&together.reseal, waiting) {
+            (Some(reseal), Some((vaults, sealed))) if vaults.halves == reseal.halves => {
+                (vaults.wrapped, sealed)
+            }
+            (Some(_), _) => return Err(Refusal::NoSuchReseal.into()),
+            (None, _) => (row.wrapped, sealed),
         };
         let for_these = |half: &SealedHalf| match (half.first, half.second) {
             (Party::Person(first), Party::Person(second)) => (first, second) == (person, together.other),
             _ => true,
         };
-        let sealed = sealed.into_iter().filter(for_these).map(|half| api::SealedHalf {
-            first: half.first.to_string(),
-            second: half.second.to_string(),
-            sealed: api::Bytes64(half.sealed),
-        });
-        let context = self.context(id, &together.stored);
-        let unwrapped = || self.unwrapped(&KeyContext::VaultHalf(context), &row);
-        let half = contributed.is_some().then(unwrapped).transpose()?;
+        let context = KeyContext::VaultHalf(self.context(id, &together.stored));
+        let asked = contributed.is_some() && !opening.without_half;
+        let half = asked.then(|| self.unwrapped(&context, &wrapped)).transpose()?;
+        let with_access = contributed.as_ref().map(|(_, access)| access.to_hex());
         Ok(api::Halves {
-            sealed: sealed.collect(),
-            contributed: contributed.map(api::Bytes64),
+            sealed: sealed.into_iter().filter(for_these).map(Into::into).collect(),
+            contributed: contributed.map(|(inner, _)| api::Bytes64(inner)),
+            with_access,
             half: half.map(|half| api::Bytes64(half.expose().to_vec())),
             manifest: api::Bytes64(row.manifest),
         })
@@ -189,16 +199,16 @@ impl App {
         &self,
         person: PersonId,
         id: ItemId,
-        access: Option<&str>,
+        opening: Opening<'_>,
         sealed: Vec<u8>,
     ) -> Result<(), AppError> {
-        let together = self.together(person, id, access).await?;
+        let Together { access, grant, reseal, .. } = self.together(person, id, opening).await?;
         if age::item_of(&sealed) != Some(id) {
             return Err(AppError::Invalid("sealed: what was in the outer file of this item".to_owned()));
         }
-        let Together { access, grant, .. } = together;
-        let contribution = Contribution { access, sealed, expires: grant.expires };
-        self.store.apply(&[Change::Contribute(contribution)]).await?;
+        let halves = reseal.map(|reseal| reseal.halves);
+        let contribution = Contribution { access, sealed, expires: grant.expires, halves };
+        self.store.apply(&[Change::Halves(HalvesChange::Contribute(contribution))]).await?;
         Ok(())
     }
 
@@ -207,9 +217,9 @@ impl App {
         &self,
         person: PersonId,
         id: ItemId,
-        access: Option<&str>,
+        opening: Opening<'_>,
     ) -> Result<(u64, impl Stream<Item = Result<Bytes, AppError>> + Send + use<>), AppError> {
-        let together = self.together(person, id, access).await?;
+        let together = self.together(person, id, opening).await?;
         let (_, row) = self.stored_object(id, &together.stored).await?;
         let readable = self.readable(person, id, together.access, together.stored).await?;
         let stream = self.blobs.ciphertext(together.stored.object).await;
@@ -220,10 +230,10 @@ impl App {
         &self,
         person: PersonId,
         id: ItemId,
-        access: Option<&str>,
+        opening: Opening<'_>,
     ) -> Result<Together, AppError> {
         let item = self.item_for(person, id, Right::ReadContent).await?;
-        let access = access.map(|access| parse(access, "access")).transpose()?;
+        let access = parse_opt(opening.access, "access")?;
         if item.disposed {
             return Err(Refusal::Disposed.into());
         }
@@ -232,7 +242,22 @@ impl App {
         let (Some(_), Some(other)) = (&item.sealing, grant.with) else {
             return Err(Refusal::NotInPairs.into());
         };
-        Ok(Together { item, access, grant, other, stored })
+        let now = self.clock.now();
+        let named: Option<Digest> = parse_opt(opening.reseal, "reseal")?;
+        let waits = item.reseal.clone().filter(|waits| Some(waits.record) == named && waits.expires > now);
+        if named.is_some() && waits.is_none() {
+            return Err(Refusal::NoSuchReseal.into());
+        }
+        let both = [person, other];
+        let keys = grant.key.into_iter().collect();
+        let footprint = Footprint { persons: both.into(), keys, ..Footprint::of_members(item.case, both) };
+        let state = self.store.read().await?.state(&footprint).await?;
+        if !counts(&state, now, &grant) {
+            // Whoever has the key now is not who said that they open it.
+            let place = Place { case: Some(item.case), item: Some(id) };
+            return Err(self.refused(person, place, "read", Refusal::KeyNotValid).await?);
+        }
+        Ok(Together { item, access, grant, other, stored, reseal: waits, state })
     }
 
     pub(super) async fn stored_object(
@@ -249,8 +274,16 @@ impl App {
         BlobContext { object, vault: self.vault_id(), item, version: stored.version }
     }
 
-    pub(super) fn unwrapped(&self, context: &KeyContext, row: &ObjectRow) -> Result<Key32, AppError> {
-        let wrapped = WrappedKey::parse(&row.wrapped).map_err(AppError::internal("reading a wrapped key"))?;
+    pub(super) fn unwrapped(&self, context: &KeyContext, wrapped: &[u8]) -> Result<Key32, AppError> {
+        let wrapped = WrappedKey::parse(wrapped).map_err(AppError::internal("reading a wrapped key"))?;
         self.keyring.unwrap(context, &wrapped).map_err(AppError::internal("unwrapping a key"))
     }
+}
+
+/// Every recipient of a person that anything is sealed to.
+pub(super) fn sealed_to(state: &State, person: PersonId) -> Vec<Recipient> {
+    let own = state.keys.values().filter(|key| key.owner == person && key.is_sealed_to());
+    let mut own: Vec<_> = own.filter_map(|key| key.recipient).collect();
+    own.sort_unstable();
+    own
 }

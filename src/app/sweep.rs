@@ -12,7 +12,7 @@ use super::say::With;
 use super::{App, AppError};
 use crate::blobs::Blobs;
 use crate::sequencer::Attachments;
-use crate::store::{Change, Store};
+use crate::store::{Change, HalvesChange, Store};
 
 const AT_ONCE: u32 = 200;
 
@@ -35,7 +35,7 @@ impl App {
             let bytes = self.sent.close(&record);
             let data = AccessCompleted { bytes, grant: record, outcome: AccessOutcome::Expired };
             let say = Say::of_item(Kind::AccessCompleted, *case, grant.item).data(data.to_data());
-            let changes = vec![Change::ForgetContribution(record)];
+            let changes = vec![Change::Halves(HalvesChange::ForgetContribution(record))];
             let with = With { attach: Attachments { changes, ..Attachments::default() } };
             match self.say_as_vault(say, with).await {
                 Ok(_) | Err(AppError::Refused(_)) => self.sent.forget(&record),

@@ -72,6 +72,7 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
             Ok(app) => {
                 findings.push(good("keys of this database", "they open what the database holds"));
                 findings.push(published(app.readiness().await));
+                findings.push(restricted(app.sealed_to_leavers().await));
                 app.close().await;
             }
             Err(error) => {
@@ -135,6 +136,19 @@ async fn replayed(config: &Config, args: &Args, out: Out) -> Result<Exit, Failur
     }
     out.say("hint: copy the database as it is first; then restore a backup: custos restore --help");
     Ok(Exit::Failure)
+}
+
+/// Who opens what is restricted: nobody may be left, one day.
+fn restricted(found: Result<u64, AppError>) -> Finding {
+    const CHECK: &str = "restricted items";
+    match found {
+        Ok(0) => good(CHECK, "everybody to whom one is sealed can open it with somebody"),
+        Ok(count) => Finding {
+            mend: Some("members of their cases see which: custos item list; two of a pair that is left seal them anew: custos item reseal".to_owned()),
+            ..good(CHECK, &format!("{count} are sealed to somebody who cannot open them any more"))
+        },
+        Err(error) => bad(CHECK, &error, "look at the log of custos serve".to_owned()),
+    }
 }
 
 fn clock() -> Finding {

@@ -148,7 +148,7 @@ async fn said(client: &Client, ask: &Ask) -> Result<Digest, ClientError> {
     kept.first().map(|kept| kept.checked.record_hash).ok_or(ClientError::NoReceipt)
 }
 
-fn from_now(millis: i64) -> Result<Timestamp, ClientError> {
+pub(super) fn from_now(millis: i64) -> Result<Timestamp, ClientError> {
     Timestamp::from_millis(now().millis() + millis)
         .map_err(|_| ClientError::Input("this device's clock is wrong".into()))
 }
@@ -228,6 +228,8 @@ mod tests {
             offer: None,
             seal: None,
             sealing: None,
+            cannot_open: Vec::new(),
+            reseal: None,
             derived: None,
             fields: [("file-name".to_owned(), name.to_owned())].into(),
         };

@@ -16,7 +16,7 @@ use super::args::{code, fields, parse_field};
 use super::failure::{Exit, Failure};
 use super::files::write_new;
 use super::table::{printable, size, table};
-use super::{Global, Out, form, get, labels, session};
+use super::{Global, Out, form, get, labels, reseal, session};
 use crate::api;
 use crate::client::{Ask, Client, ClientError, new_item_id, new_op_id};
 
@@ -122,6 +122,15 @@ pub(super) enum Action {
         #[command(flatten)]
         sealed: Sealed,
     },
+    /// Seal a restricted item to other pairs: when somebody left, or lost a key. It counts once somebody else confirms it
+    Reseal(Box<reseal::Reseal>),
+    /// Open a restricted item through new halves that somebody else sealed, compare, and confirm them: the old ones are destroyed
+    Confirm(reseal::Together),
+    /// Give up what was sealed anew and not confirmed
+    Withdraw {
+        /// The item
+        item: ItemId,
+    },
     /// Have the vault make a redaction of a PNG or JPEG image: boxes become black in a new item, linked to this one
     Redact {
         /// The item
@@ -211,6 +220,9 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             client.say(&ask).await?;
             out.result(&json!({ "item": item }), |_| String::new());
         }
+        Action::Reseal(args) => return reseal::reseal(global, args, out).await,
+        Action::Confirm(together) => return reseal::confirm(global, together, out).await,
+        Action::Withdraw { item } => return reseal::withdraw(global, *item, out).await,
         Action::Label { items, case, out: file, skip } => {
             let labelled = label(&session::reader(global)?, items, *case, file, *skip).await?;
             out.result(&json!({ "out": file, "labels": labelled }), |_| file.display().to_string());
@@ -331,6 +343,17 @@ async fn label(
     Ok(items.len())
 }
 
+/// What is to be known of an item at a glance.
+fn standing(item: &api::Item) -> String {
+    let states = [
+        (item.offer.is_some(), "offered"),
+        (item.seal.is_some(), "sealed"),
+        (!item.cannot_open.is_empty(), "seal anew"),
+        (item.reseal.is_some(), "confirm"),
+    ];
+    states.iter().filter(|(is, _)| *is).map(|(_, state)| *state).collect::<Vec<_>>().join(", ")
+}
+
 /// The items as a table.
 pub(super) fn list(items: &[api::Item]) -> String {
     let row = |item: &api::Item| {
@@ -344,13 +367,7 @@ pub(super) fn list(items: &[api::Item]) -> String {
             content
                 .map(|content| content.digest.get(..16).unwrap_or_default().to_owned())
                 .unwrap_or_default(),
-            match (&item.offer, &item.seal) {
-                (Some(_), Some(_)) => "offered, sealed",
-                (Some(_), None) => "offered",
-                (None, Some(_)) => "sealed",
-                (None, None) => "",
-            }
-            .to_owned(),
+            standing(item),
             name.cloned().unwrap_or_default(),
         ]
     };
@@ -377,6 +394,19 @@ fn show(item: &api::Item) -> String {
     lines.extend(item.seal.iter().map(|seal| format!("sealed by  {seal}")));
     for pair in item.sealing.iter().flat_map(|sealing| &sealing.pairs) {
         lines.push(format!("sealed to  {} and {}", pair[0], pair[1]));
+    }
+    let gone = |person: &String| {
+        format!("cannot open {person} left, is suspended or has other keys: custos item reseal")
+    };
+    lines.extend(item.cannot_open.iter().map(gone));
+    if let Some(reseal) = &item.reseal {
+        lines.push(format!(
+            "sealed anew by {} until {}, to be confirmed: custos item confirm",
+            reseal.by, reseal.expires
+        ));
+        lines.extend(
+            reseal.sealing.pairs.iter().map(|pair| format!("then to    {} and {}", pair[0], pair[1])),
+        );
     }
     lines.extend(item.derived.iter().map(|made| {
         let by = made.by.as_ref().map_or_else(|| "made by the vault".into(), |by| format!("as {by} says"));

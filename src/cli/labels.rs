@@ -104,6 +104,8 @@ mod tests {
             offer: None,
             seal: None,
             sealing: None,
+            cannot_open: Vec::new(),
+            reseal: None,
             derived: None,
             fields: BTreeMap::from([("title".to_owned(), "MARKER of a title".to_owned())]),
         }

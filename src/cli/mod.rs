@@ -33,6 +33,7 @@ mod produce;
 mod progress;
 mod put;
 mod recover;
+mod reseal;
 mod restore;
 mod scrub;
 pub(crate) mod serve;

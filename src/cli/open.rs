@@ -14,6 +14,7 @@ use super::get::grant;
 use super::{Global, Out, progress, session};
 use crate::api;
 use crate::client::Client;
+use crate::client::opening::Through;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -35,6 +36,9 @@ pub(super) struct Args {
     /// Your paper of a recovery pair, typed into a file (mode 0600), or - for stdin: AGE-SECRET-KEY-1...
     #[arg(long, value_name = "FILE")]
     paper: Option<PathBuf>,
+    /// Through the halves that somebody sealed anew and that wait to be confirmed: custos item confirm
+    #[arg(long)]
+    new: bool,
     /// Further words for the record: notes=…, warrant=…
     #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
     fields: Vec<(Code, String)>,
@@ -46,13 +50,18 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     if item.sealing.is_none() {
         return Err(Failure::new("the item is not restricted").hint("custos get reads it"));
     }
+    let reseal = item.reseal.as_ref().filter(|_| args.new).map(|reseal| reseal.record.as_str());
+    if args.new && reseal.is_none() {
+        return Err(Failure::new("nothing of this item waits to be confirmed").hint("custos item show"));
+    }
     let identity = identity(&client, args.paper.as_deref())?;
     let access = match args.access {
         Some(access) => access,
         None => grant(&client, &item, (&args.purpose, Some(args.with)), fields(&args.fields)?).await?,
     };
-    let halves = client.halves(args.item, access).await?;
-    let contributed = client.contribute(args.item, access, &halves, &identity).await?;
+    let through = Through::halves(access, reseal);
+    let halves = client.halves(args.item, through).await?;
+    let contributed = client.contribute(args.item, through, &halves, &identity).await?;
     let mut shown =
         json!({ "item": args.item, "access": access, "with": args.with, "contributed": contributed });
     let Some(path) = &args.out else {
@@ -67,10 +76,11 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         out.result(&shown, |_| access.to_string());
         out.say(&format!("{} has not opened it for you yet; when they have:", args.with));
         out.say(&format!(
-            "custos open {} --with {} --purpose {} --access {access} --out {}",
+            "custos open {} --with {} --purpose {}{} --access {access} --out {}",
             args.item,
             args.with,
             args.purpose.as_str(),
+            if args.new { " --new" } else { "" },
             path.display()
         ));
         return Ok(Exit::Incomplete);
@@ -105,11 +115,14 @@ async fn read(
     path: &Path,
     out: Out,
 ) -> Result<(Digest, u64), Failure> {
-    let (part, file) = Part::begin(path)?;
+    let (part, mut file) = Part::begin(path)?;
     let bar = progress::bytes(out, item.stored.as_ref().map_or(0, |stored| stored.size), "open");
-    let opened = client.open_sealed(item, access, halves, identity, (file, |bytes| bar.inc(bytes))).await;
+    let opened =
+        client.open_sealed(item, access, halves, identity, (&mut file, |bytes| bar.inc(bytes))).await;
     bar.finish_and_clear();
     let opened = opened?;
+    file.sync_all()
+        .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(&error))?;
     part.finish()?;
     Ok(opened)
 }

@@ -17,6 +17,7 @@ use super::open::identity;
 use super::table::table;
 use super::{Global, Out, session};
 use crate::api;
+use crate::client::opening::Through;
 use crate::client::{Ask, Client, ClientError, new_op_id};
 
 /// What to do.
@@ -164,8 +165,9 @@ async fn seal(
         let ground = production.ground.parse().map_err(|_| ClientError::Protocol("a ground is a code"))?;
         grant(client, &item, (&ground, Some(with)), std::collections::BTreeMap::new()).await?
     };
-    let halves = client.halves(what.item, access).await?;
-    let contributed = client.contribute(what.item, access, &halves, &identity).await?;
+    let through = Through::halves(access, None);
+    let halves = client.halves(what.item, through).await?;
+    let contributed = client.contribute(what.item, through, &halves, &identity).await?;
     let shown = json!({ "item": what.item, "access": access, "with": with, "contributed": contributed });
     if halves.contributed.is_none() {
         out.result(&shown, |_| access.to_string());

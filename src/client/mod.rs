@@ -15,11 +15,12 @@ mod http;
 pub mod intake;
 pub mod key;
 pub mod log;
-mod opening;
+pub mod opening;
 mod pin;
 mod productions;
 pub mod profile;
 pub mod receipts;
+pub mod resealing;
 mod routes;
 pub mod secret;
 mod signin;
@@ -155,6 +156,19 @@ impl Client {
     }
 
     async fn say_with(&self, ask: &Ask, key: &SigningKey) -> Result<Vec<Kept>, ClientError> {
+        let (envelope, signed) = self.signed_with(ask, key).await?;
+        let call = write("/api/v1/statements", ask.op_id()).json(&signed)?;
+        let recorded: api::Recorded = self.http.fetch(call).await?;
+        self.keep(&recorded.receipts, Of::Envelope(&envelope)).await
+    }
+
+    /// What is asked for, signed with the person's own key and not yet said: its envelope, and that with its openings.
+    async fn signed(&self, ask: &Ask) -> Result<(Vec<u8>, api::Signed), ClientError> {
+        let key = self.key.as_ref().ok_or_else(|| ClientError::Key("this takes a key of your own".into()))?;
+        self.signed_with(ask, key).await
+    }
+
+    async fn signed_with(&self, ask: &Ask, key: &SigningKey) -> Result<(Vec<u8>, api::Signed), ClientError> {
         let voice = self.voice(key_hash(&key.verifying_key()), Assurance::UserKey);
         let prepared: api::Prepared = {
             let call = Call::ask("/api/v1/statements/prepare").json(&ask.draft(Some(voice.key)))?;
@@ -163,9 +177,7 @@ impl Client {
         ask.check_prepared(&prepared, &voice, now())?;
         let envelope = envelope::sign(PayloadType::Statement, &prepared.statement.0, &[key]);
         let signed = api::Signed { envelope: api::Bytes64(envelope.clone()), openings: prepared.openings };
-        let call = write("/api/v1/statements", ask.op_id()).json(&signed)?;
-        let recorded: api::Recorded = self.http.fetch(call).await?;
-        self.keep(&recorded.receipts, Of::Envelope(&envelope)).await
+        Ok((envelope, signed))
     }
 
     async fn say_on_behalf(&self, ask: &Ask) -> Result<Vec<Kept>, ClientError> {

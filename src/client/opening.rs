@@ -1,6 +1,6 @@
 //! Opening a restricted item on one's own device, together with somebody else.
 
-use std::io::Write as _;
+use std::io::Write;
 
 use custody::age::{self, Identity};
 use custody::blob::{BlobReader, HEADER_LEN};
@@ -17,6 +17,31 @@ use super::{Client, ClientError, new_op_id};
 use crate::api;
 use crate::engine::AwsLc;
 
+/// Under which grant a restricted item is opened, and through which halves.
+#[derive(Debug, Clone, Copy)]
+pub struct Through<'a> {
+    /// The grant.
+    pub access: Digest,
+    /// The record of `item.resealed`, where it goes through halves that wait to be confirmed.
+    pub reseal: Option<&'a str>,
+    /// Whether the vault's half is not asked for.
+    pub without_half: bool,
+}
+
+impl<'a> Through<'a> {
+    /// Through the halves that count, or those that wait.
+    pub const fn halves(access: Digest, reseal: Option<&'a str>) -> Self {
+        Self { access, reseal, without_half: false }
+    }
+
+    fn query(&self) -> Result<String, ClientError> {
+        let wrong = |_| ClientError::Protocol("a record's hash is 64 hex digits");
+        let reseal = self.reseal.map(str::parse::<Digest>).transpose().map_err(wrong)?;
+        let reseal = reseal.map(|record| format!("&reseal={record}")).unwrap_or_default();
+        Ok(format!("access={}{reseal}", self.access))
+    }
+}
+
 impl Client {
     /// What opens secrets that are sealed to this person, on this device: it goes with the signing key.
     pub fn identity(&self) -> Option<Identity> {
@@ -25,8 +50,9 @@ impl Client {
     }
 
     /// `GET /api/v1/items/{id}/halves`
-    pub async fn halves(&self, item: ItemId, access: Digest) -> Result<api::Halves, ClientError> {
-        self.http.fetch(Call::get(format!("/api/v1/items/{item}/halves?access={access}"))).await
+    pub async fn halves(&self, item: ItemId, through: Through<'_>) -> Result<api::Halves, ClientError> {
+        let half = if through.without_half { "&half=false" } else { "" };
+        self.http.fetch(Call::get(format!("/api/v1/items/{item}/halves?{}{half}", through.query()?))).await
     }
 
     /// Opens whichever outer file of this item is sealed to this identity and gives what is in it to the other; whether there
@@ -35,7 +61,7 @@ impl Client {
     pub async fn contribute(
         &self,
         item: ItemId,
-        access: Digest,
+        through: Through<'_>,
         halves: &api::Halves,
         identity: &Identity,
     ) -> Result<bool, ClientError> {
@@ -46,20 +72,19 @@ impl Client {
             return Err(ClientError::Protocol("what is sealed to you is not half of this item's key"));
         }
         let body = api::NewContribution { sealed: api::Bytes64(inner.to_vec()) };
-        let path = format!("/api/v1/items/{item}/contribution?access={access}");
+        let path = format!("/api/v1/items/{item}/contribution?{}", through.query()?);
         self.http.send(Call::write(Method::PUT, path, new_op_id()).json(&body)?).await?;
         Ok(true)
     }
 
-    /// Fetches the ciphertext and opens it here with both halves, into `file`, on disk when this returns; nothing but what
-    /// the digest on record fits.
+    /// Fetches the ciphertext and opens it here with both halves; fails where that is not what the digest on record fits.
     pub async fn open_sealed(
         &self,
         item: &api::Item,
         access: Digest,
         halves: &api::Halves,
         identity: &Identity,
-        (mut file, progress): (std::fs::File, impl Fn(u64)),
+        (to, progress): (&mut (dyn Write + Send), impl Fn(u64)),
     ) -> Result<(Digest, u64), ClientError> {
         let id: ItemId = item.id.parse().map_err(|_| ClientError::Protocol("an item's id is a UUID"))?;
         let facts = manifest::verify(&halves.manifest.0, self.trust().key())
@@ -82,12 +107,11 @@ impl Client {
             let mut stored = sealed.take(self, extent.size).await?;
             let opened = reader.segment(segment, &mut stored).map_err(damaged)?;
             hasher.update(opened);
-            file.write_all(opened)
+            to.write_all(opened)
                 .map_err(|_| ClientError::Input("what was opened cannot be written".into()))?;
             size += opened.len() as u64;
             progress(opened.len() as u64);
         }
-        file.sync_all().map_err(|_| ClientError::Input("what was opened cannot be written".into()))?;
         let digest = hasher.finish();
         agree(digest, facts.sha256, "in the manifest")?;
         let recorded = item.stored.as_ref().and_then(|stored| stored.digest.parse().ok());
@@ -96,21 +120,15 @@ impl Client {
     }
 }
 
-/// The sum of the vault's half and the one that the other has opened for this identity.
-fn data_key(item: ItemId, halves: &api::Halves, identity: &Identity) -> Result<DataKey, ClientError> {
-    let half = halves.half.as_ref().ok_or(ClientError::Protocol("half of the key is missing"))?;
-    Ok(DataKey::new(key(&half.0)?.xor(&persons_half(item, halves, identity)?)))
-}
-
-/// The persons' half of this item's key, which the other has opened for this identity. It says of which item it is: a vault
-/// in other hands could give out one that somebody opened for this person before.
+/// The persons' half, as the other has opened it for this identity. It must be of this very item: else a vault would have half of
+/// another item's key sealed to somebody who means this one.
 pub(super) fn persons_half(
     item: ItemId,
     halves: &api::Halves,
     identity: &Identity,
 ) -> Result<Key32, ClientError> {
-    let contributed =
-        halves.contributed.as_ref().ok_or(ClientError::Protocol("half of the key is missing"))?;
+    let missing = ClientError::Protocol("half of the key is missing");
+    let contributed = halves.contributed.as_ref().ok_or(missing)?;
     if age::item_of(&contributed.0) != Some(item) {
         return Err(ClientError::Protocol("what the other has opened is not half of this item's key"));
     }
@@ -123,8 +141,15 @@ pub(super) fn persons_half(
     key(&persons)
 }
 
+/// The sum of both halves.
+fn data_key(item: ItemId, halves: &api::Halves, identity: &Identity) -> Result<DataKey, ClientError> {
+    let vaults = halves.half.as_ref().ok_or(ClientError::Protocol("half of the key is missing"))?;
+    Ok(DataKey::new(key(&vaults.0)?.xor(&persons_half(item, halves, identity)?)))
+}
+
 fn key(bytes: &[u8]) -> Result<Key32, ClientError> {
-    let bytes = bytes.try_into().map_err(|_| ClientError::Protocol("half of a key has 32 bytes"))?;
+    let bytes: [u8; 32] =
+        bytes.try_into().map_err(|_| ClientError::Protocol("half of a key has 32 bytes"))?;
     Ok(Key32::new(bytes))
 }
 

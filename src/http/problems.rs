@@ -290,6 +290,19 @@ pub const TABLE: &[Row] = &[
         "A restricted item is opened by two",
         "let both of a pair ask, each under their own key and naming the other: custos open --with",
     ),
+    ("reseal-too-long", 422, "It would wait too long to be confirmed", "seal anew for at most thirty days"),
+    (
+        "no-such-reseal",
+        409,
+        "This sealing does not wait to be confirmed",
+        "read the item again: what waits is named there; or seal anew: custos item reseal",
+    ),
+    (
+        "other-halves",
+        409,
+        "Not what was sealed anew",
+        "read the item again; if it goes on, let it be sealed anew, and look at who did",
+    ),
     ("no-emergency", 409, "No emergency is needed", "ask for access in the ordinary way"),
     ("emergency-too-long", 422, "An emergency lasts an hour at most", "ask again when the hour is over"),
     (

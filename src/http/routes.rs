@@ -149,9 +149,11 @@ routes! {
     api::content::access => OnItem(Right::ReadContent);
     api::content::complete => OnItem(Right::ReadContent);
     api::content::redact => OnItem(Right::RegisterItem);
-    api::content::halves => OnItem(Right::ReadContent);
-    api::content::contribute => OnItem(Right::ReadContent);
-    api::content::sealed_content => OnItem(Right::ReadContent);
+    api::sealing::halves => OnItem(Right::ReadContent);
+    api::sealing::contribute => OnItem(Right::ReadContent);
+    api::sealing::recipients => InCase(Right::ReadContent);
+    api::sealing::reseal => OnItem(Right::ReadContent);
+    api::sealing::sealed_content => OnItem(Right::ReadContent);
     api::content::bundle => SignIn;
     api::productions::productions => OnItem(Right::ReadRecords);
     api::productions::produce => OnItem(Right::ReadContent);

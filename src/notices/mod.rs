@@ -72,6 +72,17 @@ pub const TOPICS: &[(Kind, Topic)] = &[
         ),
     ),
     (Kind::AccessReviewed, topic("emergency.reviewed", "A reading in an emergency was looked at.")),
+    (
+        Kind::ItemResealed,
+        topic(
+            "restricted.sealed-anew",
+            "A restricted item was sealed anew. Somebody else must open and confirm it.",
+        ),
+    ),
+    (
+        Kind::ResealConfirmed,
+        topic("restricted.confirmed", "A restricted item is sealed to other pairs from now on."),
+    ),
     (Kind::RecoveryNoted, topic("log.loss", "The vault noted that records were lost.")),
     (Kind::LogKeyRotated, topic("log.key", "The log has a new key.")),
     (Kind::LogContinued, topic("log.key", "The log goes on under another name, with a new key.")),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use custody::act::{Act, PublicKey};
+use custody::act::{Act, PublicKey, ResealStep};
 use custody::digest::Digest;
 use custody::entropy::Entropy;
 use custody::id::OrgId;
@@ -22,7 +22,7 @@ use super::receipts::predecessor;
 use super::recovery::Resuming;
 use super::{Submission, SubmitError};
 use crate::store::{
-    Appended, Change, HeadRow, LogHead, ObjectRow, Rows, StoreError, SubjectKey, Tx, changes,
+    Appended, Change, HalvesChange, HeadRow, LogHead, ObjectRow, Rows, StoreError, SubjectKey, Tx, changes,
     finished_subtrees, new_objects, new_subject_keys,
 };
 
@@ -85,7 +85,7 @@ impl Writer {
         let attached = submission.attachments();
         let keks = attached.object.iter().map(|object| object.kek);
         let halves = attached.changes.iter().filter_map(|change| match change {
-            Change::HalveObject { kek, .. } => Some(*kek),
+            Change::Halves(change) => change.kek(),
             _ => None,
         });
         let mut keks = keks.chain(attached.subject_keys.iter().map(|key| key.kek)).chain(halves);
@@ -179,9 +179,27 @@ impl Writer {
                     attached
                         .changes
                         .iter()
-                        .any(|c| matches!(c, Change::HalveObject { object: o, .. } if *o == object))
+                        .any(|c| matches!(c, Change::Halves(HalvesChange::Halve { object: o, .. }) if *o == object))
                 };
                 stored.is_none_or(|stored| halves(stored.object))
+            }
+            // What waits and what counts go with what the rules say, in one transaction.
+            Act::Reseal(_, id, step) => {
+                let stored =
+                    self.state.items.get(id).and_then(|item| item.stored).map(|stored| stored.object);
+                attached.changes.iter().any(|change| match (change, step) {
+                    (Change::Halves(HalvesChange::Reseal { vaults, .. }), ResealStep::Resealed(d)) => {
+                        (Some(vaults.object), vaults.halves) == (stored, d.halves)
+                    }
+                    (
+                        Change::Halves(HalvesChange::Confirm { object, halves, .. }),
+                        ResealStep::Confirmed(d),
+                    ) => (Some(*object), *halves) == (stored, d.halves),
+                    (Change::Halves(HalvesChange::GiveUp(object)), ResealStep::Withdrawn(_)) => {
+                        Some(*object) == stored
+                    }
+                    _ => false,
+                })
             }
             _ => true,
         }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::credentials::CredentialChange;
 use super::db::Tx;
 use super::error::StoreError;
-use super::halves::{Contribution, SealedHalf};
+use super::halves::HalvesChange;
 use super::objects::ObjectState;
 use super::productions::ProductionHalves;
 use super::row::{Row, Value};
@@ -195,19 +195,8 @@ pub enum Change {
         /// Which version.
         kek: u32,
     },
-    /// The vault's half takes the place of a whole data key; too late if it has, or if the object is not there.
-    HalveObject {
-        /// Which object's.
-        object: ObjectId,
-        /// The half, wrapped.
-        wrapped: Vec<u8>,
-        /// By which version.
-        kek: u32,
-    },
-    /// The persons' half of a key, sealed to two of them.
-    SealHalf(SealedHalf),
-    /// The inner file of a half, for whoever opens it.
-    Contribute(Contribution),
+    /// What is sealed to pairs of persons.
+    Halves(HalvesChange),
     /// Halves of a key, each sealed to a court, in place of what was kept for this production before.
     Produce(ProductionHalves),
     /// Halves that are sealed to a court are said on record, and take the place of earlier ones; too late if they are not there.
@@ -219,8 +208,6 @@ pub enum Change {
     },
     /// What was sealed to a court is no longer: its production has ended.
     EndProduction(Digest),
-    /// What was contributed under a grant is no longer needed: it has ended.
-    ForgetContribution(Digest),
     /// A data key is wrapped by a newer version; too late if another rewrapped it since.
     RewrapObject {
         /// Which object's.
@@ -324,22 +311,12 @@ impl Tx {
                 return self.erase_scope_as_read(scope, was, *now).await;
             }
             Change::KekUnused { kek } => return self.kek_is_unused(*kek).await,
-            Change::HalveObject { object, wrapped, kek } => {
-                let name = Value::blob(object.as_bytes());
-                let params = vec![Value::blob(wrapped), Value::uint((*kek).into()), name];
-                self.run(sql::HALVE_OBJECT, params).await?
-            }
-            Change::SealHalf(half) => return self.seal_half(half).await.map(yes),
-            Change::Contribute(contribution) => return self.contribute(contribution).await.map(yes),
+            Change::Halves(change) => return self.change_halves(change).await,
             Change::Produce(halves) => return self.produce(halves).await,
             Change::SealProduction { proposal, sealed } => {
                 return self.seal_production(proposal, sealed).await;
             }
             Change::EndProduction(proposal) => return self.end_production(proposal).await.map(yes),
-            Change::ForgetContribution(access) => {
-                let params = vec![Value::digest(access)];
-                return self.run(sql::FORGET_CONTRIBUTION, params).await.map(|_| true);
-            }
             Change::RewrapObject { object, wrapped, old_kek, kek, halved } => {
                 let mut params = rewrapped(wrapped, *kek, Value::blob(object.as_bytes()), *old_kek);
                 params.push(Value::Bool(*halved));

@@ -250,7 +250,7 @@ impl Tx {
     ) -> Result<u64, StoreError> {
         self.note_destroyed(&format!("object:{object}"), now).await?;
         let name = || Value::blob(object.as_bytes());
-        self.run(sql::DESTROY_SEALED_HALVES, vec![name()]).await?;
+        self.destroy_halves(object).await?;
         self.run(sql::DESTROY_PRODUCTION_HALVES, vec![name()]).await?;
         let mut params = vec![Value::Blob(Some(Vec::new())), name()];
         let Some((kek, wrapped)) = read else { return self.run(sql::SHRED_OBJECT, params).await };
@@ -344,7 +344,8 @@ impl Store {
     /// Frees what deleted and changed rows held, as far as the engine does so: PostgreSQL keeps old rows until it is told,
     /// and for as long as somebody reads a snapshot from before; SQLite overwrites them, but its log holds older pages until it is folded in.
     pub async fn free_deleted(&self) -> Result<(), StoreError> {
-        self.db.free(&["objects", "openings", "subject_keys", "sealed_halves", "production_halves"]).await
+        let sealed = ["sealed_halves", "resealed_halves", "resealings", "production_halves"];
+        self.db.free(&[&["objects", "openings", "subject_keys"], &sealed[..]].concat()).await
     }
 
     /// Notes a backup that is about to have its name.

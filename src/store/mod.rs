@@ -36,7 +36,7 @@ pub use access::{ApiToken, Change, EnrolmentState, Invitation, Maker, PendingEnr
 pub use credentials::{Challenge, ChallengeKind, CredentialChange, Factor, Guesses, PasswordRow};
 pub use db::{Db, Tx};
 pub use error::StoreError;
-pub use halves::{Contribution, Party, SealedHalf};
+pub use halves::{Contribution, HalvesChange, Resealing};
 pub use kits::KitRow;
 pub use life::BackupRow;
 pub use lists::{CaseRow, ItemRow, KeyRow, PersonRow};

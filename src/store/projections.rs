@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::insert::Rows;
 use super::row::{Value, code};
 use super::sql::{self, Insert};
-use super::state::{write_derived, write_sealing, write_voucher};
+use super::state::{write_derived, write_reseal, write_sealing, write_voucher};
 
 /// Every entity that differs between the two states. `orgs` says which statement entered each new one.
 pub(crate) fn changes(
@@ -121,7 +121,7 @@ fn case(id: &CaseId, case: &Case) -> [Value; 7] {
     ]
 }
 
-fn item(id: &ItemId, item: &Item) -> [Value; 25] {
+fn item(id: &ItemId, item: &Item) -> [Value; 26] {
     let [claimed_digest, claimed_size, claimed_by] = content(item.claimed.as_ref());
     let stored = item.stored.as_ref();
     let [stored_digest, stored_size, stored_by] = content(stored.map(|stored| &stored.content));
@@ -152,6 +152,7 @@ fn item(id: &ItemId, item: &Item) -> [Value; 25] {
         Value::Bool(item.disposed),
         Value::Text(item.sealing.as_ref().map(write_sealing)),
         Value::Text(item.derived.as_ref().map(write_derived)),
+        Value::Text(item.reseal.as_ref().map(write_reseal)),
     ]
 }
 
@@ -163,7 +164,7 @@ fn content(content: Option<&Content>) -> [Value; 3] {
     ]
 }
 
-fn grant(record: &Digest, grant: &Grant) -> [Value; 7] {
+fn grant(record: &Digest, grant: &Grant) -> [Value; 8] {
     [
         Value::digest(record),
         Value::text(grant.item),
@@ -172,5 +173,6 @@ fn grant(record: &Digest, grant: &Grant) -> [Value; 7] {
         Value::Bool(grant.completed),
         Value::opt_text(grant.with),
         Value::Text(grant.review.as_ref().map(code)),
+        Value::opt_digest(grant.key.as_ref()),
     ]
 }

@@ -155,7 +155,8 @@ macro_rules! item_columns {
     () => {
         "id, case_id, exhibit, class, claimed_digest, claimed_size, claimed_checked_by, stored_digest, \
          stored_size, stored_checked_by, object, manifest, version, custodian, head_record, head_stmt, \
-         offer_record, offer_stmt, offer_to, offer_expires, seal_record, seal_stmt, disposed, sealing, derived"
+         offer_record, offer_stmt, offer_to, offer_expires, seal_record, seal_stmt, disposed, sealing, derived, \
+         reseal"
     };
 }
 
@@ -192,11 +193,13 @@ macro_rules! statements {
 }
 
 pub(super) mod life;
+pub(super) mod sealing;
 pub(super) mod signin;
 /// Every statement as the engine named sees it, for one and for several keys or rows.
 #[doc(hidden)]
 pub fn texts(postgres: bool) -> Vec<(&'static str, String)> {
-    [texts_here(postgres), life::texts_here(postgres), signin::texts_here(postgres)].concat()
+    let parts = [texts_here, life::texts_here, sealing::texts_here, signin::texts_here];
+    parts.map(|part| part(postgres)).concat()
 }
 
 statements! {
@@ -245,7 +248,8 @@ fixed {
         r.stmt AND s.log_index = r.log_index WHERE r.log_index >= $1 AND r.kind IN ('transfer.offered', \
         'transfer.accepted', 'transfer.declined', 'transfer.recalled', 'transfer.expired', 'fixity.failed', \
         'person.suspended', 'hold.placed', 'hold.released', 'disposal.proposed', 'disposal.approved', \
-        'disposal.declined', 'disposal.executed', 'opening.erased', 'disposal.completed', 'access.break-glass', 'access.reviewed', 'recovery.noted', 'log-key.rotated', 'log.continued', 'clock.fault') ORDER BY r.log_index \
+        'disposal.declined', 'disposal.executed', 'opening.erased', 'disposal.completed', 'access.break-glass', 'access.reviewed', \
+        'item.resealed', 'item.reseal-confirmed', 'recovery.noted', 'log-key.rotated', 'log.continued', 'clock.fault') ORDER BY r.log_index \
         LIMIT $2";
     TOLD "notice_channels" "SELECT channel, position FROM notice_channels WHERE channel = $1";
     TELL "notice_channels" "INSERT INTO notice_channels (channel, position) VALUES ($1, $2) ON CONFLICT (channel) DO \
@@ -285,7 +289,7 @@ fixed {
     MEMBERS_PAGE "members" "SELECT case_id, person, roles FROM members WHERE case_id > $1 OR (case_id = $1 \
         AND person > $2) ORDER BY case_id, person LIMIT $3";
     ITEMS_PAGE "items" concat!("SELECT ", item_columns!(), " FROM items WHERE id > $1 ORDER BY id LIMIT $2");
-    GRANTS_PAGE "grants" "SELECT record, item, person, expires, completed, with_person, review FROM grants WHERE record > $1 \
+    GRANTS_PAGE "grants" "SELECT record, item, person, expires, completed, with_person, review, signed_by FROM grants WHERE record > $1 \
         ORDER BY record LIMIT $2";
 
     CASES_OF_PERSON "members" "SELECT m.case_id, c.items, c.closed, c.updates, c.exports, c.undisclosed, c.turned, m.roles FROM members m JOIN cases c ON c.id = \
@@ -302,26 +306,16 @@ fixed {
     CUSTODY_HELD "items" "SELECT case_id, custodian, COUNT(*) FROM items WHERE NOT disposed GROUP BY case_id, custodian";
     CUSTODY_OFFERED "items" "SELECT case_id, offer_to, COUNT(*) FROM items WHERE offer_to IS NOT NULL GROUP BY \
         case_id, offer_to";
-    GRANTS_EXPIRED "grants" "SELECT record, item, person, expires, completed, with_person, review FROM grants WHERE NOT completed \
+    GRANTS_EXPIRED "grants" "SELECT record, item, person, expires, completed, with_person, review, signed_by FROM grants WHERE NOT completed \
         AND (expires < $1 OR EXISTS (SELECT 1 FROM persons p WHERE p.id = grants.person AND p.suspended IS NOT NULL)) ORDER BY expires LIMIT $2";
 
-    EMERGENCIES_OF_CASE "grants" "SELECT g.record, g.item, g.person, g.expires, g.completed, g.with_person, g.review FROM items i JOIN grants \
+    EMERGENCIES_OF_CASE "grants" "SELECT g.record, g.item, g.person, g.expires, g.completed, g.with_person, g.review, g.signed_by FROM items i JOIN grants \
         g ON g.item = i.id WHERE i.case_id = $1 AND g.review IS NOT NULL ORDER BY g.expires DESC, g.record LIMIT $2";
 
     OBJECTS_OF_ITEM "objects" "SELECT object, item, manifest, wrapped, kek, size, state, halved FROM objects WHERE item \
         = $1 ORDER BY object";
     OBJECTS_PAGE "objects" "SELECT object, item, manifest, wrapped, kek, size, state, halved FROM objects WHERE \
         object > $1 ORDER BY object LIMIT $2";
-    HALVE_OBJECT "objects" "UPDATE objects SET wrapped = $1, kek = $2, halved = TRUE WHERE object = $3 AND NOT halved";
-    SEALED_HALVES "sealed_halves" "SELECT object, first, second, sealed FROM sealed_halves WHERE object = $1 ORDER BY first, \
-        second";
-    // Of the open grants of the helper, to open the item with the reader, the one under which something was contributed.
-    CONTRIBUTION "contributions" "SELECT c.sealed FROM grants g JOIN contributions c ON c.access = g.record WHERE g.item = $1 AND \
-        g.person = $2 AND g.with_person = $3 AND NOT g.completed AND g.expires > $4 ORDER BY g.expires DESC LIMIT 1";
-    CONTRIBUTE "contributions" "INSERT INTO contributions (access, sealed, expires) VALUES ($1, $2, $3) ON CONFLICT (access) DO \
-        UPDATE SET sealed = excluded.sealed";
-    FORGET_CONTRIBUTIONS "contributions" "DELETE FROM contributions WHERE expires <= $1";
-    FORGET_CONTRIBUTION "contributions" "DELETE FROM contributions WHERE access = $1";
     UPDATE_OBJECT_STATE "objects" "UPDATE objects SET state = $1 WHERE object = $2 AND state <> 'shredded'";
     // A key that was halved meanwhile must not come back whole.
     REWRAP_OBJECT "objects" "UPDATE objects SET wrapped = $1, kek = $2 WHERE object = $3 AND kek = $4 AND halved = $5";
@@ -400,7 +394,7 @@ keyed {
     CUSTODY_OFFERED_TO "items" 2 "SELECT case_id, offer_to, COUNT(*) FROM items WHERE (case_id, offer_to) IN (VALUES \
         {rows}) GROUP BY case_id, offer_to";
     ITEMS "items" 1 concat!("SELECT ", item_columns!(), " FROM items WHERE id IN ({list})");
-    GRANTS "grants" 1 "SELECT record, item, person, expires, completed, with_person, review FROM grants WHERE record IN ({list})";
+    GRANTS "grants" 1 "SELECT record, item, person, expires, completed, with_person, review, signed_by FROM grants WHERE record IN ({list})";
 
     // Of entries with one tag, which no sound log has, the last one counts.
     LOST_TAGS "lost_tags" 1 "SELECT tag, by_case, log_index FROM lost_tags WHERE tag IN ({list}) ORDER BY log_index";
@@ -456,7 +450,7 @@ inserts {
         "object BYTEA" "manifest BYTEA" "version BIGINT" "custodian TEXT" "head_record BYTEA"
         "head_stmt BYTEA" "offer_record BYTEA" "offer_stmt BYTEA" "offer_to TEXT"
         "offer_expires BIGINT" "seal_record BYTEA" "seal_stmt BYTEA" "disposed BOOLEAN" "sealing TEXT"
-        "derived TEXT"
+        "derived TEXT" "reseal TEXT"
     ] "ON CONFLICT (id) DO UPDATE SET class = excluded.class, stored_digest = excluded.stored_digest, \
         stored_size = excluded.stored_size, stored_checked_by = excluded.stored_checked_by, object = \
         excluded.object, manifest = excluded.manifest, version = excluded.version, custodian = \
@@ -464,10 +458,10 @@ inserts {
         offer_record = excluded.offer_record, offer_stmt = excluded.offer_stmt, offer_to = \
         excluded.offer_to, offer_expires = excluded.offer_expires, seal_record = excluded.seal_record, \
         seal_stmt = excluded.seal_stmt, disposed = excluded.disposed, sealing = excluded.sealing, \
-        derived = excluded.derived";
+        derived = excluded.derived, reseal = excluded.reseal";
     UPSERT_GRANTS "grants" [
         "record BYTEA" "item TEXT" "person TEXT" "expires BIGINT" "completed BOOLEAN" "with_person TEXT"
-        "review TEXT"
+        "review TEXT" "signed_by BYTEA"
     ] "ON CONFLICT (record) DO UPDATE SET completed = excluded.completed, review = excluded.review";
 
     INSERT_SUBJECT_KEYS "subject_keys" ["scope TEXT" "wrapped BYTEA" "kek BIGINT"] "";
@@ -475,7 +469,6 @@ inserts {
         "object BYTEA" "item TEXT" "manifest BYTEA" "wrapped BYTEA" "kek BIGINT" "size BIGINT" "state TEXT"
         "halved BOOLEAN"
     ] "";
-    INSERT_SEALED_HALVES "sealed_halves" ["object BYTEA" "first TEXT" "second TEXT" "sealed BYTEA"] "";
     INSERT_TOMBSTONES "object_tombstones" ["object BYTEA" "made BIGINT"] "";
     INSERT_TOKENS "api_tokens" [
         "id TEXT" "hash BYTEA" "person TEXT" "label TEXT" "created BIGINT" "expires BIGINT" "revoked BIGINT"

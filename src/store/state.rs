@@ -7,8 +7,8 @@ use custody::digest::Digest;
 use custody::id::{CaseId, ItemId, OrgId, PersonId};
 use custody::record::Sequence;
 use custody::rules::{
-    Case, CaseRoles, Derived, Footprint, FormerLogKey, Grant, Item, Key, Offer, Person, State, StateHead,
-    Stored, Vault, Voucher,
+    Case, CaseRoles, Derived, Footprint, FormerLogKey, Grant, Item, Key, Offer, Person, Reseal, State,
+    StateHead, Stored, Vault, Voucher,
 };
 use custody::statement::{Content, DigestAlg, Seen};
 
@@ -64,9 +64,17 @@ impl Tx {
             state.items.extend([item(&row)?]);
         }
         let offering = state.items.values().filter(|item| item.offer.is_some()).map(|item| item.custodian);
-        let unknown: BTreeSet<_> = offering.filter(|id| !state.persons.contains_key(id)).collect();
+        let resealing = state.items.values().filter_map(|item| Some((item.case, item.reseal.as_ref()?.by)));
+        let resealing: BTreeSet<_> = resealing.collect();
+        let acting = offering.chain(resealing.iter().map(|(_, person)| *person));
+        let unknown: BTreeSet<_> = acting.filter(|id| !state.persons.contains_key(id)).collect();
         for row in self.all_in(sql::PERSONS, unknown.iter().map(Value::text).collect()).await? {
             state.persons.extend([person(&row)?]);
+        }
+        let unknown = resealing.iter().filter(|place| !state.members.contains_key(place));
+        let keys = unknown.flat_map(|(case, person)| [Value::text(case), Value::text(person)]);
+        for row in self.all_in(sql::MEMBERS, keys.collect()).await? {
+            state.members.extend([member(&row)?]);
         }
         for sql in [sql::CUSTODY_HELD_BY, sql::CUSTODY_OFFERED_TO] {
             let keys =
@@ -87,6 +95,7 @@ impl Tx {
     /// Adds everybody who can vouch, with all keys of these and of the footprint's persons.
     async fn vouchers(&mut self, footprint: &Footprint, state: &mut State) -> Result<(), StoreError> {
         let mut owners = footprint.persons.clone();
+        owners.extend(state.items.values().filter_map(|item| Some(item.reseal.as_ref()?.by)));
         for row in self.all(sql::VOUCHERS, Vec::new()).await? {
             let (id, voucher) = person(&row)?;
             owners.insert(id);
@@ -262,6 +271,7 @@ pub(super) fn item(row: &Row) -> Result<(ItemId, Item), StoreError> {
         disposed: row.bool(22)?,
         sealing: sealing(row)?,
         derived: derived(row)?,
+        reseal: reseal(row)?,
     };
     Ok((row.parse(0)?, item))
 }
@@ -303,6 +313,15 @@ fn derived(row: &Row) -> Result<Option<Derived>, StoreError> {
     serde_json::from_str(&text).map(Some).map_err(|error| row.undecodable(24, error))
 }
 
+fn reseal(row: &Row) -> Result<Option<Reseal>, StoreError> {
+    let Some(text) = row.opt_text(25)? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|error| row.undecodable(25, error))
+}
+
+pub(super) fn write_reseal(reseal: &Reseal) -> String {
+    serde_json::json!(reseal).to_string()
+}
+
 pub(super) fn write_derived(derived: &Derived) -> String {
     serde_json::json!(derived).to_string()
 }
@@ -320,8 +339,8 @@ fn count_custody(rows: &[Row], state: &mut State) -> Result<(), StoreError> {
 
 pub(super) fn grant(row: &Row) -> Result<(Digest, Grant), StoreError> {
     let (completed, with, review) = (row.bool(4)?, row.opt_parse(5)?, row.opt_code(6)?);
-    let (item, person, expires) = (row.parse(1)?, row.parse(2)?, row.time(3)?);
-    Ok((row.digest(0)?, Grant { item, person, expires, with, review, completed }))
+    let (item, person, expires, key) = (row.parse(1)?, row.parse(2)?, row.time(3)?, row.opt_digest(7)?);
+    Ok((row.digest(0)?, Grant { item, person, expires, with, key, review, completed }))
 }
 
 pub(super) fn write_voucher(voucher: &Voucher) -> String {

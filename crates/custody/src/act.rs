@@ -10,6 +10,7 @@ mod derived;
 mod life;
 mod production;
 mod reading;
+mod resealing;
 mod shape;
 
 use crate::envelope::{Envelope, PayloadType};
@@ -18,6 +19,9 @@ use crate::json;
 use crate::kind::Kind;
 use crate::statement::{Content, ItemRef, MAX_ITEMS, Statement, StatementError};
 use crate::time::Timestamp;
+
+use case::known_references;
+use reading::pairs_fit;
 
 pub use case::{CaseType, CaseTypeError, REFERENCES, ReferenceError, reference_field, reference_in};
 pub use derived::{Derivation, DerivationError, ItemDerived, MAX_BOXES, PixelBox};
@@ -33,6 +37,7 @@ pub use reading::{
     AccessBreakGlass, AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AccessReviewed, MAX_PAIRS,
     RecipientNamed, Sealing,
 };
+pub use resealing::{ItemResealed, ResealConfirmed, ResealStep, ResealWithdrawn};
 pub use types::{
     AnchorKind, AnchorNoted, BundleCompleted, BundleExported, CaseOpened, CaseRole, CaseUpdated, Class,
     ClockFault, ContentReceived, CorrectionNoted, FixityChecked, HexError, ItemClassified, ItemRegistered,
@@ -87,6 +92,8 @@ pub enum Act {
     ItemClassified(CaseId, ItemId, ItemClassified),
     /// An item was made from another.
     ItemDerived(CaseId, ItemId, ItemDerived),
+    /// A restricted item is sealed anew, one step after the other.
+    Reseal(CaseId, ItemId, ResealStep),
     /// The vault holds an item's bytes.
     ContentReceived(CaseId, ItemId, ContentReceived, Content),
     /// A person may read an item's bytes.
@@ -355,14 +362,6 @@ fn committed(s: &Statement, field: &str) -> Result<(), StatementError> {
     }
 }
 
-/// Fields named like a reference are of a kind of reference that there is.
-fn known_references(s: &Statement) -> Result<(), StatementError> {
-    s.fields.keys().try_for_each(|name| match reference_in(name) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(shape(s, &format!("has no field {name}: {error}"))),
-    })
-}
-
 /// A restricted item names who opens it, and no other does.
 fn sealed_as_its_class(s: &Statement, class: Class, sealing: Option<&Sealing>) -> Result<(), StatementError> {
     let Some(sealing) = sealing else {
@@ -372,21 +371,10 @@ fn sealed_as_its_class(s: &Statement, class: Class, sealing: Option<&Sealing>) -
             Ok(())
         };
     };
-    let pairs = &sealing.pairs;
-    if class != Class::Restricted {
-        return Err(shape(s, "seals restricted items only"));
-    }
-    if !(1..=MAX_PAIRS).contains(&pairs.len())
-        || pairs.iter().any(|[one, other]| one >= other)
-        || !pairs.is_sorted_by(|a, b| a < b)
-    {
-        return Err(shape(s, "seals to 1 to 16 pairs of two persons, sorted, each once"));
-    }
-    match sealing.recovery {
-        Some([one, other]) if one >= other => {
-            Err(shape(s, "names the recovery pair sorted, two different ones"))
-        }
-        _ => Ok(()),
+    if class == Class::Restricted {
+        pairs_fit(s, sealing)
+    } else {
+        Err(shape(s, "seals restricted items only"))
     }
 }
 

@@ -185,6 +185,11 @@ pub fn item_of(file: &[u8]) -> Option<ItemId> {
     File::parse(file).ok()?.item
 }
 
+/// To how many X25519 recipients a file is sealed; nothing if it is no file.
+pub fn recipients(file: &[u8]) -> Option<usize> {
+    File::parse(file).ok().map(|file| file.stanzas.len())
+}
+
 fn wrap(key: &[u8; FILE_KEY_LEN], to: &Recipient, entropy: &mut dyn Entropy) -> Result<Stanza, AgeError> {
     let ephemeral = Identity::make(entropy);
     let share = ephemeral.recipient().0;

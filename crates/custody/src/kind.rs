@@ -143,6 +143,9 @@ kinds! {
     AccessDenied       "access.denied"       Refusal System         Never    Never    plain yes;
     AccessBreakGlass   "access.break-glass"  Item    OwnKey         Never    Required plain yes;
     AccessReviewed     "access.reviewed"     Item    OwnKey         Never    Optional plain yes;
+    ItemResealed       "item.resealed"       Item    OwnKey         Never    Required plain yes;
+    ResealConfirmed    "item.reseal-confirmed" Item  OwnKey         Never    Never    plain yes;
+    ResealWithdrawn    "item.reseal-withdrawn" Item  OwnKey         Never    Optional plain yes;
     ProductionProposed "production.proposed" Item    OwnKey         Never    Required plain yes;
     ProductionApproved "production.approved" Item    OwnKey         Never    Optional plain yes;
     ProductionDeclined "production.declined" Item    Person         Never    Optional plain yes;

@@ -213,6 +213,7 @@ pub mod digest;
 pub mod entropy;
 pub mod envelope;
 pub mod floe;
+pub mod halves;
 pub mod id;
 pub mod intake;
 pub mod json;

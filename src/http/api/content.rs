@@ -116,46 +116,8 @@ pub(crate) async fn redact(
     body: Json<api::NewRedaction>,
 ) -> Answer {
     let Access { access: grant } = query.into_inner();
-    let made =
-        app.redact(who.0.person, parse(&id, "id")?, grant.as_deref(), body.into_inner(), key.0).await?;
-    Ok(created(made))
-}
-
-/// What the signed-in person needs to open a restricted item together with the one whom their grant names.
-#[utoipa::path(params(("id" = String, Path), ("access" = String, Query)), responses((status = 200, body = api::Halves)))]
-#[get("/api/v1/items/{id}/halves")]
-pub(crate) async fn halves(app: Data<App>, who: Person, id: Path<String>, query: Query<Access>) -> Answer {
-    Ok(ok(app.halves(who.0.person, parse(&id, "id")?, query.access.as_deref()).await?))
-}
-
-/// Keeps, for the other whom the person's grant names, what was in the outer file.
-#[utoipa::path(params(("id" = String, Path), ("access" = String, Query)), request_body = api::NewContribution, responses((status = 204)))]
-#[put("/api/v1/items/{id}/contribution")]
-pub(crate) async fn contribute(
-    app: Data<App>,
-    who: Person,
-    id: Path<String>,
-    query: Query<Access>,
-    body: Json<api::NewContribution>,
-) -> Answer {
-    let sealed = body.into_inner().sealed.0;
-    app.contribute(who.0.person, parse(&id, "id")?, query.access.as_deref(), sealed).await?;
-    Ok(HttpResponse::NoContent().finish())
-}
-
-/// The ciphertext of a restricted item, for somebody who is opening it.
-#[utoipa::path(params(("id" = String, Path), ("access" = String, Query)), responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>)))]
-#[get("/api/v1/items/{id}/sealed-content")]
-pub(crate) async fn sealed_content(
-    app: Data<App>,
-    who: Person,
-    id: Path<String>,
-    query: Query<Access>,
-) -> Answer {
-    let (size, stream) = app.sealed_content(who.0.person, parse(&id, "id")?, query.access.as_deref()).await?;
-    let mut response = HttpResponse::Ok();
-    evidence_headers(&mut response);
-    Ok(response.no_chunking(size).streaming(stream))
+    let (id, body) = (parse(&id, "id")?, body.into_inner());
+    Ok(created(Box::pin(app.redact(who.0.person, id, grant.as_deref(), body, key.0)).await?))
 }
 
 /// The bundle of an export.
@@ -170,7 +132,7 @@ pub(crate) async fn bundle(app: Data<App>, who: Person, id: Path<String>) -> Ans
 }
 
 /// Evidence is never rendered by whoever receives it from here: not by a browser, not by a cache.
-fn evidence_headers(response: &mut HttpResponseBuilder) {
+pub(super) fn evidence_headers(response: &mut HttpResponseBuilder) {
     response
         .insert_header((header::CONTENT_TYPE, "application/octet-stream"))
         .insert_header((header::CONTENT_DISPOSITION, "attachment"))

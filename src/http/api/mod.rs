@@ -7,6 +7,7 @@ pub mod log;
 pub mod people;
 pub mod productions;
 pub mod scrub;
+pub mod sealing;
 pub mod statements;
 
 use actix_web::HttpResponse;

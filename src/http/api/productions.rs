@@ -28,5 +28,5 @@ pub(crate) async fn produce(
 ) -> Answer {
     let (id, proposal) = path.into_inner();
     let sent = (query.access(), body.into_inner().sealed.0);
-    Ok(created(app.produce(who.0.person, parse(&id, "id")?, &proposal, sent).await?))
+    Ok(created(Box::pin(app.produce(who.0.person, parse(&id, "id")?, &proposal, sent)).await?))
 }

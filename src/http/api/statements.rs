@@ -42,6 +42,6 @@ pub(crate) async fn on_behalf(
     Ok(created(app.record_on_behalf(who.0.person, say).await?))
 }
 
-fn opening(wire: api::Opening) -> Result<FieldOpening, AppError> {
+pub(super) fn opening(wire: api::Opening) -> Result<FieldOpening, AppError> {
     Ok(FieldOpening { name: parse(&wire.name, "name")?, salt: parse(&wire.salt, "salt")?, value: wire.value })
 }

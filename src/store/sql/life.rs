@@ -30,9 +30,8 @@ fixed {
     DISPOSALS_IN "disposals" concat!("SELECT ", disposal_columns!(), " FROM disposals WHERE stage = $1 AND log_index > $2 ORDER BY log_index LIMIT $3");
     DISPOSALS_OF "disposals" concat!("SELECT ", disposal_columns!(), " FROM disposals WHERE case_id = $1 AND log_index > $2 ORDER BY log_index LIMIT $3");
     DISPOSALS_ABOUT "disposals" concat!("SELECT ", disposal_columns!(), " FROM disposals WHERE subject = $1 ORDER BY log_index");
-    OPEN_GRANTS_OF "grants" "SELECT record, item, person, expires, completed, with_person, review FROM grants WHERE item = $1 AND NOT completed";
+    OPEN_GRANTS_OF "grants" "SELECT record, item, person, expires, completed, with_person, review, signed_by FROM grants WHERE item = $1 AND NOT completed";
 
-    DESTROY_SEALED_HALVES "sealed_halves" "DELETE FROM sealed_halves WHERE object = $1";
     SHRED_OBJECT "objects" "UPDATE objects SET wrapped = $1, kek = 0, state = 'shredded' WHERE object = $2 AND state <> 'shredded'";
     SHRED_OBJECT_AS_READ "objects" "UPDATE objects SET wrapped = $1, kek = 0, state = 'shredded' WHERE object = $2 AND kek = $3 AND wrapped = $4";
     SHREDDED_OBJECTS "objects" "SELECT object, item, manifest, wrapped, kek, size, state, halved FROM objects WHERE kek = 0 AND \
@@ -52,7 +51,7 @@ fixed {
     // Whatever is added by a version is added under the log's lock, where the present one is looked up.
     PRESENT_KEK "keks" "SELECT COALESCE(MAX(version), 1) FROM keks";
     KEK_IN_USE "objects" "SELECT (SELECT COUNT(*) FROM objects WHERE kek > 0 AND kek <= $1) + (SELECT COUNT(*) FROM subject_keys \
-        WHERE kek <= $1)";
+        WHERE kek <= $1) + (SELECT COUNT(*) FROM resealings WHERE kek <= $1)";
     KEK_SINCE "records" "SELECT r.received FROM positions p JOIN records r ON r.log_index = p.log_index WHERE p.stream = 'vault' \
         AND (r.kind = 'kek.rotated' OR p.seq = 1) ORDER BY p.seq DESC LIMIT 1";
 

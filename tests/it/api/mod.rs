@@ -16,6 +16,7 @@ mod newcomers;
 mod productions;
 mod recorded;
 mod refused;
+mod resealing;
 mod restricted;
 mod retention;
 mod rotation;

@@ -5,6 +5,7 @@ use custody::age::Identity;
 use custody::blob::{BlobContext, BlobReader, HEADER_LEN, VaultId};
 use custody::bundle::findings::Code;
 use custody::digest::Digest;
+use custody::halves::SealedHalf;
 use custody::keys::{DataKey, Key32, KeyContext, WrappedKey};
 use custody::manifest;
 use custody::time::Timestamp;
@@ -13,7 +14,7 @@ use custos::app::rotate_kek;
 use custos::blobs::Blobs;
 use custos::engine::AwsLc;
 use custos::keyring::{FileProvider, Keyring};
-use custos::store::{ObjectRow, SealedHalf, Store};
+use custos::store::{ObjectRow, Store};
 use futures_util::TryStreamExt as _;
 use reqwest::Method;
 use serde_json::json;
@@ -90,7 +91,7 @@ pub(super) fn identity(who: &Caller) -> Identity {
 }
 
 /// Somebody's own statement that they open it together with another.
-async fn say_reading(who: &Caller, case: &str, exhibit: &str, with: &Caller) -> Answer {
+pub(super) async fn say_reading(who: &Caller, case: &str, exhibit: &str, with: &Caller) -> Answer {
     let expires = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond() + 600_000).unwrap();
     let data = json!({ "expires": expires.to_string(), "with": with.id });
     let more = json!({ "case": case, "item": exhibit, "purpose": "case-review", "data": data });
@@ -106,7 +107,7 @@ pub(super) async fn halves(who: &Caller, exhibit: &str, access: &str) -> api::Ha
     who.get(&format!("/api/v1/items/{exhibit}/halves?access={access}")).await.ok()
 }
 
-async fn contribute(who: &Caller, exhibit: &str, access: &str, sealed: &[u8]) -> Answer {
+pub(super) async fn contribute(who: &Caller, exhibit: &str, access: &str, sealed: &[u8]) -> Answer {
     let body = api::NewContribution { sealed: api::Bytes64(sealed.to_vec()) };
     let path = format!("/api/v1/items/{exhibit}/contribution?access={access}");
     who.send(who.request(Method::PUT, &path).json(&body)).await
@@ -120,7 +121,7 @@ pub(super) async fn help(who: &Caller, exhibit: &str, access: &str, identity: &I
 }
 
 /// What the second does with it.
-async fn open(who: &Caller, exhibit: &str, access: &str, identity: &Identity) -> Vec<u8> {
+pub(super) async fn open(who: &Caller, exhibit: &str, access: &str, identity: &Identity) -> Vec<u8> {
     let found = halves(who, exhibit, access).await;
     let persons = identity.open(&found.contributed.unwrap().0).unwrap();
     let key = key32(&found.half.unwrap().0).xor(&key32(&persons));
@@ -232,10 +233,10 @@ async fn two_of_a_pair_open_a_restricted_item_and_each_reading_comes_first(engin
 /// The database, the object store and the keys of a vault that does not run, as whoever has its machine has them.
 pub(super) struct Machine {
     pub(super) object: ObjectRow,
-    halves: Vec<SealedHalf>,
+    pub(super) halves: Vec<SealedHalf>,
     pub(super) stored: Vec<u8>,
-    keyring: Keyring,
-    context: BlobContext,
+    pub(super) keyring: Keyring,
+    pub(super) context: BlobContext,
 }
 
 impl Machine {

@@ -12,6 +12,7 @@ use custody::kind::Kind;
 use custody::statement::{ItemRef, Seen};
 use custos::api;
 use custos::client::intake::{Intake, Source};
+use custos::client::opening::Through;
 use custos::client::{Ask, Client, ClientError, NewProfile, Profile, VaultTrust};
 use custos::engine::OsEntropy;
 use futures_util::StreamExt as _;
@@ -161,20 +162,22 @@ async fn nothing_is_opened_for_a_vault_but_what_is_sealed_further_and_of_this_it
         sealed: vec![api::SealedHalf {
             first: String::new(),
             second: String::new(),
+            outer: Vec::new(),
+            inner: Vec::new(),
             sealed: api::Bytes64(sealed),
         }],
         contributed: None,
+        with_access: None,
         half: None,
         manifest: api::Bytes64(Vec::new()),
     };
+    let through = Through::halves(Digest::ZERO, None);
     let inner = other.open(&nested(item, &other, &mine)).unwrap();
     for sealed in [nested(elsewhere, &mine, &other), inner.to_vec()] {
-        let refused = client.contribute(item, Digest::ZERO, &halves(sealed), &mine).await;
+        let refused = client.contribute(item, through, &halves(sealed), &mine).await;
         assert!(matches!(refused, Err(ClientError::Protocol(_))), "{refused:?}");
     }
     assert_eq!(asked.load(Ordering::SeqCst), 0, "nothing was sent");
-    assert!(
-        client.contribute(item, Digest::ZERO, &halves(nested(item, &mine, &other)), &mine).await.unwrap()
-    );
+    assert!(client.contribute(item, through, &halves(nested(item, &mine, &other)), &mine).await.unwrap());
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

@@ -11,5 +11,6 @@ mod log;
 mod produced;
 mod program;
 mod readme;
+mod resealing;
 mod sensitive;
 mod signing;

@@ -4,7 +4,9 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::shape;
 use crate::id::Code;
+use crate::statement::{Statement, StatementError};
 
 macro_rules! case_types {
     ($($(#[doc = $what:literal])+ $variant:ident $name:literal)*) => {
@@ -99,6 +101,14 @@ pub fn reference_in(field: &Code) -> Result<Option<&str>, ReferenceError> {
         Some(reference) if is_reference(reference) => Ok(Some(reference)),
         Some(_) => Err(ReferenceError),
     }
+}
+
+/// Fields named like a reference are of a kind of reference that there is.
+pub(super) fn known_references(s: &Statement) -> Result<(), StatementError> {
+    s.fields.keys().try_for_each(|name| match reference_in(name) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(shape(s, &format!("has no field {name}: {error}"))),
+    })
 }
 
 fn is_reference(text: &str) -> bool {

@@ -188,7 +188,7 @@ pub(super) fn parse(s: &Statement) -> Result<Act, StatementError> {
             Act::Disposal(subject, DisposalStep::Executed(data(s)?))
         }
         Kind::DisposalCompleted => Act::Disposal(disposable(s)?, DisposalStep::Completed(data(s)?)),
-        _ => return Err(shape(s, "is not supported by this version of the rules")),
+        _ => return super::resealing::parse(s),
     })
 }
 

@@ -6,7 +6,10 @@ use crate::age::Recipient;
 use crate::digest::Digest;
 use crate::id::{Code, PersonId};
 use crate::json::{self, Object};
+use crate::statement::{Statement, StatementError};
 use crate::time::Timestamp;
+
+use super::shape;
 
 data! {
     /// Data of `recipient.named`, said with the key that it goes with.
@@ -78,6 +81,23 @@ impl Sealing {
     /// Everybody who is in a pair, once or more often.
     pub fn persons(&self) -> impl Iterator<Item = PersonId> {
         self.pairs.iter().flatten().copied()
+    }
+}
+
+/// Pairs and the recovery pair in the one spelling that there is.
+pub(super) fn pairs_fit(s: &Statement, sealing: &Sealing) -> Result<(), StatementError> {
+    let pairs = &sealing.pairs;
+    if !(1..=MAX_PAIRS).contains(&pairs.len())
+        || pairs.iter().any(|[one, other]| one >= other)
+        || !pairs.is_sorted_by(|a, b| a < b)
+    {
+        return Err(shape(s, "seals to 1 to 16 pairs of two persons, sorted, each once"));
+    }
+    match sealing.recovery {
+        Some([one, other]) if one >= other => {
+            Err(shape(s, "names the recovery pair sorted, two different ones"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -19,6 +19,11 @@ pub fn persons(statement: &Statement, act: &Act) -> Vec<PersonId> {
         }
         Act::AccessGranted(_, _, d) => persons.extend(d.with),
         Act::Production(_, _, ProductionStep::Sealed(d)) => persons.push(d.with),
+        Act::Reseal(_, _, step) => {
+            if let Some((sealing, with, _)) = step.opened() {
+                persons.extend(sealing.persons().chain([with]));
+            }
+        }
         _ => {}
     }
     persons

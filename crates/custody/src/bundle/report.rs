@@ -3,6 +3,7 @@
 mod derived;
 mod destroyed;
 mod produced;
+mod sealed;
 mod stamps;
 
 use core::fmt;
@@ -25,6 +26,7 @@ use crate::time::Timestamp;
 pub use derived::{MADE_BY_VAULT, Made};
 pub use destroyed::{Disposed, Held};
 pub use produced::Produced;
+pub use sealed::Resealed;
 
 pub(super) use stamps::hours;
 pub use stamps::{Bracket, Stamp, Width};
@@ -124,6 +126,9 @@ pub struct Facts {
     pub receipts: u64,
     /// Records.
     pub records: u64,
+    /// Restricted exhibits that were sealed to other pairs, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resealed: Vec<Resealed>,
     /// Who signed.
     pub signers: Vec<Signer>,
     /// Statements: a statement on many items has many records.
@@ -249,6 +254,18 @@ impl Transfers {
     }
 }
 
+impl fmt::Display for Transfers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { accepted, declined, expired, offered, recalled } = self;
+        let waiting = self.waiting();
+        write!(
+            f,
+            "{offered} offered: {accepted} accepted, {declined} declined, {recalled} recalled, {expired} "
+        )?;
+        write!(f, "expired, {waiting} waiting")
+    }
+}
+
 /// Somebody who holds items.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Custodian {
@@ -363,20 +380,13 @@ impl Report {
         facts.derived.iter().for_each(|made| row("Derived", made.to_string()));
         facts.produced.iter().for_each(|produced| row("Produced", produced.to_string()));
         if facts.transfers.offered > 0 {
-            let Transfers { accepted, declined, expired, offered, recalled } = facts.transfers;
-            let waiting = facts.transfers.waiting();
-            row(
-                "Transfers",
-                format!(
-                    "{offered} offered: {accepted} accepted, {declined} declined, {recalled} recalled, {expired} \
-                     expired, {waiting} waiting"
-                ),
-            );
+            row("Transfers", facts.transfers.to_string());
         }
         for custodian in &facts.custodians {
             let name = or_id(&custodian.name, custodian.person);
             row("Holds now", format!("{name}: {} exhibit(s)", custodian.exhibits));
         }
+        facts.resealed.iter().for_each(|sealed| row("Sealed anew", sealed.to_string()));
         facts.holds.iter().for_each(|held| row("Hold", held.to_string()));
         facts.disposals.iter().for_each(|disposed| row("Destroyed", disposed.to_string()));
         if facts.erased > 0 {

@@ -2,7 +2,7 @@
 
 use super::rights::VaultRoles;
 use super::state::{Case, Derived, Grant, Item, Key, Person, State, StateHead, Stored, Vault, Voucher};
-use super::{Review, Term, disposal, holding, places, production};
+use super::{Review, Term, disposal, holding, places, production, resealing};
 use crate::act::{Act, CaseRole, FOR_DISCLOSURE, KeyCheck};
 use crate::digest::Digest;
 use crate::statement::{Actor, Seen, Statement};
@@ -218,6 +218,7 @@ fn apply_to_item(
                 exhibit: in_case.items,
                 class: d.class,
                 sealing: d.sealing.clone(),
+                reseal: None,
                 claimed: *content,
                 stored: None,
                 custodian,
@@ -254,14 +255,15 @@ fn apply_to_item(
         }
         Act::AccessGranted(_, id, d) => {
             let Some(person) = statement.actor.person() else { return };
-            let (expires, with) = (d.expires, d.with);
-            let grant = Grant { item: *id, person, expires, with, review: None, completed: false };
+            let (expires, with, key) = (d.expires, d.with, d.with.map(|_| statement.actor_key));
+            let grant = Grant { item: *id, person, expires, with, key, review: None, completed: false };
             state.grants.insert(first, grant);
         }
         Act::AccessBreakGlass(_, id, d) => {
             let Some(person) = statement.actor.person() else { return };
             let (expires, review) = (d.expires, Some(Review::Open));
-            let grant = Grant { item: *id, person, expires, with: None, review, completed: false };
+            let (with, key) = (None, None);
+            let grant = Grant { item: *id, person, expires, with, key, review, completed: false };
             state.grants.insert(first, grant);
         }
         Act::AccessReviewed(_, _, d) => {
@@ -272,6 +274,11 @@ fn apply_to_item(
         Act::AccessCompleted(_, _, d) => {
             if let Some(grant) = state.grants.get_mut(&d.grant) {
                 grant.completed = true;
+            }
+        }
+        Act::Reseal(_, id, step) => {
+            if let Some(item) = state.items.get_mut(id) {
+                resealing::apply(item, statement, step, first);
             }
         }
         Act::Transfer(_, step, items) => {

@@ -3,7 +3,7 @@
 use super::rights::Holders;
 use super::{
     Item, Key, MAX_CASE_UPDATES, MAX_GRANT_MS, Refusal, Right, State, Term, Vault, derived, disposal, glass,
-    holding, log_key, places, production, sealing, takes_bytes,
+    holding, log_key, places, production, resealing, sealing, takes_bytes,
 };
 use crate::act::{
     AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberAdded, MemberChange,
@@ -409,6 +409,9 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act:
             let item = item_of(state, Some(*case), *id)?;
             sealing::read_with(state, speaker, statement.assurance, item, d.with)?;
             if item.stored.is_some() { Ok(()) } else { Err(Refusal::NoContent) }
+        }
+        Act::Reseal(case, id, step) => {
+            resealing::reseal(state, speaker, statement.actor_time, (*case, *id), step)
         }
         Act::AccessBreakGlass(case, id, d) => glass::broken(state, speaker, statement, (*case, *id), d),
         Act::AccessReviewed(case, id, d) => glass::reviewed(state, speaker, (*case, *id), d),

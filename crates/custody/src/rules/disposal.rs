@@ -340,6 +340,7 @@ pub(super) fn apply(state: &mut State, statement: &Statement, act: &Act, (index,
 fn destroyed(state: &mut State, case: CaseId, item: ItemId, head: StateHead) {
     let Some(found) = state.items.get_mut(&item) else { return };
     found.disposed = true;
+    found.reseal = None;
     found.head = head;
     let custodian = found.custodian;
     state.leaves(case, custodian);

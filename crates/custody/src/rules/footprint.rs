@@ -24,7 +24,7 @@ pub struct Footprint {
     pub cases: BTreeSet<CaseId>,
     /// Memberships.
     pub members: BTreeSet<(CaseId, PersonId)>,
-    /// Items; whoever offers one is loaded with it.
+    /// Items; whoever offers one, or has sealed it anew, is loaded with it.
     pub items: BTreeSet<ItemId>,
     /// Members whose items, held and offered, are counted.
     pub custody: BTreeSet<(CaseId, PersonId)>,
@@ -105,6 +105,14 @@ impl Footprint {
                 }
             }
             Act::BundleExported(_, d) => self.productions.extend(d.productions.iter().flatten()),
+            Act::Reseal(case, _, step) => {
+                if let Some((sealing, with, grants)) = step.opened() {
+                    let persons = sealing.persons().chain([with]);
+                    persons.for_each(|person| self.add_person(person, Some(*case)));
+                    self.grants.extend(grants);
+                    self.vouchers = true;
+                }
+            }
             Act::AccessCompleted(_, _, d) => drop(self.grants.insert(d.grant)),
             Act::ItemDerived(_, _, d) => {
                 self.items.insert(d.of);

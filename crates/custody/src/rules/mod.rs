@@ -13,6 +13,7 @@ mod glass;
 mod holding;
 mod log_key;
 mod production;
+mod resealing;
 mod rights;
 mod sealing;
 mod state;
@@ -26,10 +27,10 @@ pub use production::{Consent, Production, ProductionStage, production_counts};
 pub use rights::{
     CaseRoles, Holders, Right, RoleError, Row, VaultRoles, is_member, permitted_in_case, permitted_in_vault,
 };
-pub use sealing::{may_open, sealing_fits};
+pub use sealing::{counts, may_open, sealing_fits, who_cannot_open};
 pub use state::{
-    Approval, Case, Derived, Disposal, FormerLogKey, Grant, Hold, Item, Kek, Key, Offer, Person, Review,
-    Stage, State, StateHead, Stored, Vault, Voucher,
+    Approval, Case, Derived, Disposal, FormerLogKey, Grant, Hold, Item, Kek, Key, Offer, Person, Reseal,
+    Review, Stage, State, StateHead, Stored, Vault, Voucher,
 };
 pub use term::Term;
 
@@ -43,6 +44,10 @@ pub const MAX_GRANT_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Longest reading in an emergency, from the time its author states: an hour in milliseconds.
 pub const MAX_BREAK_GLASS_MS: i64 = 60 * 60 * 1_000;
+
+/// Longest that new halves of a restricted item's key wait to be confirmed, from the time their author states: thirty days in
+/// milliseconds.
+pub const MAX_RESEAL_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 
 /// Longest offer of custody, from the time its author states: ninety days in milliseconds.
 pub const MAX_OFFER_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
@@ -134,6 +139,18 @@ pub enum Refusal {
     /// A restricted item stays one.
     #[error("a restricted item stays restricted: two of those to whom it is sealed open it")]
     SealedToPersons,
+    /// New halves that would wait no time, or longer than [`MAX_RESEAL_MS`].
+    #[error("what is sealed anew waits at most thirty days to be confirmed")]
+    ResealTooLong,
+    /// What was sealed anew does not wait any more.
+    #[error(
+        "the sealing named does not wait to be confirmed: it was confirmed, withdrawn or replaced, it ran out, or its author is \
+         suspended or has lost the key; seal anew"
+    )]
+    NoSuchReseal,
+    /// What is confirmed is something else than what was sealed anew.
+    #[error("the pairs or the sealed halves are not those that were sealed anew")]
+    OtherHalves,
     /// A restricted item is not opened in this way.
     #[error(
         "a restricted item is opened by two persons of a pair, in different roles, each saying under their own key with whom"
@@ -300,6 +317,9 @@ impl Refusal {
             Self::NoSuchSeal => "no-such-seal",
             Self::SealingUnfit(_) => "sealing-unfit",
             Self::SealedToPersons => "sealed-to-persons",
+            Self::ResealTooLong => "reseal-too-long",
+            Self::NoSuchReseal => "no-such-reseal",
+            Self::OtherHalves => "other-halves",
             Self::OpenedInPairs => "opened-in-pairs",
             Self::NotInPairs => "not-in-pairs",
             Self::NoEmergency => "no-emergency",
@@ -401,6 +421,7 @@ pub fn places(statement: &Statement, act: &Act) -> Vec<(Option<Sequence>, Option
         | Act::AccessReviewed(case, id, _)
         | Act::AccessCompleted(case, id, _)
         | Act::Production(case, id, _)
+        | Act::Reseal(case, id, _)
         | Act::Fixity(case, id, ..)
         | Act::SealApplied(case, id)
         | Act::SealBroken(case, id, _)

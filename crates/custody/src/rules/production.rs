@@ -87,11 +87,9 @@ pub(super) fn production(
         ProductionStep::Sealed(d) => {
             same((&found.order, &d.recipient), (&found.order, &found.recipient))?;
             counts(state, speaker.at(), found)?;
-            if may_open(state, speaker.at(), item, (speaker.person()?, d.with)) {
-                Ok(())
-            } else {
-                Err(Refusal::OpenedInPairs)
-            }
+            let pair = (speaker.person()?, d.with);
+            let may = |sealing| may_open(state, speaker.at(), (case, sealing), pair);
+            if item.sealing.as_ref().is_some_and(may) { Ok(()) } else { Err(Refusal::OpenedInPairs) }
         }
         ProductionStep::Proposed(_) | ProductionStep::Declined(_) => Ok(()),
     }

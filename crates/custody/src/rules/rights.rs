@@ -99,8 +99,10 @@ rights! {
 
     /// Read the custody records and fields of a case, and whose items are which
     ReadRecords "read-records" case [Lead Investigator Custodian Prosecutor Court Defence Reader Observer] always [];
-    /// Read content, under a purpose
-    ReadContent "read-content" case [Lead Investigator Custodian Prosecutor Court Defence Reader] always [AccessGranted ProductionSealed];
+    /// Read content, under a purpose; seal what is restricted anew, two together, one of them who may classify
+    ReadContent "read-content" case [Lead Investigator Custodian Prosecutor Court Defence Reader] always [
+        AccessGranted ItemResealed ResealConfirmed ResealWithdrawn ProductionSealed
+    ];
     /// Look at why somebody read in an emergency
     ReviewAccess "review-access" case [Lead Prosecutor Court] always [AccessReviewed];
     /// Change a case's type, jurisdiction, title and references

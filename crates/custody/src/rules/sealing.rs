@@ -1,7 +1,9 @@
 //! Restricted items: to whom they are sealed, and which two open them.
 
+use std::collections::BTreeSet;
+
 use super::decide::{Decision, Speaker};
-use super::{Item, Refusal, Right, State};
+use super::{Grant, Item, Refusal, Right, State};
 use crate::act::{Class, Sealing};
 use crate::id::{CaseId, PersonId};
 use crate::statement::{Assurance, Statement};
@@ -67,24 +69,45 @@ pub(super) fn read_with(
         return if with.is_some() { Err(Refusal::NotInPairs) } else { Ok(()) };
     }
     let (reader, with) = (speaker.person()?, with.ok_or(Refusal::OpenedInPairs)?);
-    if assurance == Assurance::UserKey && may_open(state, speaker.at(), item, (reader, with)) {
-        Ok(())
-    } else {
-        Err(Refusal::OpenedInPairs)
-    }
+    let waits =
+        item.reseal.as_ref().filter(|reseal| reseal.expires > speaker.at()).map(|reseal| &reseal.sealing);
+    let mut sealings = item.sealing.iter().chain(waits);
+    let may = |sealing| may_open(state, speaker.at(), (item.case, sealing), (reader, with));
+    if assurance == Assurance::UserKey && sealings.any(may) { Ok(()) } else { Err(Refusal::OpenedInPairs) }
 }
 
-/// Whether these two may open an item together at `at`.
-pub fn may_open(state: &State, at: Timestamp, item: &Item, (one, other): (PersonId, PersonId)) -> bool {
-    let able = |person| {
-        !state.is_suspended(person) && state.in_case(item.case, person, Right::ReadContent, at).is_ok()
-    };
+/// Whether these two may open an item together at `at`, through what is sealed to `sealing`.
+pub fn may_open(
+    state: &State,
+    at: Timestamp,
+    (case, sealing): (CaseId, &Sealing),
+    (one, other): (PersonId, PersonId),
+) -> bool {
+    let able =
+        |person| !state.is_suspended(person) && state.in_case(case, person, Right::ReadContent, at).is_ok();
     // With the recovery pair any two members can open it whom the papers were given to.
-    let sealed = |sealing: &Sealing| sealing.has(one, other) || sealing.recovery.is_some();
-    able(one)
-        && able(other)
-        && differ(state, at, item.case, one, other)
-        && item.sealing.as_ref().is_some_and(sealed)
+    let sealed = sealing.has(one, other) || sealing.recovery.is_some();
+    able(one) && able(other) && differ(state, at, case, one, other) && sealed
+}
+
+/// Whether a grant to open a restricted item counts at `at`: it is open, and the key by which the reader said so was not
+/// revoked since.
+pub fn counts(state: &State, at: Timestamp, grant: &Grant) -> bool {
+    let valid =
+        |key| state.keys.get(&key).is_some_and(|key| key.owner == grant.person && key.revoked.is_none());
+    !grant.completed && grant.expires > at && grant.key.is_some_and(valid)
+}
+
+/// Who of those to whom an item is sealed can open it with nobody: they left the case or lost the right to read, are suspended,
+/// or have no key to which anything is sealed.
+pub fn who_cannot_open(state: &State, at: Timestamp, case: CaseId, sealing: &Sealing) -> BTreeSet<PersonId> {
+    let cannot = |person: &PersonId| {
+        let sealed_to = |key: &super::Key| key.owner == *person && key.is_sealed_to();
+        state.is_suspended(*person)
+            || state.in_case(case, *person, Right::ReadContent, at).is_err()
+            || !state.keys.values().any(sealed_to)
+    };
+    sealing.persons().filter(cannot).collect()
 }
 
 /// Whether two persons are two, and have different roles that let them read.

@@ -285,6 +285,8 @@ pub struct Item {
     pub class: Class,
     /// Who opens it, of a restricted item.
     pub sealing: Option<Sealing>,
+    /// To whom somebody has sealed it anew, until somebody else confirms it.
+    pub reseal: Option<Reseal>,
     /// The content its registration claimed.
     pub claimed: Option<Content>,
     /// The content that the vault holds.
@@ -301,6 +303,23 @@ pub struct Item {
     pub disposed: bool,
     /// From what it was made, where somebody or the vault says so.
     pub derived: Option<Derived>,
+}
+
+/// New halves of a restricted item's key, beside those that count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reseal {
+    /// Who sealed it.
+    pub by: PersonId,
+    /// Until when it may be confirmed.
+    pub expires: Timestamp,
+    /// Digest of the sealed halves.
+    pub halves: Digest,
+    /// By which key its author said so.
+    pub key: KeyHash,
+    /// Hash of the record of `item.resealed`.
+    pub record: Digest,
+    /// To whom.
+    pub sealing: Sealing,
 }
 
 /// From what an item was made.
@@ -378,6 +397,8 @@ pub struct Grant {
     pub expires: Timestamp,
     /// With whom, of a restricted item.
     pub with: Option<PersonId>,
+    /// By which key the reader said so, of a restricted item.
+    pub key: Option<KeyHash>,
     /// Of a reading in an emergency: whether somebody has looked at why.
     pub review: Option<Review>,
     /// Whether its completion is recorded.

@@ -10,6 +10,7 @@ mod random;
 mod recoveries;
 mod rights;
 mod rows;
+mod sealed;
 mod stamps;
 #[path = "../support/mod.rs"]
 mod support;
@@ -25,20 +26,15 @@ use produced::PRODUCED;
 use recoveries::RECOVERIES;
 use rights::RIGHTS;
 use rows::ROWS;
+use sealed::SEALED;
 use stamps::STAMPS;
 use support::bundle::{Exported, Options, export};
 use support::{By, Story, authority, story};
 
 /// All rows of the table.
 fn rows() -> impl Iterator<Item = &'static rows::Row> {
-    ROWS.iter()
-        .chain(STAMPS)
-        .chain(RECOVERIES)
-        .chain(LOG_KEYS)
-        .chain(RIGHTS)
-        .chain(LIFE)
-        .chain(DERIVED)
-        .chain(PRODUCED)
+    let more = LIFE.iter().chain(DERIVED).chain(PRODUCED).chain(SEALED);
+    ROWS.iter().chain(STAMPS).chain(RECOVERIES).chain(LOG_KEYS).chain(RIGHTS).chain(more)
 }
 
 fn honest() -> Exported {

@@ -10,6 +10,7 @@ mod glass;
 mod holding;
 mod part;
 mod production;
+mod resealing;
 mod roles;
 mod sealing;
 mod stays;

@@ -30,6 +30,10 @@ pub(super) fn part(state: &State, footprint: &Footprint, at: Timestamp) -> State
     let offering =
         part.items.values().filter(|item| item.offer.is_some()).map(|item| item.custodian).collect();
     part.persons.extend(pick(&offering, &state.persons));
+    let resealing = part.items.values().filter_map(|item| Some((item.case, item.reseal.as_ref()?.by)));
+    let resealing: BTreeSet<_> = resealing.collect();
+    part.persons.extend(pick(&resealing.iter().map(|(_, person)| *person).collect(), &state.persons));
+    part.members.extend(pick(&resealing, &state.members));
     around(&mut part, state, footprint);
     approvers(&mut part, state);
     if footprint.vouchers {

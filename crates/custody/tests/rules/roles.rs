@@ -135,6 +135,7 @@ fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
         .to_data(),
         Kind::ItemClassified => ItemClassified { class: Class::Confidential, sealing: None }.to_data(),
         Kind::AccessGranted => AccessGranted { expires, with: None }.to_data(),
+        Kind::ItemResealed | Kind::ResealConfirmed | Kind::ResealWithdrawn => super::resealing::some(kind),
         Kind::AccessReviewed => AccessReviewed { grant: Digest::ZERO }.to_data(),
         Kind::TransferOffered => TransferOffered { expires: None, to: person(LEAD) }.to_data(),
         Kind::TransferAccepted | Kind::TransferDeclined | Kind::TransferRecalled => offer,

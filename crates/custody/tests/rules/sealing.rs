@@ -5,7 +5,7 @@ use custody::age::{Identity, Recipient};
 
 use super::*;
 
-const DEFENCE: u128 = 6;
+pub(super) const DEFENCE: u128 = 6;
 
 pub(super) fn recipient(n: u8) -> Recipient {
     Identity::derive(&[n; 32]).recipient()
@@ -33,7 +33,7 @@ pub(super) fn sealing_vault() -> Vault {
     vault
 }
 
-fn pair(one: u128, other: u128) -> [PersonId; 2] {
+pub(super) fn pair(one: u128, other: u128) -> [PersonId; 2] {
     [person(one), person(other)]
 }
 
@@ -52,7 +52,7 @@ fn classified(vault: &Vault, class: Class, sealing: Option<Sealing>, seen: Diges
     Statement { seen: Some(Seen::Record(seen)), ..s }
 }
 
-fn read(vault: &Vault, by: u128, with: Option<u128>) -> Statement {
+pub(super) fn read(vault: &Vault, by: u128, with: Option<u128>) -> Statement {
     let expires = "2026-11-21T12:10:00.000Z".parse().unwrap();
     let data = AccessGranted { expires, with: with.map(person) }.to_data();
     let s = of_item(vault.signed(by, Kind::AccessGranted, data), 1);

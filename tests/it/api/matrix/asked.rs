@@ -36,6 +36,11 @@ const CONFLICTS: &[(&str, bool, &str)] = &[
     ("produce", true, "not-in-pairs"),
     ("sealed_content", false, "not-in-pairs"),
     ("sealed_content", true, "not-in-pairs"),
+    ("reseal", false, "not-in-pairs"),
+    ("reseal", true, "not-in-pairs"),
+    // Nobody has named a recipient.
+    ("recipients", false, "sealing-unfit"),
+    ("recipients", true, "sealing-unfit"),
 ];
 
 /// The code of the conflict that this route meets in an open or closed case, if it does.
@@ -133,6 +138,8 @@ pub(super) fn body(name: &str, app: &TestApp, asked: &Asked<'_>, head: &str) -> 
         "access" => json!({ "purpose": "case-review" }),
         "redact" => json!({ "boxes": [{ "x": 0, "y": 0, "w": 1, "h": 1 }] }),
         "contribute" | "produce" => json!({ "sealed": "AAAA" }),
+        "reseal" => json!({ "signed": { "envelope": "e30=" }, "mask": "AAAA", "halves": [] }),
+        "recipients" => json!({ "pairs": [[victim.id, NOWHERE]] }),
         "export" => json!({ "purpose": "court" }),
         "on_behalf" => correction(place, head),
         // Of whom has no key; whoever has one signs what was prepared.

@@ -146,6 +146,7 @@ impl Exhibits {
         notes.facts.signers = replay.rules.signers(&identity.vault_key, &self);
         notes.facts.custodians = replay.rules.custodians(&self);
         notes.facts.derived = replay.rules.derived(&self);
+        notes.facts.resealed = replay.rules.sealed.report(&self);
         notes.facts.holds = replay.rules.holds();
         notes.facts.disposals = replay.rules.disposals(&self);
         notes.facts.exhibits = self.all.len() as u64;

@@ -19,6 +19,7 @@ mod produced;
 mod receipts;
 mod records;
 mod recoveries;
+mod sealed;
 mod statements;
 mod timestamps;
 

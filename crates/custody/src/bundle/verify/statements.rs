@@ -7,6 +7,7 @@ use super::erased::Absent;
 use super::exhibits::Exhibits;
 use super::log_keys::Continuation;
 use super::next::next_line;
+use super::sealed::Sealed;
 use crate::act::{Act, BundleExported, DisposalStep};
 use crate::bundle::checks::Check;
 use crate::bundle::closure;
@@ -75,6 +76,7 @@ pub(super) struct Rules {
     pub(super) signers: BTreeMap<KeyHash, Used>,
     withheld_grants: HashSet<Digest>,
     absent: Absent,
+    pub(super) sealed: Sealed,
     /// Log index of the last thing that each person said.
     last_said: BTreeMap<PersonId, u64>,
     exported: Option<Exported>,
@@ -301,6 +303,12 @@ impl Rules {
             && let Some(disposal) = self.state.disposals.get(&d.proposal)
         {
             self.absent.erased(disposal);
+        }
+        if let (Act::Reseal(_, item, step), Some(first)) = (act, group.members.first())
+            && let Some(exhibit) = self.state.items.get(item).map(|item| item.exhibit)
+        {
+            let place = (exhibit, first.record.log_index, first.hash);
+            self.sealed.learn(step, statement.actor.person(), place);
         }
         let continued = act.next_log_key().and_then(|next| next.continued);
         if let (Some(data), Some(first)) = (continued, group.members.first()) {
