@@ -16,6 +16,7 @@ on_both_engines! {
     statements_that_were_altered_or_replayed_change_nothing
     transfers_take_the_right_persons_own_key
     a_revoked_key_signs_nothing_more
+    what_the_vault_counts_or_reads_under_its_lock_is_said_by_its_own_routes_only
 }
 
 async fn requests_that_cannot_be_read_say_where(engine: Engine) {
@@ -189,4 +190,29 @@ async fn a_revoked_key_signs_nothing_more(engine: Engine) {
     assert_eq!(app.admin.post(&roles, &json!({ "role": "registrar" })).await.status, 201);
     assert_eq!(app.admin.revoke_key(&registrar).await.status, 200);
     app.admin.invite(&ben.id, "in-person").await.problem("key-not-valid");
+}
+
+async fn what_the_vault_counts_or_reads_under_its_lock_is_said_by_its_own_routes_only(engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let (asha, _, case) = two_custodians(&app).await;
+    let exhibit = asha.put(&case, "a.txt", b"content").await;
+    let grant = asha.access(&exhibit).await.made::<api::Access>().access;
+    let heads = "0".repeat(64);
+    let exported = json!({ "case": case, "purpose": "court", "data": { "heads": heads, "sequences": 1 } });
+    let data = json!({ "bytes": 0, "grant": grant, "outcome": "completed" });
+    let completed = json!({ "case": case, "item": exhibit, "data": data });
+    for (kind, more) in [("bundle.exported", &exported), ("access.completed", &completed)] {
+        let draft = draft(kind, more);
+        let before = log_of(&app).await.len();
+        for answer in [asha.say(&draft).await, asha.post("/api/v1/statements/on-behalf", &draft).await] {
+            let problem = answer.problem("invalid-request");
+            assert!(
+                problem.detail.contains("exports") && problem.detail.contains("complete"),
+                "{}",
+                problem.detail
+            );
+        }
+        assert_eq!(log_of(&app).await.len(), before, "{kind}");
+    }
+    assert_eq!(asha.send(asha.reading(&exhibit, &grant)).await.status, 200, "the reading is not over");
 }
