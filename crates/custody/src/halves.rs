@@ -204,6 +204,8 @@ mod tests {
         let half = Key32::new([7; 32]);
         let mut wider = pair(1);
         wider.recipients[1].push(pair(5).recipients[0][0]);
+        let mut moved = pair(1);
+        moved.recipients[1] = pair(5).recipients[0].clone();
         let mut renamed = pair(1);
         renamed.parties[0] = Party::Paper(1);
         let mut all = Vec::new();
@@ -212,6 +214,7 @@ mod tests {
             (&half, 8, pair(1)),
             (&Key32::new([6; 32]), 9, pair(1)),
             (&half, 9, wider),
+            (&half, 9, moved),
             (&half, 9, renamed),
         ] {
             all.extend(seal(half, item(of), &[pair]).unwrap());
