@@ -17,6 +17,7 @@ use custody::id::{CaseId, ItemId, PersonId};
 use custody::keys::{DataKey, Key32, KeyContext, WrappedKey};
 use custody::rules::{
     Footprint, Grant, Item, Refusal, Reseal, Right, State, Stored, counts, may_open, sealing_fits,
+    still_waits,
 };
 use custody::statement::Statement;
 use futures_util::Stream;
@@ -244,14 +245,17 @@ impl App {
         };
         let now = self.clock.now();
         let named: Option<Digest> = parse_opt(opening.reseal, "reseal")?;
-        let waits = item.reseal.clone().filter(|waits| Some(waits.record) == named && waits.expires > now);
+        let waits = item.reseal.clone().filter(|waits| Some(waits.record) == named);
+        let both = [person, other];
+        let keys = grant.key.into_iter().collect();
+        let items = [id].into();
+        let footprint =
+            Footprint { persons: both.into(), keys, items, ..Footprint::of_members(item.case, both) };
+        let state = self.store.read().await?.state(&footprint).await?;
+        let waits = waits.filter(|waits| still_waits(&state, now, waits));
         if named.is_some() && waits.is_none() {
             return Err(Refusal::NoSuchReseal.into());
         }
-        let both = [person, other];
-        let keys = grant.key.into_iter().collect();
-        let footprint = Footprint { persons: both.into(), keys, ..Footprint::of_members(item.case, both) };
-        let state = self.store.read().await?.state(&footprint).await?;
         if !counts(&state, now, &grant) {
             // Whoever has the key now is not who said that they open it.
             let place = Place { case: Some(item.case), item: Some(id) };

@@ -125,7 +125,7 @@ pub(super) enum Action {
     /// Seal a restricted item to other pairs: when somebody left, or lost a key. It counts once somebody else confirms it
     Reseal(Box<reseal::Reseal>),
     /// Open a restricted item through new halves that somebody else sealed, compare, and confirm them: the old ones are destroyed
-    Confirm(reseal::Together),
+    Confirm(reseal::Confirm),
     /// Give up what was sealed anew and not confirmed
     Withdraw {
         /// The item
@@ -395,17 +395,26 @@ fn show(item: &api::Item) -> String {
     for pair in item.sealing.iter().flat_map(|sealing| &sealing.pairs) {
         lines.push(format!("sealed to  {} and {}", pair[0], pair[1]));
     }
+    let papers = item.sealing.iter().filter_map(|sealing| sealing.recovery.as_ref());
+    lines.extend(papers.map(|two| format!("sealed to  the papers {} and {}", two[0], two[1])));
     let gone = |person: &String| {
         format!("cannot open {person} left, is suspended or has other keys: custos item reseal")
     };
     lines.extend(item.cannot_open.iter().map(gone));
     if let Some(reseal) = &item.reseal {
         lines.push(format!(
-            "sealed anew by {} until {}, to be confirmed: custos item confirm",
-            reseal.by, reseal.expires
+            "sealed anew by {} until {}, to be confirmed: custos item confirm --reseal {}",
+            reseal.by, reseal.expires, reseal.record
         ));
         lines.extend(
             reseal.sealing.pairs.iter().map(|pair| format!("then to    {} and {}", pair[0], pair[1])),
+        );
+        lines.extend(
+            reseal
+                .sealing
+                .recovery
+                .iter()
+                .map(|two| format!("then to    the papers {} and {}", two[0], two[1])),
         );
     }
     lines.extend(item.derived.iter().map(|made| {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use custody::act::Sealing;
 use custody::digest::Digest;
 use custody::id::{Code, ItemId, PersonId};
 use serde_json::json;
@@ -9,14 +10,14 @@ use serde_json::json;
 use super::args::code;
 use super::failure::{Exit, Failure};
 use super::get::{from_now, grant};
-use super::item::Sealed;
+use super::item::{Sealed, case_of};
 use super::open::identity;
 use super::table::table;
 use super::{Global, Out, progress, session};
 use crate::api;
 use crate::client::Client;
 use crate::client::opening::Through;
-use crate::client::resealing::{Opened, SealedTo};
+use crate::client::resealing::{Opened, SealedTo, compared};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -34,6 +35,19 @@ pub(super) struct Together {
     /// Your paper of a recovery pair, typed into a file (mode 0600), or - for stdin: AGE-SECRET-KEY-1...
     #[arg(long, value_name = "FILE")]
     paper: Option<PathBuf>,
+    /// You have compared the keys and papers that this command printed with their owners: what it printed beside them
+    #[arg(long, value_name = "HEX")]
+    keys: Option<Digest>,
+}
+
+/// Arguments of `confirm`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Confirm {
+    #[command(flatten)]
+    together: Together,
+    /// What you confirm, as `custos item reseal` and `item show` print it
+    #[arg(long, value_name = "RECORD")]
+    reseal: Digest,
 }
 
 /// Arguments of `reseal`.
@@ -59,19 +73,22 @@ pub(super) async fn reseal(global: &Global, args: &Reseal, out: Out) -> Result<E
         Failure::usage("name the pairs that it is sealed to from now on: --pair PERSON,PERSON")
     })?;
     let item = client.item(together.item).await?;
+    let Some(seen) = looked_at(&client, &item, &sealing, together, out).await? else {
+        return Ok(Exit::Incomplete);
+    };
     let Some((access, halves)) = opened(&client, &item, together, (purpose, None), out).await? else {
         return Ok(Exit::Incomplete);
     };
     let identity = identity(&client, together.paper.as_deref())?;
     let opened = Opened { item: &item, with: together.with, access, halves: &halves, identity: &identity };
-    let (kept, to) = client.reseal(opened, &sealing, (purpose.clone(), from_now(days * DAY_MS)?)).await?;
+    let (kept, to) =
+        client.reseal(opened, (&sealing, seen), (purpose.clone(), from_now(days * DAY_MS)?)).await?;
     let record = kept.checked.record_hash;
     out.result(&json!({ "item": together.item, "reseal": record, "sealed_to": to }), |_| listed(&to));
-    out.say("compare these keys with their owners by voice or on paper: what is sealed to a false key, somebody else opens");
     out.say("it does not count yet, and the pairs until now open the item as before");
     out.say(&format!(
         "now two of the new pairs: one runs custos open {item} --with OTHER --purpose {purpose} --new, the other custos item \
-         confirm {item} --with THEM",
+         confirm {item} --reseal {record} --with THEM",
         item = together.item,
         purpose = purpose.as_str()
     ));
@@ -79,11 +96,19 @@ pub(super) async fn reseal(global: &Global, args: &Reseal, out: Out) -> Result<E
 }
 
 /// Confirms what somebody else sealed.
-pub(super) async fn confirm(global: &Global, together: &Together, out: Out) -> Result<Exit, Failure> {
+pub(super) async fn confirm(global: &Global, args: &Confirm, out: Out) -> Result<Exit, Failure> {
     let client = session::client(global)?;
+    let Confirm { together, reseal: named } = args;
     let item = client.item(together.item).await?;
-    let Some(reseal) = item.reseal.clone() else {
-        return Err(Failure::new("nothing of this item waits to be confirmed").hint("custos item show"));
+    let Some(reseal) = item.reseal.clone().filter(|waits| waits.record == named.to_hex()) else {
+        return Err(Failure::new(
+            "that does not wait to be confirmed, or something else has taken its place",
+        )
+        .hint("custos item show says what waits, and to whom it is sealed"));
+    };
+    let sealing = crate::client::resealing::sealing(&reseal.sealing)?;
+    let Some(seen) = looked_at(&client, &item, &sealing, together, out).await? else {
+        return Ok(Exit::Incomplete);
     };
     let purpose = code("reseal");
     let waits = Some(reseal.record.as_str());
@@ -97,7 +122,7 @@ pub(super) async fn confirm(global: &Global, together: &Together, out: Out) -> R
         item.stored.as_ref().map_or(0, |stored| stored.size),
         "open through the new halves",
     );
-    let confirmed = client.confirm_reseal(opened, |bytes| bar.inc(bytes)).await;
+    let confirmed = client.confirm_reseal(opened, seen, |bytes| bar.inc(bytes)).await;
     bar.finish_and_clear();
     let (digest, to) = confirmed?;
     let shown =
@@ -118,6 +143,28 @@ pub(super) async fn withdraw(global: &Global, item: ItemId, out: Out) -> Result<
     client.withdraw_reseal(&found).await?;
     out.result(&json!({ "item": item }), |_| String::new());
     Ok(Exit::Valid)
+}
+
+/// What the person has compared; nothing if that is still to be done, and then they are shown what.
+async fn looked_at(
+    client: &Client,
+    item: &api::Item,
+    sealing: &Sealing,
+    together: &Together,
+    out: Out,
+) -> Result<Option<Digest>, Failure> {
+    let (_, to) = client.recipients(case_of(item)?, sealing).await?;
+    let keys = compared(&to, sealing.recovery.as_ref());
+    if together.keys == Some(keys) {
+        return Ok(Some(keys));
+    }
+    out.result(&json!({ "sealed_to": to, "papers": sealing.recovery, "keys": keys }), |_| listed(&to));
+    for paper in sealing.recovery.iter().flatten() {
+        out.say(&format!("and to a paper: {paper}"));
+    }
+    out.say("compare these keys and papers with their owners by voice or on paper: what is sealed to a false one, somebody else opens");
+    out.say(&format!("then the same again, with --keys {keys}"));
+    Ok(None)
 }
 
 /// One's own grant, and what the other has opened; nothing if they have not yet.

@@ -51,6 +51,15 @@ pub struct Opened<'a> {
     pub identity: &'a Identity,
 }
 
+/// What stands for a list of keys and papers that somebody has compared with their owners.
+pub fn compared(to: &[SealedTo], recovery: Option<&[Recipient; 2]>) -> Digest {
+    let mut lines: Vec<_> =
+        to.iter().map(|to| format!("{} {} {}", to.person, to.key, to.recipient)).collect();
+    lines.extend(recovery.into_iter().flatten().map(|paper| format!("paper {paper}")));
+    lines.sort_unstable();
+    Digest::of(lines.join("\n").as_bytes())
+}
+
 impl Client {
     /// `POST /api/v1/cases/{id}/recipients`: to what to seal for these pairs. Each recipient is named under the person's own key;
     /// whose key that is, is what the vault and whoever vouched say, so that it is shown.
@@ -138,12 +147,13 @@ impl Client {
     pub async fn reseal(
         &self,
         Opened { item, with, access, halves, identity }: Opened<'_>,
-        sealing: &Sealing,
+        (sealing, seen): (&Sealing, Digest),
         (purpose, expires): (Code, Timestamp),
     ) -> Result<(Kept, Vec<SealedTo>), ClientError> {
         let (case, id) = place(item)?;
         let half = persons_half(id, halves, identity)?;
         let (pairs, shown) = self.recipients(case, sealing).await?;
+        as_compared(&shown, sealing, seen)?;
         let mask = Key32::make(&mut OsEntropy);
         let sealed = seal(&half.xor(&mask), id, &pairs)?;
         let data = ItemResealed {
@@ -170,6 +180,7 @@ impl Client {
     pub async fn confirm_reseal(
         &self,
         opened: Opened<'_>,
+        seen: Digest,
         progress: impl Fn(u64),
     ) -> Result<(Digest, Vec<SealedTo>), ClientError> {
         let Opened { item, with, access, halves, identity } = opened;
@@ -177,6 +188,7 @@ impl Client {
         let reseal = item.reseal.as_ref().ok_or(ClientError::Protocol("nothing waits to be confirmed"))?;
         let sealing = sealing(&reseal.sealing)?;
         let (pairs, shown) = self.recipients(case, &sealing).await?;
+        as_compared(&shown, &sealing, seen)?;
         let made = halves::digest(&seal(&persons_half(id, halves, identity)?, id, &pairs)?);
         if made.to_hex() != reseal.halves {
             return Err(ClientError::Input(
@@ -213,6 +225,14 @@ impl Client {
     }
 }
 
+/// Nothing is sealed to, or confirmed for, keys that nobody has looked at: the vault could name one of its own.
+fn as_compared(to: &[SealedTo], sealing: &Sealing, seen: Digest) -> Result<(), ClientError> {
+    if compared(to, sealing.recovery.as_ref()) == seen {
+        return Ok(());
+    }
+    Err(ClientError::Input("the keys are others than those that were compared: compare them again".into()))
+}
+
 fn seal(half: &Key32, item: ItemId, pairs: &[Pair]) -> Result<Vec<SealedHalf>, ClientError> {
     halves::seal(half, item, pairs)
         .map_err(|_| ClientError::Protocol("everybody of a pair has 1 to 16 recipients"))
@@ -228,7 +248,7 @@ fn with_grant(halves: &api::Halves) -> Result<Digest, ClientError> {
     grant.ok_or(ClientError::Protocol("the other's grant is a record hash"))
 }
 
-fn sealing(shown: &api::Sealing) -> Result<Sealing, ClientError> {
+pub(crate) fn sealing(shown: &api::Sealing) -> Result<Sealing, ClientError> {
     let json = serde_json::to_value(shown).ok();
     let mut json = json.ok_or(ClientError::Protocol("pairs are persons' ids"))?;
     if let Some(members) = json.as_object_mut() {

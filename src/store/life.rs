@@ -344,7 +344,7 @@ impl Store {
     /// Frees what deleted and changed rows held, as far as the engine does so: PostgreSQL keeps old rows until it is told,
     /// and for as long as somebody reads a snapshot from before; SQLite overwrites them, but its log holds older pages until it is folded in.
     pub async fn free_deleted(&self) -> Result<(), StoreError> {
-        let sealed = ["sealed_halves", "resealed_halves", "resealings", "production_halves"];
+        let sealed = ["sealed_halves", "resealed_halves", "resealings", "production_halves", "contributions"];
         self.db.free(&[&["objects", "openings", "subject_keys"], &sealed[..]].concat()).await
     }
 

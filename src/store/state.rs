@@ -76,6 +76,11 @@ impl Tx {
         for row in self.all_in(sql::MEMBERS, keys.collect()).await? {
             state.members.extend([member(&row)?]);
         }
+        let unknown = state.items.values().filter_map(|item| Some(item.reseal.as_ref()?.key));
+        let unknown: BTreeSet<_> = unknown.filter(|hash| !state.keys.contains_key(hash)).collect();
+        for row in self.all_in(sql::KEYS, unknown.iter().map(Value::digest).collect()).await? {
+            state.keys.extend([key(&row)?]);
+        }
         for sql in [sql::CUSTODY_HELD_BY, sql::CUSTODY_OFFERED_TO] {
             let keys =
                 footprint.custody.iter().flat_map(|(case, person)| [Value::text(case), Value::text(person)]);

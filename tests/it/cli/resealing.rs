@@ -21,7 +21,11 @@ fn those_who_are_left_seal_an_item_to_others_with_the_commands() {
     let (one, other) = (format!("{lead},{ben}"), format!("{dan},{pia}"));
     let put = ["put", &case, "video.mp4", "--class", "restricted", "--pair", &one, "--pair", &other];
     let item = text(&vault.lines("lead", &put)[0]["result"]["item"]).to_owned();
-    assert_eq!(vault.code("lead", &["item", "confirm", &item, "--with", &eve]), 1, "nothing waits");
+    assert_eq!(
+        vault.code("lead", &["item", "confirm", &item, "--with", &eve, "--reseal", &"0".repeat(64)]),
+        1,
+        "nothing waits"
+    );
     assert_eq!(vault.code("lead", &["item", "withdraw", &item]), 1, "nothing waits");
 
     vault.ok("lead", &["case", "remove-member", &case, &ben, "custodian"]);
@@ -29,6 +33,14 @@ fn those_who_are_left_seal_an_item_to_others_with_the_commands() {
     let next = format!("{lead},{eve}");
     let reseal =
         ["item", "reseal", &item, "--with", &dan, "--purpose", "left", "--pair", &next, "--pair", &other];
+    // Nothing is sealed to keys that nobody has compared.
+    let looks = vault.run("pia", &reseal);
+    assert_eq!(looks.status.code(), Some(4), "{looks:?}");
+    assert_eq!(json(&looks)["sealed_to"].as_array().unwrap().len(), 4);
+    let keys = text(&json(&looks)["keys"]).to_owned();
+    let other_keys = "0".repeat(64);
+    assert_eq!(vault.code("pia", &[&reseal[..], &["--keys", &other_keys]].concat()), 4);
+    let reseal = [&reseal[..], &["--keys", &keys]].concat();
     let waits = vault.run("pia", &reseal);
     assert_eq!(waits.status.code(), Some(4), "{waits:?}");
     let access = text(&json(&waits)["access"]).to_owned();
@@ -39,7 +51,10 @@ fn those_who_are_left_seal_an_item_to_others_with_the_commands() {
 
     // Nobody opens what counts by what waits, and nobody else confirms it.
     assert_eq!(vault.code("lead", &["open", &item, "--with", &eve, "--purpose", "review", "--out", "x"]), 4);
-    let confirm = ["item", "confirm", &item, "--with", &eve];
+    let record = text(&sealed["reseal"]).to_owned();
+    let confirm = ["item", "confirm", &item, "--with", &eve, "--keys", &keys, "--reseal"];
+    assert_eq!(vault.code("lead", &[&confirm[..], &[&other_keys]].concat()), 1, "something else");
+    let confirm = [&confirm[..], &[&record]].concat();
     let waits = vault.run("lead", &confirm);
     assert_eq!(waits.status.code(), Some(4), "{waits:?}");
     let access = text(&json(&waits)["access"]).to_owned();
@@ -55,8 +70,21 @@ fn those_who_are_left_seal_an_item_to_others_with_the_commands() {
     assert_eq!(std::fs::read(vault.path().join("mine.mp4")).unwrap(), content);
     // What is sealed anew and not wanted is given up.
     vault.ok("eve", &["open", &item, "--with", &lead, "--purpose", "left"]);
-    let again =
-        ["item", "reseal", &item, "--with", &eve, "--purpose", "left", "--pair", &next, "--pair", &other];
+    let again = [
+        "item",
+        "reseal",
+        &item,
+        "--with",
+        &eve,
+        "--purpose",
+        "left",
+        "--pair",
+        &next,
+        "--pair",
+        &other,
+        "--keys",
+        &keys,
+    ];
     vault.ok("lead", &again);
     vault.ok("lead", &["item", "withdraw", &item]);
     assert!(vault.ok("lead", &["item", "show", &item])["reseal"].is_null());

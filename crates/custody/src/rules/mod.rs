@@ -24,6 +24,7 @@ pub use decide::{decide, signers};
 pub use disposal::{APPROVERS, RETENTION_ELAPSED, has_lapsed, undisclosed};
 pub use footprint::Footprint;
 pub use production::{Consent, Production, ProductionStage, production_counts};
+pub use resealing::still_waits;
 pub use rights::{
     CaseRoles, Holders, Right, RoleError, Row, VaultRoles, is_member, permitted_in_case, permitted_in_vault,
 };

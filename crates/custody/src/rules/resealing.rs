@@ -22,8 +22,15 @@ pub(super) fn reseal(
     match step {
         ResealStep::Resealed(d) => {
             let lasts = d.expires.millis() - actor_time.millis();
-            if !(1..=MAX_RESEAL_MS).contains(&lasts) {
+            // Counted from what the author says and from when it comes: a date to come would let it wait for years.
+            let waits = d.expires.millis() - speaker.at().millis();
+            if !(1..=MAX_RESEAL_MS).contains(&lasts) || waits > MAX_RESEAL_MS {
                 return Err(Refusal::ResealTooLong);
+            }
+            // What others have looked at and are about to confirm, only they replace who may restrict items.
+            let others = item.reseal.as_ref().filter(|waiting| Some(waiting.by) != speaker.person().ok());
+            if others.is_some_and(|waiting| still_waits(state, speaker.at(), waiting)) {
+                state.in_case(case, speaker.person()?, Right::Classify, speaker.at())?;
             }
             item.stored.ok_or(Refusal::NoContent)?;
             sealing_fits(state, speaker.at(), case, &d.sealing)?;
@@ -35,6 +42,13 @@ pub(super) fn reseal(
     }
 }
 
+/// Whether new halves may still be opened and confirmed at `at`: their time is not over, and whoever sealed them is not
+/// suspended and has the key by which they said so.
+pub fn still_waits(state: &State, at: Timestamp, reseal: &Reseal) -> bool {
+    let valid = state.keys.get(&reseal.key).is_some_and(|key| key.revoked.is_none());
+    valid && reseal.expires > at && !state.is_suspended(reseal.by)
+}
+
 /// Somebody else has opened the item through the new halves, found what was registered, and made all of them again.
 fn confirmed(
     state: &State,
@@ -42,12 +56,8 @@ fn confirmed(
     (case, id, item): (CaseId, ItemId, &Item),
     d: &ResealConfirmed,
 ) -> Decision {
-    let waits = item.reseal.as_ref().filter(|waits| waits.record == d.reseal && waits.expires > speaker.at());
-    let waits = waits.ok_or(Refusal::NoSuchReseal)?;
-    let trusted = state.keys.get(&waits.key).is_some_and(|key| key.revoked.is_none());
-    if !trusted || state.is_suspended(waits.by) {
-        return Err(Refusal::NoSuchReseal);
-    }
+    let waits = item.reseal.as_ref().filter(|waits| waits.record == d.reseal);
+    let waits = waits.filter(|waits| still_waits(state, speaker.at(), waits)).ok_or(Refusal::NoSuchReseal)?;
     if (&waits.sealing, waits.halves) != (&d.sealing, d.halves) {
         return Err(Refusal::OtherHalves);
     }

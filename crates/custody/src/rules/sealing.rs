@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::decide::{Decision, Speaker};
+use super::resealing::still_waits;
 use super::{Grant, Item, Refusal, Right, State};
 use crate::act::{Class, Sealing};
 use crate::id::{CaseId, PersonId};
@@ -69,9 +70,8 @@ pub(super) fn read_with(
         return if with.is_some() { Err(Refusal::NotInPairs) } else { Ok(()) };
     }
     let (reader, with) = (speaker.person()?, with.ok_or(Refusal::OpenedInPairs)?);
-    let waits =
-        item.reseal.as_ref().filter(|reseal| reseal.expires > speaker.at()).map(|reseal| &reseal.sealing);
-    let mut sealings = item.sealing.iter().chain(waits);
+    let waits = item.reseal.as_ref().filter(|reseal| still_waits(state, speaker.at(), reseal));
+    let mut sealings = item.sealing.iter().chain(waits.map(|reseal| &reseal.sealing));
     let may = |sealing| may_open(state, speaker.at(), (item.case, sealing), (reader, with));
     if assurance == Assurance::UserKey && sealings.any(may) { Ok(()) } else { Err(Refusal::OpenedInPairs) }
 }

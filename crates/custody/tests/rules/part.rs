@@ -34,6 +34,8 @@ pub(super) fn part(state: &State, footprint: &Footprint, at: Timestamp) -> State
     let resealing: BTreeSet<_> = resealing.collect();
     part.persons.extend(pick(&resealing.iter().map(|(_, person)| *person).collect(), &state.persons));
     part.members.extend(pick(&resealing, &state.members));
+    let keys = part.items.values().filter_map(|item| Some(item.reseal.as_ref()?.key)).collect();
+    part.keys.extend(pick(&keys, &state.keys));
     around(&mut part, state, footprint);
     approvers(&mut part, state);
     if footprint.vouchers {

@@ -439,3 +439,48 @@ fn who_left_is_suspended_or_has_no_key_cannot_open_what_is_sealed_to_them() {
     let revoked = |vault: &mut Vault| vault.state.keys.get_mut(&key(2).hash()).unwrap().revoked = Some(1);
     assert_eq!(cannot(&revoked), one);
 }
+
+#[test]
+fn what_waits_opens_nothing_once_its_author_may_not_stand_for_it() {
+    let ends: [&dyn Fn(&mut Vault); 3] = [
+        &|vault| {
+            let data = KeyRevoked { key: key(1).hash(), suspect_from: None }.to_data();
+            let s = vault.session(ADMIN, Kind::KeyRevoked, data);
+            vault.say(&Statement { person: Some(person(LEAD)), ..s });
+        },
+        &|vault| vault.state.persons.get_mut(&person(LEAD)).unwrap().suspended = Some(1),
+        &|vault| vault.state.items.get_mut(&item(1)).unwrap().reseal.as_mut().unwrap().expires = now(),
+    ];
+    for end in ends {
+        let (mut vault, _) = waiting();
+        // A pair of the new ones that was none before.
+        vault.clone_and_say(&read(&vault, CUSTODIAN, Some(DEFENCE))).unwrap();
+        end(&mut vault);
+        assert_eq!(vault.try_say(&read(&vault, CUSTODIAN, Some(DEFENCE))), Err(Refusal::OpenedInPairs));
+    }
+}
+
+#[test]
+fn what_somebody_is_about_to_confirm_is_replaced_by_its_author_or_whoever_may_restrict_items() {
+    let (mut vault, _) = waiting();
+    let grants = opened(&mut vault, READER, DEFENCE);
+    let replaces =
+        |vault: &Vault, by, with, grants| vault.clone_and_say(&resealed(vault, (by, with), grants));
+    assert_eq!(replaces(&vault, READER, DEFENCE, grants), Err(Refusal::NotPermitted(Right::Classify)));
+    let [lead, custodian] = opened(&mut vault, LEAD, CUSTODIAN);
+    replaces(&vault, LEAD, CUSTODIAN, [lead, custodian]).unwrap();
+    replaces(&vault, CUSTODIAN, LEAD, [custodian, lead]).unwrap();
+    vault.state.items.get_mut(&item(1)).unwrap().reseal.as_mut().unwrap().expires = now();
+    replaces(&vault, READER, DEFENCE, grants).unwrap();
+}
+
+#[test]
+fn a_date_to_come_lets_nothing_wait_for_years() {
+    let mut vault = restricted();
+    let grants = opened(&mut vault, LEAD, CUSTODIAN);
+    let s = resealed(&vault, (LEAD, CUSTODIAN), grants);
+    let act = Act::parse(&s).unwrap();
+    let far = Timestamp::from_millis(later(1_000).millis() - 31 * 24 * 3_600_000).unwrap();
+    assert_eq!(decide(&vault.state, far, &s, &act), Err(Refusal::ResealTooLong));
+    assert_eq!(decide(&vault.state, now(), &s, &act), Ok(()));
+}
