@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Bytes64;
+use super::{Bytes64, LinkedInfo};
 
 wire! {
     /// `GET /api/v1/cases/{id}/holds`.
@@ -67,6 +67,9 @@ wire! {
         pending: u64,
         /// Those of them whose records the asker may read.
         pending_cases: Vec<String>,
+        /// Of an item: what was made from it, also by way of others. Nothing of it is destroyed with the item.
+        #[serde(default)]
+        linked: Vec<LinkedInfo>,
     }
     /// Somebody who agreed.
     Approval {

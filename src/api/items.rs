@@ -15,7 +15,7 @@ wire! {
         /// Who opens it, of a restricted item.
         #[serde(default)]
         sealing: Option<Sealing>,
-        /// By which way it came: `cli`, `api`, `browser`, `physical`, `vault` (the vault made it).
+        /// By which way it came: `cli`, `api`, `browser`, `physical`. (`vault` is what the vault says of what it makes.)
         route: String,
         /// SHA-256 that the sender computed, hex, with `size`.
         #[serde(default)]
@@ -66,6 +66,9 @@ wire! {
         /// From what it was made, where somebody or the vault says so.
         #[serde(default)]
         derived: Option<DerivedInfo>,
+        /// What was made from it, also by way of others, where one item is asked for; absent in lists.
+        #[serde(default)]
+        linked: Option<Vec<LinkedInfo>>,
         /// Opened fields.
         fields: BTreeMap<String, String>,
     }
@@ -79,6 +82,22 @@ wire! {
         /// Who says so; absent where the vault made it itself.
         #[serde(default)]
         by: Option<String>,
+    }
+    /// What was made from another item, and does not follow it when that is destroyed, held or better protected.
+    LinkedInfo {
+        /// Id.
+        id: String,
+        /// Exhibit number.
+        exhibit: u32,
+        /// What it is of its original.
+        #[serde(rename = "as")]
+        how: String,
+        /// Its original: the item asked for, or another that was made from it.
+        of: String,
+        /// Its class.
+        class: String,
+        /// Whether the vault holds its content.
+        held: bool,
     }
     /// `POST /api/v1/items/{id}/redactions?access=`: the new item is of the original's class.
     NewRedaction {
@@ -178,6 +197,13 @@ wire! {
         /// Who opens it, of an item that becomes a restricted one.
         #[serde(default)]
         sealing: Option<Sealing>,
+    }
+    /// `POST /api/v1/items/{id}/class` answers so.
+    Classified {
+        /// The receipt.
+        receipts: Receipts,
+        /// What was made from the item, is there, and is less protected than the item is now: nothing of it changed.
+        less_protected: Vec<LinkedInfo>,
     }
     /// `POST /api/v1/items/{id}/access`.
     NewAccess {

@@ -76,6 +76,9 @@ pub enum AppError {
     /// Something that can be done once was done by somebody else.
     #[error("somebody else was first")]
     TooLate,
+    /// Somebody else said first what the new item was made from.
+    #[error("somebody else said first what the new item was made from: it holds nothing")]
+    LinkedOtherwise,
     /// A field opening that does not fit its commitment.
     #[error(transparent)]
     Opening(#[from] OpeningError),
@@ -183,6 +186,7 @@ impl AppError {
             Self::Envelope(_) => "invalid-envelope",
             Self::BadSignature => "bad-signature",
             Self::TooLate => "too-late",
+            Self::LinkedOtherwise => "linked-otherwise",
             Self::Opening(_) => "opening-mismatch",
             Self::DigestMismatch => "digest-mismatch",
             Self::Truncated => "truncated",

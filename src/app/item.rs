@@ -12,7 +12,7 @@ use custody::statement::Seen;
 
 use super::compose::{Say, claimed};
 use super::read::{code, seq_in};
-use super::{App, AppError, parse, parse_opt, wire};
+use super::{App, AppError, linked, parse, parse_opt, wire};
 use crate::api;
 use crate::store::RecordRow;
 
@@ -46,6 +46,7 @@ impl App {
         let item = ItemId::new(Self::new_id(person, op_id));
         let sealing = new.sealing.as_ref().map(sealing).transpose()?;
         let data = ItemRegistered { class: class(&new.class)?, route: parse(&new.route, "route")?, sealing };
+        super::say::came_from_outside(&data.route)?;
         let content = match (&new.digest, new.size) {
             (Some(digest), Some(size)) => Some(claimed(digest, size)?),
             (None, None) => None,
@@ -71,21 +72,24 @@ impl App {
         item: ItemId,
         new: &api::NewClass,
         op_id: Option<OpId>,
-    ) -> Result<api::Recorded, AppError> {
+    ) -> Result<api::Classified, AppError> {
         let case = self.item_for(person, item, Right::ReadRecords).await?.case;
         let sealing = new.sealing.as_ref().map(sealing).transpose()?;
-        let data = ItemClassified { class: class(&new.class)?, sealing };
+        let class = class(&new.class)?;
+        let data = ItemClassified { class, sealing };
         let mut say = Say::of_item(Kind::ItemClassified, case, item).data(data.to_data()).op_id(op_id);
         say.seen = Some(Seen::Record(parse(&new.seen, "seen")?));
         say.purpose = parse_opt(new.purpose.as_deref(), "purpose")?;
-        let receipts = self.say_on_behalf(person, say).await?;
-        Ok(api::Recorded { receipts: wire(&receipts) })
+        let receipts = wire(&self.say_on_behalf(person, say).await?);
+        Ok(api::Classified { receipts, less_protected: self.less_protected(case, item, class).await? })
     }
 
     /// One item.
     pub async fn item(&self, person: PersonId, id: ItemId) -> Result<api::Item, AppError> {
         let item = self.item_for(person, id, Right::ReadRecords).await?;
-        self.item_views(vec![(id, item)]).await?.pop().ok_or(AppError::NotFound("item"))
+        let linked = linked::views(&self.linked(item.case, id).await?);
+        let view = self.item_views(vec![(id, item)]).await?.pop().ok_or(AppError::NotFound("item"))?;
+        Ok(api::Item { linked: Some(linked), ..view })
     }
 
     /// Items of a case by exhibit number: at most `limit` after number `after`.
@@ -258,6 +262,7 @@ fn view(id: ItemId, item: &Item, fields: BTreeMap<Code, String>) -> api::Item {
             how: derived.how.name().to_owned(),
             by: derived.by.map(|person| person.to_string()),
         }),
+        linked: None,
         fields: fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
     }
 }

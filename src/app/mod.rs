@@ -19,6 +19,7 @@ mod item;
 mod kek;
 mod kit;
 mod lapsed;
+mod linked;
 mod log_continued;
 mod log_key;
 mod notices;

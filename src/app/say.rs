@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use custody::act::Act;
+use custody::act::{Act, ROUTE_VAULT};
 use custody::commitment::{FieldOpening, check_openings};
 use custody::digest::Digest;
 use custody::envelope::{self, Envelope, PayloadType};
-use custody::id::{KeyHash, PersonId};
+use custody::id::{Code, KeyHash, PersonId};
+use custody::json::Value;
 use custody::kind::Kind;
 use custody::receipt::Receipt;
 use custody::rules::{MAX_BREAK_GLASS_MS, MAX_GRANT_MS, Refusal};
@@ -15,7 +16,7 @@ use custody::statement::{Actor, Statement};
 use super::compose::{Composed, Say, Signer};
 use super::refuse::Place;
 use super::resealing::destroys;
-use super::{App, AppError, wire};
+use super::{App, AppError, parse, wire};
 use crate::api;
 use crate::sequencer::{Attachments, Submission, SubmissionError, SubmitError};
 use crate::store::{Change, StoreError};
@@ -232,7 +233,25 @@ impl App {
 
 /// An export commits to heads that are read under the log's lock: it is recorded by its own route only.
 fn checked_kind(say: Say) -> Result<Say, AppError> {
-    if has_own_route(say.kind) { Err(own_route()) } else { Ok(say) }
+    if has_own_route(say.kind) {
+        return Err(own_route());
+    }
+    if let (Kind::ItemRegistered, Some(Value::Text(route))) = (say.kind, say.data.get("route")) {
+        came_from_outside(&parse(route, "route")?)?;
+    }
+    Ok(say)
+}
+
+/// Nobody but the vault says by which route something came that the vault made.
+pub(super) fn came_from_outside(route: &Code) -> Result<(), AppError> {
+    if route.as_str() == ROUTE_VAULT {
+        return Err(AppError::Invalid(
+            "route: `vault` is for what the vault makes itself (POST /api/v1/items/{id}/redactions); say how it came: cli, \
+             api, browser, physical"
+                .to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 /// What the vault counts or reads under its lock is said by its own route only: an export commits to heads, the end of

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::args::{fields, parse_field};
 use super::failure::{Exit, Failure};
 use super::files::create_new;
-use super::item::case_of;
+use super::item::{case_of, made};
 use super::table::table;
 use super::{Global, Out, session};
 use crate::api;
@@ -117,7 +117,11 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             records.sort_unstable();
             records.dedup();
             let ask = match (what.item, what.case, what.person) {
-                (Some(item), ..) => ask.case(case_of(&client.item(item).await?)?).item(item),
+                (Some(item), ..) => {
+                    let found = client.item(item).await?;
+                    linked(found.linked.as_deref().unwrap_or_default(), out);
+                    ask.case(case_of(&found)?).item(item)
+                }
                 (_, Some(case), _) => ask.case(case),
                 (.., Some(person)) => ask.person(person),
                 _ => return Err(Failure::usage("name an item, a case or a person")),
@@ -134,6 +138,7 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             let client = session::client(global)?;
             let found = client.disposal(*proposal).await?;
             exports(&found, out);
+            linked(&found.linked, out);
             let data = DisposalApproved {
                 disclosure: if disclosure.disclosed_otherwise {
                     Disclosure::MadeOtherwise
@@ -159,6 +164,7 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             let found = session::reader(global)?.disposal(*proposal).await?;
             out.result(&found, show);
             exports(&found, out);
+            linked(&found.linked, out);
         }
         Action::List { of } => {
             let client = session::reader(global)?;
@@ -245,6 +251,14 @@ fn exports(found: &api::DisposalInfo, out: Out) {
             export.index, export.received, export.actor, export.purpose
         ));
     }
+}
+
+/// What is not destroyed with it.
+fn linked(found: &[api::LinkedInfo], out: Out) {
+    if found.iter().any(|linked| linked.held) {
+        out.say("made from it, and NOT destroyed with it; propose each by itself:");
+    }
+    found.iter().filter(|linked| linked.held).for_each(|linked| out.say(&format!("  {}", made(linked))));
 }
 
 fn write(folder: &Path, found: &api::DestructionCertificate) -> Result<(), Failure> {

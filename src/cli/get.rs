@@ -231,6 +231,7 @@ mod tests {
             cannot_open: Vec::new(),
             reseal: None,
             derived: None,
+            linked: None,
             fields: [("file-name".to_owned(), name.to_owned())].into(),
         };
         for (given, safe) in [

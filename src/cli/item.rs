@@ -239,6 +239,10 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
         Action::Redact { item, boxes, purpose, fields: given } => {
             let made = redact(&session::client(global)?, *item, boxes, purpose, fields(given)?).await?;
             out.result(&made, |made| made.id.clone());
+            out.say(&format!(
+                "look at it before it leaves the house: custos get {} --purpose review --out redacted.png",
+                made.id
+            ));
         }
         Action::Classify { item, class, purpose, sealed } => {
             let client = session::client(global)?;
@@ -247,7 +251,14 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             client
                 .say(&ask.data(ItemClassified { class: *class, sealing: sealed.sealing() }.to_data()))
                 .await?;
-            out.result(&json!({ "item": item, "class": class }), |_| String::new());
+            let less = less_protected(&client.item(*item).await?, *class);
+            out.result(&json!({ "item": item, "class": class, "less_protected": less }), |_| String::new());
+            if !less.is_empty() {
+                out.say("made from it, and less protected than it now; `custos item classify` changes each:");
+                for linked in &less {
+                    out.say(&format!("  {}", made(linked)));
+                }
+            }
             if *class == Class::Restricted {
                 out.say("backups made until now hold its whole key, wrapped: rotate the key encryption key, and let them run out");
             }
@@ -421,8 +432,22 @@ fn show(item: &api::Item) -> String {
         let by = made.by.as_ref().map_or_else(|| "made by the vault".into(), |by| format!("as {by} says"));
         format!("derived    {} of {}, {by}", made.how, made.of)
     }));
+    lines.extend(item.linked.iter().flatten().map(|linked| format!("made of it {}", made(linked))));
     lines.extend(item.fields.iter().map(|(name, value)| format!("{name:<10} {}", printable(value))));
     lines.join("\n")
+}
+
+/// Something that was made from another item, in a line.
+pub(super) fn made(linked: &api::LinkedInfo) -> String {
+    let api::LinkedInfo { id, exhibit, how, class, held, .. } = linked;
+    let held = if *held { "" } else { ", no content" };
+    format!("exhibit {exhibit} ({how}, {class}{held}) {id}")
+}
+
+/// Of what was made from an item, what is there and less protected than `new`.
+fn less_protected(item: &api::Item, new: Class) -> Vec<api::LinkedInfo> {
+    let less = |linked: &&api::LinkedInfo| linked.held && class(&linked.class).is_ok_and(|own| own < new);
+    item.linked.iter().flatten().filter(less).cloned().collect()
 }
 
 /// The case an item belongs to.

@@ -107,6 +107,7 @@ mod tests {
             cannot_open: Vec::new(),
             reseal: None,
             derived: None,
+            linked: None,
             fields: BTreeMap::from([("title".to_owned(), "MARKER of a title".to_owned())]),
         }
     }

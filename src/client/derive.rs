@@ -1,13 +1,13 @@
 //! What is made from other items: linked to its original by the digests of both.
 
-use custody::act::{Derivation, ItemDerived};
+use custody::act::{Derivation, ItemDerived, PixelBox};
 use custody::digest::Digest;
 use custody::id::{Code, ItemId};
 use custody::kind::Kind;
-use custody::statement::Statement;
+use custody::statement::{Actor, Statement};
 
 use super::receipts::Of;
-use super::{Ask, Client, ClientError, new_op_id, write};
+use super::{Ask, Client, ClientError, Kept, new_op_id, write};
 use crate::api;
 
 /// What something was made from, and how.
@@ -73,14 +73,79 @@ impl Client {
             kind && said.item == Some(id)
         };
         let kept = self.keep(&made.receipts, Of::Composed(&asked)).await?;
-        let linked = |said: &Statement| {
-            let data = custody::json::from_object::<ItemDerived>(&said.data).ok();
-            data.is_some_and(|d| d.of == item && d.digest.to_hex() == made.digest)
-        };
-        if kept.iter().any(|kept| linked(&kept.checked.statement)) {
+        let boxes: Vec<_> = new.boxes.iter().map(|b| PixelBox { h: b.h, w: b.w, x: b.x, y: b.y }).collect();
+        let says = |kept: &Kept| says(&kept.checked.statement, (id, item), &boxes, &made.digest);
+        if kept.iter().any(says) {
             Ok(made)
         } else {
-            Err(ClientError::NoReceipt)
+            Err(ClientError::Protocol(
+                "the vault's own link of a redaction names the original and the boxes asked for",
+            ))
+        }
+    }
+}
+
+/// Whether a statement is the vault's word that it made this of that, and not somebody's on something else.
+fn says(said: &Statement, (made, of): (ItemId, ItemId), boxes: &[PixelBox], digest: &str) -> bool {
+    let data = custody::json::from_object::<ItemDerived>(&said.data).ok();
+    let fits = |d: ItemDerived| {
+        (d.of, d.how, d.boxes.as_deref()) == (of, Derivation::Redaction, Some(boxes))
+            && d.digest.to_hex() == digest
+    };
+    (said.actor, said.kind, said.item) == (Actor::System, Kind::ItemDerived, Some(made))
+        && data.is_some_and(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use custody::id::{KeyHash, OpId, PersonId};
+    use custody::statement::{Assurance, Version};
+
+    use super::*;
+
+    #[test]
+    fn only_the_vaults_word_on_what_was_asked_for_counts() {
+        let id = |n| ItemId::new(uuid::Uuid::from_u128(n));
+        let boxes = [PixelBox { h: 1, w: 2, x: 3, y: 4 }];
+        let data = ItemDerived {
+            how: Derivation::Redaction,
+            boxes: Some(boxes.to_vec()),
+            digest: Digest::of(b"painted"),
+            grant: Some(Digest::ZERO),
+            of: id(1),
+            original: Digest::ZERO,
+        };
+        let said = Statement {
+            actor: Actor::System,
+            actor_key: KeyHash::new([0; 32]),
+            actor_time: custody::time::Timestamp::from_millis(0).unwrap(),
+            assurance: Assurance::System,
+            case: None,
+            content: None,
+            data: data.to_data(),
+            fields: std::collections::BTreeMap::new(),
+            item: Some(id(2)),
+            items: None,
+            kind: Kind::ItemDerived,
+            op_id: OpId::new([0; 16]),
+            person: None,
+            purpose: None,
+            seen: None,
+            v: Version,
+            vault: None,
+        };
+        let counts = |said: &Statement| says(said, (id(2), id(1)), &boxes, &Digest::of(b"painted").to_hex());
+        assert!(counts(&said));
+        let person = Actor::Person(PersonId::new(uuid::Uuid::from_u128(9)));
+        assert!(!counts(&Statement { actor: person, ..said.clone() }));
+        assert!(!counts(&Statement { item: Some(id(3)), ..said.clone() }));
+        for other in [
+            ItemDerived { how: Derivation::WorkingCopy, ..data.clone() },
+            ItemDerived { boxes: None, ..data.clone() },
+            ItemDerived { of: id(3), ..data.clone() },
+            ItemDerived { digest: Digest::ZERO, ..data },
+        ] {
+            assert!(!counts(&Statement { data: other.to_data(), ..said.clone() }), "{other:?}");
         }
     }
 }

@@ -332,6 +332,13 @@ pub const TABLE: &[Row] = &[
         "name the digests of both, the original first registered; what is less protected than its original takes the right \
          `classify` and a purpose",
     ),
+    (
+        "linked-otherwise",
+        409,
+        "Linked by somebody else",
+        "send the request again under a new Idempotency-Key; the item that was registered for it stays without content: \
+         `derived` of it says who linked it, and the case's lead may ask them why",
+    ),
     ("grant", 409, "The grant is not open", "ask for a new access grant"),
     ("grant-too-long", 422, "The grant lasts too long", "ask for a grant that ends within a day"),
     ("set-up-only", 403, "Only during set-up", "let an administrator or registrar do it"),

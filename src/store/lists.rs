@@ -81,6 +81,11 @@ impl Tx {
         self.all(sql::ITEMS_OF_CASE, params).await?.iter().map(state::item).collect()
     }
 
+    /// Items of a case that were made from others of it, by exhibit number.
+    pub async fn derived_of(&mut self, case: CaseId) -> Result<Vec<ItemRow>, StoreError> {
+        self.all(sql::DERIVED_OF_CASE, vec![Value::text(case)]).await?.iter().map(state::item).collect()
+    }
+
     /// These items; unknown ones are left out.
     pub async fn items(&mut self, ids: &[ItemId]) -> Result<Vec<ItemRow>, StoreError> {
         let rows = self.all_in(sql::ITEMS, ids.iter().map(Value::text).collect()).await?;

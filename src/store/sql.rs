@@ -299,6 +299,7 @@ fixed {
         ORDER BY person";
     ITEMS_OF_CASE "items" concat!("SELECT ", item_columns!(), " FROM items WHERE case_id = $1 AND exhibit > $2 ORDER BY exhibit LIMIT \
         $3");
+    DERIVED_OF_CASE "items" concat!("SELECT ", item_columns!(), " FROM items WHERE case_id = $1 AND derived IS NOT NULL ORDER BY exhibit");
     ITEMS_HELD "items" concat!("SELECT ", item_columns!(), " FROM items WHERE custodian = $1 AND id > $2 ORDER BY id LIMIT $3");
     ITEMS_OFFERED "items" concat!("SELECT ", item_columns!(), " FROM items WHERE offer_to = $1 AND id > $2 ORDER BY id LIMIT $3");
     OFFERS_EXPIRED "items" concat!("SELECT ", item_columns!(), " FROM items WHERE offer_expires <= $1 ORDER BY \

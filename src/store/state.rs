@@ -63,6 +63,10 @@ impl Tx {
         for row in self.all_in(sql::ITEMS, keys).await? {
             state.items.extend([item(&row)?]);
         }
+        let originals: BTreeSet<_> = footprint.made.iter().filter_map(|id| original(&state, id)).collect();
+        for row in self.all_in(sql::ITEMS, originals.iter().map(Value::text).collect()).await? {
+            state.items.extend([item(&row)?]);
+        }
         let offering = state.items.values().filter(|item| item.offer.is_some()).map(|item| item.custodian);
         let resealing = state.items.values().filter_map(|item| Some((item.case, item.reseal.as_ref()?.by)));
         let resealing: BTreeSet<_> = resealing.collect();
@@ -90,11 +94,30 @@ impl Tx {
         for row in self.all_in(sql::GRANTS, keys).await? {
             state.grants.extend([grant(&row)?]);
         }
+        self.readers(footprint, &mut state).await?;
         self.life(footprint, &mut state).await?;
         if footprint.vouchers {
             self.vouchers(footprint, &mut state).await?;
         }
         Ok(state)
+    }
+
+    /// Adds the readers of some grants, and what they are in the cases of what they read.
+    async fn readers(&mut self, footprint: &Footprint, state: &mut State) -> Result<(), StoreError> {
+        let grants = footprint.readers.iter().filter_map(|record| state.grants.get(record));
+        let place = |grant: &Grant| Some((state.items.get(&grant.item)?.case, grant.person));
+        let places: BTreeSet<_> = grants.filter_map(place).collect();
+        let unknown = places.iter().filter(|(_, person)| !state.persons.contains_key(person));
+        let keys = unknown.map(|(_, person)| Value::text(person)).collect();
+        for row in self.all_in(sql::PERSONS, keys).await? {
+            state.persons.extend([person(&row)?]);
+        }
+        let unknown = places.iter().filter(|place| !state.members.contains_key(place));
+        let keys = unknown.flat_map(|(case, person)| [Value::text(case), Value::text(person)]);
+        for row in self.all_in(sql::MEMBERS, keys.collect()).await? {
+            state.members.extend([member(&row)?]);
+        }
+        Ok(())
     }
 
     /// Adds everybody who can vouch, with all keys of these and of the footprint's persons.
@@ -194,6 +217,12 @@ impl Tx {
             }
         }
     }
+}
+
+/// From what an item was made, where that is not known yet.
+fn original(state: &State, id: &ItemId) -> Option<ItemId> {
+    let original = state.items.get(id)?.derived?.of;
+    (!state.items.contains_key(&original)).then_some(original)
 }
 
 fn stands(row: &Row, seen: fn(Digest) -> Seen, state: &mut State) -> Result<(), StoreError> {

@@ -24,7 +24,7 @@ use case::known_references;
 use reading::pairs_fit;
 
 pub use case::{CaseType, CaseTypeError, REFERENCES, ReferenceError, reference_field, reference_in};
-pub use derived::{Derivation, DerivationError, ItemDerived, MAX_BOXES, PixelBox};
+pub use derived::{Derivation, DerivationError, ItemDerived, MAX_BOXES, PixelBox, ROUTE_VAULT};
 pub use life::{
     Disclosure, DisposalApproved, DisposalCompleted, DisposalDeclined, DisposalExecuted, DisposalProposed,
     DisposalStep, FOR_DISCLOSURE, HoldReleased, HoldStep, KekChanged, KekStep, MAX_ERASED_RECORDS,
@@ -265,6 +265,7 @@ impl Act {
             Kind::BundleExported => Self::BundleExported(case(s)?, exported(s)?),
             Kind::ItemRegistered => {
                 let registered: ItemRegistered = data(s)?;
+                derived::route(s, &registered)?;
                 sealed_as_its_class(s, registered.class, registered.sealing.as_ref())?;
                 Self::ItemRegistered(case(s)?, item(s)?, registered, s.content)
             }

@@ -8,16 +8,18 @@ use core::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::act::{Disclosure, DisposalExecuted, ObjectId, Subject};
+use crate::act::{Derivation, Disclosure, DisposalExecuted, ObjectId, Subject};
 use crate::digest::Digest;
 use crate::id::{CaseId, Code, ItemId, PersonId};
 use crate::json;
+use crate::rules::Item;
 use crate::statement::Version;
 use crate::time::Timestamp;
 
 /// What no certificate proves.
 pub const NOT_PROVEN: &[&str] = &[
     "That no copy exists which was exported or downloaded before; the exports that the vault recorded are counted here.",
+    "That nothing made from it is left: what the records call made from it is listed here; it is destroyed by itself, and copies that nobody called so are not known.",
     "That no copy of the key files, of a recovery kit or of a backup was kept where the vault does not know of it.",
     "That a storage medium gives nothing back: what a disk or a database server overwrites late is useless without the keys; but single values of a case were sealed under the case's key, which lives on.",
     "That a court to which restricted content was produced by its order, as records say, does not open it: its own key opens its bundles, and copies of the vault's database from before.",
@@ -40,6 +42,13 @@ pub struct Certificate {
     pub exports: u64,
     /// Why, as proposed.
     pub ground: Code,
+    /// What was made from an item whose content it was, also by way of others, as the records say now: nothing of it was
+    /// destroyed with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub linked: Vec<Linked>,
+    /// How many more of these there are than [`MAX_LINKED`].
+    #[serde(skip_serializing_if = "is_zero")]
+    pub linked_more: u64,
     /// What this does not prove.
     pub not_proven: &'static [&'static str],
     /// The proposal.
@@ -65,6 +74,48 @@ pub struct Place {
     pub record: Digest,
     /// When the vault admitted it.
     pub time: Timestamp,
+}
+
+/// Most items that a certificate lists as made from what was destroyed.
+pub const MAX_LINKED: usize = 1_000;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// An item that was made from what was destroyed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Linked {
+    /// What it is of its original.
+    #[serde(rename = "as")]
+    pub how: Derivation,
+    /// SHA-256 of its content, where the vault received it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Exhibit number.
+    pub exhibit: u32,
+    /// Whether the vault holds its content: neither destroyed nor never received.
+    pub held: bool,
+    /// The item.
+    pub item: ItemId,
+    /// Its original: what was destroyed, or another of these.
+    pub of: ItemId,
+}
+
+impl Linked {
+    /// An item that was made from another; nothing of any other.
+    pub fn of(item: ItemId, found: &Item) -> Option<Self> {
+        let (derived, stored) = (found.derived?, found.stored);
+        Some(Self {
+            how: derived.how,
+            digest: stored.map(|stored| stored.content.digest),
+            exhibit: found.exhibit,
+            held: stored.is_some() && !found.disposed,
+            item,
+            of: derived.of,
+        })
+    }
 }
 
 /// Who asked.
@@ -211,6 +262,14 @@ impl Certificate {
         let horizon = d.horizon.map_or_else(|| "no end is configured".to_owned(), |at| at.to_string());
         row("Kept until", horizon);
         row("Exported before", format!("{} bundle(s) of the case", self.exports));
+        for linked in &self.linked {
+            let Linked { how, exhibit, item, .. } = linked;
+            let held = if linked.held { "STILL THERE" } else { "not there (any more)" };
+            row("Made from it", format!("exhibit {exhibit}, a {how}, item {item}: {held}"));
+        }
+        if self.linked_more > 0 {
+            row("Made from it", format!("{} more", self.linked_more));
+        }
         match &self.completed {
             Some(completed) => row("Final", place(completed)),
             None => row("Provisional", "a backup or an older key may still open it".to_owned()),

@@ -3,8 +3,8 @@
 use custody::act::{Act, DisposalStep, Subject};
 use custody::bundle::documents::public_key_pem;
 use custody::certificate::{
-    Approved, Certificate, Destroyed, NOT_PROVEN, Named, Place, Proposed, REMAINS_OF_CONTENT,
-    REMAINS_OF_VALUES,
+    Approved, Certificate, Destroyed, Linked, MAX_LINKED, NOT_PROVEN, Named, Place, Proposed,
+    REMAINS_OF_CONTENT, REMAINS_OF_VALUES,
 };
 use custody::digest::Digest;
 use custody::envelope::{PayloadType, pae, sign_detached};
@@ -79,6 +79,10 @@ impl App {
                 }
             }
         }
+        let linked = match disposal.subject {
+            Subject::Item(case, item) => self.linked(case, item).await?,
+            _ => Vec::new(),
+        };
         let (executed, destroyed) = executed.ok_or_else(missing)?;
         let exports = match case_of(disposal) {
             Some(case) => {
@@ -95,6 +99,8 @@ impl App {
             executed,
             exports,
             ground: ground.ok_or_else(missing)?,
+            linked_more: linked.len().saturating_sub(MAX_LINKED) as u64,
+            linked: linked.iter().take(MAX_LINKED).filter_map(|(id, found)| Linked::of(*id, found)).collect(),
             not_proven: NOT_PROVEN,
             proposed: proposed.ok_or_else(missing)?,
             remains: match disposal.subject {

@@ -17,11 +17,12 @@ use custody::kind::Kind;
 use custody::record::Sequence;
 use custody::rules::{Disposal, Footprint, Right, Stage, has_lapsed, undisclosed};
 
+use super::linked::{self, linked_in};
 use super::read::{code, statement};
 use super::refuse::Place;
 use super::{App, AppError};
 use crate::api;
-use crate::store::{RecordRow, Tx};
+use crate::store::{ItemRow, RecordRow, Tx};
 
 /// Exports that an approver is shown.
 const SHOWN: usize = 100;
@@ -109,6 +110,7 @@ impl App {
     ) -> Result<Vec<api::DisposalInfo>, AppError> {
         let mut views = Vec::with_capacity(found.len());
         let mut exports: BTreeMap<CaseId, Vec<api::ExportedInfo>> = BTreeMap::new();
+        let mut derived: BTreeMap<CaseId, Vec<ItemRow>> = BTreeMap::new();
         for (record, disposal) in found {
             let case = case_of(&disposal);
             let mut exported = match case {
@@ -135,6 +137,15 @@ impl App {
             }
             let row = self.record_of(record).await?;
             let purpose = statement(&row.envelope)?.purpose;
+            let linked = match disposal.subject {
+                Subject::Item(case, item) => {
+                    if let std::collections::btree_map::Entry::Vacant(slot) = derived.entry(case) {
+                        slot.insert(self.store.read().await?.derived_of(case).await?);
+                    }
+                    derived.get(&case).map(|of| linked_in(of, item)).unwrap_or_default()
+                }
+                _ => Vec::new(),
+            };
             let (item, about) = match disposal.subject {
                 Subject::Item(_, item) => (Some(item.to_string()), None),
                 Subject::Person(person) => (None, Some(person.to_string())),
@@ -155,6 +166,7 @@ impl App {
                 exported,
                 pending: pending.len() as u64,
                 pending_cases: named,
+                linked: linked::views(&linked),
             });
         }
         Ok(views)

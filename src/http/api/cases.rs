@@ -168,7 +168,7 @@ pub(crate) async fn item(app: Data<App>, who: Person, id: Path<String>) -> Answe
 }
 
 /// Changes an item's class.
-#[utoipa::path(params(("id" = String, Path)), request_body = api::NewClass, responses((status = 200, body = api::Recorded)))]
+#[utoipa::path(params(("id" = String, Path)), request_body = api::NewClass, responses((status = 200, body = api::Classified)))]
 #[post("/api/v1/items/{id}/class")]
 pub(crate) async fn classify(
     app: Data<App>,

@@ -24,6 +24,7 @@ pub(in crate::store) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (24, "derived", include_str!("../../../migrations/sqlite/0024_derived.sql")),
     (26, "emergencies", include_str!("../../../migrations/sqlite/0026_emergencies.sql")),
     (27, "retention", include_str!("../../../migrations/sqlite/0027_retention.sql")),
+    (28, "linked", include_str!("../../../migrations/sqlite/0028_linked.sql")),
     (29, "resealing", include_str!("../../../migrations/sqlite/0029_resealing.sql")),
     (30, "productions", include_str!("../../../migrations/sqlite/0030_productions.sql")),
 ];
@@ -51,6 +52,7 @@ pub(in crate::store) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (24, "derived", include_str!("../../../migrations/postgres/0024_derived.sql")),
     (26, "emergencies", include_str!("../../../migrations/postgres/0026_emergencies.sql")),
     (27, "retention", include_str!("../../../migrations/postgres/0027_retention.sql")),
+    (28, "linked", include_str!("../../../migrations/postgres/0028_linked.sql")),
     (29, "resealing", include_str!("../../../migrations/postgres/0029_resealing.sql")),
     (30, "productions", include_str!("../../../migrations/postgres/0030_productions.sql")),
 ];

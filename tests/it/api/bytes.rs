@@ -55,7 +55,7 @@ async fn cut_off(app: &TestApp, caller: &Caller, id: &str, bytes: &[u8]) {
 }
 
 /// Waits for something that another thread does.
-async fn until(holds: impl Fn() -> bool) {
+pub(super) async fn until(holds: impl Fn() -> bool) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
     while !holds() {
         assert!(std::time::Instant::now() < deadline, "it never came about");

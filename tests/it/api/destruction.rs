@@ -79,7 +79,7 @@ pub(super) async fn disposal(who: &Caller, id: &str) -> api::DisposalInfo {
 }
 
 /// What the service does by itself once a minute.
-async fn swept(app: &mut TestApp, config: Option<&Config>) -> (usize, usize) {
+pub(super) async fn swept(app: &mut TestApp, config: Option<&Config>) -> (usize, usize) {
     app.stop().await;
     let service = setup::open(config.unwrap_or(&app.config), None).await.unwrap();
     let swept = (service.carry_out_disposals().await.unwrap(), service.complete_disposals().await.unwrap());

@@ -81,6 +81,7 @@ async fn whoever_breaks_the_glass_reads_that_item_and_no_other_until_it_ends(eng
     assert_eq!(emergencies(&ben, &case).await[0].review, "closed");
     let report = self::report(&asha, &case).await;
     assert_eq!((report.facts.emergencies, report.facts.unreviewed), (1, 0));
+    assert_ne!(report.exit_code, 3, "{}", report.to_text());
     let head = asha
         .send(asha.request(Method::HEAD, &format!("/api/v1/items/{exhibit}/content?access={grant}")))
         .await;

@@ -351,7 +351,7 @@ async fn what_becomes_restricted_loses_its_whole_key_and_a_rotation_keeps_it_so(
     let People { asha, ben, case, .. } = &people;
     let exhibit = asha.put(case, "a.txt", &video()).await;
     let before: api::Access = asha.access(&exhibit).await.made();
-    people.classify(&exhibit).await.ok::<api::Recorded>();
+    people.classify(&exhibit).await.ok::<api::Classified>();
     asha.send(asha.reading(&exhibit, &before.access)).await.problem("sealed-to-persons");
     people.classify(&exhibit).await.problem("sealed-to-persons");
     app.stop().await;

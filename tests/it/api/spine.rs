@@ -44,7 +44,7 @@ async fn evidence_goes_in_is_handed_over_and_comes_out_verified(engine: Engine) 
     assert_eq!((seen.exhibit, seen.custodian.as_str(), seen.class.as_str()), (1, asha.id.as_str(), "open"));
     let (claimed, stored) = (seen.claimed.unwrap(), seen.stored.unwrap());
     assert_eq!((&claimed.digest, claimed.size), (&stored.digest, stored.size));
-    let classified: api::Recorded = asha.classify(&exhibit, "confidential", &seen.head).await.ok();
+    let classified: api::Classified = asha.classify(&exhibit, "confidential", &seen.head).await.ok();
     asha.check(&classified.receipts);
 
     let offered: api::Recorded = asha.offer(&case, &exhibit, &ben.id).await.made();

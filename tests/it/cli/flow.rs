@@ -470,6 +470,8 @@ fn what_is_made_from_an_exhibit_is_linked_to_it_and_what_intake_was_not_told_is_
         ("redaction", original.as_str())
     );
     assert!(item["derived"]["by"].is_null(), "{item}");
+    let item = vault.ok("ida", &["item", "show", &original]);
+    assert_eq!(text(&item["linked"][0]["id"]), redacted);
 
     std::fs::write(vault.path().join("photo.txt"), b"a grey square").unwrap();
     let transcript = ["put", &case, "photo.txt", "--derived-from", &original, "--as", "transcript"];

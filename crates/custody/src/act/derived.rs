@@ -4,14 +4,16 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{data, shape};
+use super::{ItemRegistered, data, shape};
 use crate::digest::Digest;
 use crate::id::ItemId;
 use crate::json::{self, Object};
-use crate::statement::{Actor, Statement, StatementError};
+use crate::statement::{Actor, Assurance, Statement, StatementError};
 
 /// Most boxes of one redaction.
 pub const MAX_BOXES: usize = 100;
+/// The `route` of what the vault made itself: nobody says it by a key of their own.
+pub const ROUTE_VAULT: &str = "vault";
 
 data! {
     /// Data of `item.derived`.
@@ -127,6 +129,14 @@ pub(super) fn parse(s: &Statement) -> Result<ItemDerived, StatementError> {
     } else {
         Err(shape(s, "names 1 to 100 boxes that have pixels"))
     }
+}
+
+/// What the vault makes it registers itself, on somebody's behalf.
+pub(super) fn route(s: &Statement, d: &ItemRegistered) -> Result<(), StatementError> {
+    if d.route.as_str() == ROUTE_VAULT && s.assurance != Assurance::Session {
+        return Err(shape(s, "came by the route `vault` only if the vault made it"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ data! {
     ItemRegistered {
         /// How sensitive it is.
         class: Class,
-        /// By which way it came, a code (`cli`, `api`, `browser`, `physical`).
+        /// By which way it came, a code (`cli`, `api`, `browser`, `physical`, [`ROUTE_VAULT`](super::ROUTE_VAULT)).
         route: Code,
         /// Who opens it, of a restricted item.
         #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]

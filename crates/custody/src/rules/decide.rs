@@ -399,6 +399,7 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act:
         Act::ItemDerived(case, id, d) => derived::derived(state, speaker, statement, (*case, *id), d),
         Act::ContentReceived(case, id, d, content) => {
             let item = item_of(state, Some(*case), *id)?;
+            derived::received(state, item)?;
             content_received(item, d.version, *content)
         }
         Act::AccessGranted(case, id, d) => {

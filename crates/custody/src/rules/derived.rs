@@ -1,11 +1,14 @@
-//! Derived items: whether an item may be called something that was made from another.
+//! Derived items: whether an item may be called something that was made from another, and what was made from what.
+
+use std::collections::HashSet;
 
 use super::decide::{Decision, Speaker, item_of};
-use super::{Item, Refusal, Right, State};
+use super::{Derived, Item, Refusal, Right, State};
 use crate::act::{Class, ItemClassified, ItemDerived};
 use crate::digest::Digest;
 use crate::id::{CaseId, ItemId};
 use crate::statement::Statement;
+use crate::time::Timestamp;
 
 /// An item is linked to its original, once. Nothing of the original changes.
 pub(super) fn derived(
@@ -31,10 +34,16 @@ pub(super) fn derived(
         ));
     }
     if speaker.is_vault() {
-        return made_by_vault(state, item, original, d);
+        return made_by_vault(state, speaker.at(), item, original, d);
+    }
+    let person = speaker.person()?;
+    let classifies = || state.in_case(case, person, Right::Classify, speaker.at());
+    // Somebody else could say first, and of something else, what this one is about to say.
+    if item.custodian != person {
+        classifies()?;
     }
     if item.class < original.class {
-        state.in_case(case, speaker.person()?, Right::Classify, speaker.at())?;
+        classifies()?;
         if statement.purpose.is_none() {
             return Err(Refusal::DerivedUnfit(
                 "what is less protected than its original is so for a purpose",
@@ -44,20 +53,46 @@ pub(super) fn derived(
     Ok(())
 }
 
-/// The vault makes redactions of what it can read, for somebody who was granted to, and as well protected.
-fn made_by_vault(state: &State, item: &Item, original: &Item, d: &ItemDerived) -> Decision {
+/// The vault makes redactions of what it can read, for somebody who was granted to and still may read it.
+fn made_by_vault(state: &State, at: Timestamp, item: &Item, original: &Item, d: &ItemDerived) -> Decision {
+    may_redact(item, original)?;
+    if original.stored.is_none() {
+        return Err(Refusal::NoContent);
+    }
+    let named = d.grant.ok_or(Refusal::Grant)?;
+    // Of a reading whose record a bundle keeps back, what it is of is all that is known.
+    if state.kept_back.get(&named) == Some(&d.of) {
+        return Ok(());
+    }
+    let grant = state.grants.get(&named).filter(|grant| {
+        let theirs = (grant.item, grant.person) == (d.of, item.custodian);
+        theirs && !grant.completed && grant.expires > at
+    });
+    let reader = grant.ok_or(Refusal::Grant)?.person;
+    if state.is_suspended(reader) {
+        return Err(Refusal::ActorSuspended);
+    }
+    state.in_case(item.case, reader, Right::ReadContent, at)
+}
+
+/// What the vault said that it made is received for as long as it may be made: the original may have become better
+/// protected since, or have been destroyed.
+pub(super) fn received(state: &State, item: &Item) -> Decision {
+    match item.derived {
+        Some(Derived { of, by: None, .. }) => may_redact(item, item_of(state, Some(item.case), of)?),
+        _ => Ok(()),
+    }
+}
+
+/// The vault redacts what is there and what it can read, and makes nothing less protected.
+fn may_redact(item: &Item, original: &Item) -> Decision {
+    if original.disposed {
+        return Err(Refusal::Disposed);
+    }
     if !matches!(original.class, Class::Open | Class::Confidential) || item.class < original.class {
         return Err(Refusal::DerivedUnfit("the vault redacts what it can read, and keeps its class"));
     }
-    if original.stored.is_none() || item.stored.is_none() {
-        return Err(Refusal::NoContent);
-    }
-    // Bundles may leave out who read what.
-    match d.grant.and_then(|grant| state.grants.get(&grant)) {
-        Some(grant) if (grant.item, grant.person) == (d.of, item.custodian) => Ok(()),
-        None if state.partial => Ok(()),
-        _ => Err(Refusal::Grant),
-    }
+    Ok(())
 }
 
 /// An item that was made from another becomes less protected for a purpose only.
@@ -68,6 +103,20 @@ pub(super) fn classified(item: &Item, statement: &Statement, d: &ItemClassified)
         ));
     }
     Ok(())
+}
+
+/// What was made from an item, also by way of others, by exhibit number: what does not follow it when it is destroyed, held
+/// or better protected. `items` are those of its case, or those of them that were made from others.
+pub fn made_from<'a>(
+    items: impl IntoIterator<Item = (ItemId, &'a Item)>,
+    original: ItemId,
+) -> Vec<(ItemId, &'a Item)> {
+    let mut linked: Vec<_> = items.into_iter().filter(|(_, item)| item.derived.is_some()).collect();
+    // An original has the lower number, so that one walk finds all.
+    linked.sort_unstable_by_key(|(_, item)| item.exhibit);
+    let mut known = HashSet::from([original]);
+    linked.retain(|(id, item)| item.derived.is_some_and(|d| known.contains(&d.of)) && known.insert(*id));
+    linked
 }
 
 /// What the vault holds; of what it does not hold, what was registered.

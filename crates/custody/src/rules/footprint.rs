@@ -33,6 +33,10 @@ pub struct Footprint {
     pub vouchers: bool,
     /// Grants, by record hash.
     pub grants: BTreeSet<Digest>,
+    /// Those of them whose readers are looked at.
+    pub readers: BTreeSet<Digest>,
+    /// Items whose originals are looked at, where they have one.
+    pub made: BTreeSet<ItemId>,
     /// Cases whose holds are looked at.
     pub holds: BTreeSet<CaseId>,
     /// Persons for whom the holds of all cases that they were ever part of are looked at.
@@ -117,7 +121,9 @@ impl Footprint {
             Act::ItemDerived(_, _, d) => {
                 self.items.insert(d.of);
                 self.grants.extend(d.grant);
+                self.readers.extend(d.grant);
             }
+            Act::ContentReceived(_, id, ..) => drop(self.made.insert(*id)),
             Act::AccessReviewed(_, _, d) => drop(self.grants.insert(d.grant)),
             Act::Transfer(case, TransferStep::Offered(to, _), _) => self.add_person(*to, Some(*case)),
             Act::CorrectionNoted(_, d) => drop(self.seen.insert(Seen::Record(d.record))),

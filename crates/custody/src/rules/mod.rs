@@ -21,6 +21,7 @@ mod term;
 
 pub use apply::{Admitted, apply};
 pub use decide::{decide, signers};
+pub use derived::made_from;
 pub use disposal::{APPROVERS, RETENTION_ELAPSED, has_lapsed, undisclosed};
 pub use footprint::Footprint;
 pub use production::{Consent, Production, ProductionStage, production_counts};

@@ -38,6 +38,9 @@ pub struct State {
     pub custody: HashMap<(CaseId, PersonId), u64>,
     /// Access grants, by the hash of their record.
     pub grants: HashMap<Digest, Grant>,
+    /// Grants whose records a bundle keeps back, by the hash of these, and of which item each is; not of those whose
+    /// completion is known.
+    pub kept_back: HashMap<Digest, ItemId>,
     /// Holds, released ones included, by the hash of the record that placed them.
     pub holds: HashMap<Digest, Hold>,
     /// What was proposed to be destroyed, and what became of it, by the hash of the proposal's record.

@@ -1,10 +1,15 @@
 //! What was made from what, and a vault that says so of what cannot be.
 
-use custody::act::{AccessGranted, Class, Derivation, ItemDerived, PixelBox};
+use custody::act::{
+    AccessBreakGlass, AccessCompleted, AccessGranted, AccessOutcome, AccessReviewed, CaseRole, Class,
+    Derivation, ItemDerived, ItemRegistered, PixelBox, ROUTE_VAULT, VaultRole,
+};
 use custody::bundle::Report;
 use custody::digest::Digest;
 use custody::id::ItemId;
 use custody::kind::Kind;
+use custody::rules::made_from;
+use custody::statement::{CheckedBy, Content, DigestAlg};
 use custody::time::Timestamp;
 
 use super::rows::{Row, lying};
@@ -44,20 +49,60 @@ fn clipped(s: &mut Story) {
 }
 
 /// A redaction of the first exhibit, made by the vault under the lead's grant.
-fn redacted(s: &mut Story) {
-    let (lead, case, of) = (s.lead.clone(), s.case, s.items[0]);
-    let grant = s.vault.view(By::Own(&lead), case, of);
-    let item = s.vault.put(By::OnBehalf(lead.id), case, "redacted.png", MADE);
-    let boxes = Some(vec![PixelBox { h: 5, w: 5, x: 0, y: 0 }]);
-    let d = ItemDerived { how: Derivation::Redaction, boxes, grant: Some(grant), ..link(s, item, of) };
-    said(s, true, item, &d);
+fn redacted(s: &mut Story) -> ItemId {
+    let (lead, of) = (s.lead.clone(), s.items[0]);
+    let grant = open_grant(s, &lead, of);
+    let item = under(s, of, grant);
+    ended(s, of, grant);
+    item
+}
+
+fn under(s: &mut Story, of: ItemId, grant: Digest) -> ItemId {
+    let item = linked(s, of, grant);
+    s.vault.receive(s.case, item, MADE);
+    item
+}
+
+/// What the vault registers for the lead, and links under a grant before it has its content.
+fn linked(s: &mut Story, of: ItemId, grant: Digest) -> ItemId {
+    let (lead, item) = (s.lead.clone(), ItemId::new(s.vault.uuid()));
+    let data = ItemRegistered { class: Class::Open, route: ROUTE_VAULT.parse().unwrap(), sealing: None };
+    let mut d = draft(Kind::ItemRegistered, data.to_data());
+    let (digest, size) = (Digest::of(MADE), MADE.len() as u64);
+    let claimed = Content { alg: DigestAlg::Sha256, checked_by: CheckedBy::Oneself, digest, size };
+    (d.case, d.item, d.content) = (Some(s.case), Some(item), Some(claimed));
+    s.vault.say(By::OnBehalf(lead.id), d);
+    let made = ItemDerived {
+        how: Derivation::Redaction,
+        boxes: Some(vec![PixelBox { h: 5, w: 5, x: 0, y: 0 }]),
+        digest,
+        grant: Some(grant),
+        of,
+        original: self::digest(s, of),
+    };
+    said(s, true, item, &made);
+    item
+}
+
+fn ended(s: &mut Story, item: ItemId, grant: Digest) {
+    let data = AccessCompleted { bytes: Some(3), grant, outcome: AccessOutcome::Completed };
+    let mut d = draft(Kind::AccessCompleted, data.to_data());
+    (d.case, d.item) = (Some(s.case), Some(item));
+    s.vault.say(By::Vault, d);
 }
 
 /// The story with both, and the report on its bundle.
 fn after(options: impl FnOnce(&Story) -> Options<'static>) -> Report {
+    after_lies(|_| (), options)
+}
+
+/// The same, with something that is not so.
+fn after_lies(lie: impl FnOnce(&mut Story), options: impl FnOnce(&Story) -> Options<'static>) -> Report {
     let mut story = story(1);
     clipped(&mut story);
     redacted(&mut story);
+    story.vault.lawless = true;
+    lie(&mut story);
     let options = options(&story);
     let bundle = exported(&mut story, &options);
     bundle.audit(&story.vault)
@@ -98,13 +143,67 @@ pub(crate) const DERIVED: &[Row] = &[
     }),
     ("rule-redacted-for-nobody", || {
         lying(|s| {
-            let (item, of, lead) = (s.items[2], s.items[0], s.lead.clone());
+            let (of, lead) = (s.items[0], s.lead.clone());
             let elsewhere = open_grant(s, &lead, s.items[1]);
-            let boxes = Some(vec![PixelBox { h: 5, w: 5, x: 0, y: 0 }]);
-            let how = Derivation::Redaction;
-            let d = ItemDerived { how, boxes, grant: Some(elsewhere), ..link(s, item, of) };
-            said(s, true, item, &d);
+            under(s, of, elsewhere);
         })
+    }),
+    ("rule-redacted-under-no-grant", || lying(|s| _ = under(s, s.items[0], Digest::of(b"no record")))),
+    ("rule-redacted-for-another", || {
+        lying(|s| {
+            let (of, other) = (s.items[0], s.custodian.clone());
+            let theirs = open_grant(s, &other, of);
+            under(s, of, theirs);
+        })
+    }),
+    ("rule-redacted-after-reading", || {
+        lying(|s| {
+            let (of, lead) = (s.items[0], s.lead.clone());
+            let over = s.vault.view(By::Own(&lead), s.case, of);
+            under(s, of, over);
+        })
+    }),
+    ("rule-redacted-after-reading-kept-back", || {
+        let read = |s: &mut Story| {
+            let (of, lead) = (s.items[0], s.lead.clone());
+            let over = s.vault.view(By::Own(&lead), s.case, of);
+            under(s, of, over);
+        };
+        after_lies(read, |_| Options { withhold: vec![Kind::AccessGranted], ..Options::default() })
+    }),
+    ("rule-redacted-for-nobody-kept-back", || {
+        let elsewhere = |s: &mut Story| {
+            let (of, lead) = (s.items[0], s.lead.clone());
+            let elsewhere = open_grant(s, &lead, s.items[1]);
+            under(s, of, elsewhere);
+        };
+        after_lies(elsewhere, |_| Options { withhold: vec![Kind::AccessGranted], ..Options::default() })
+    }),
+    ("rule-redaction-received-too-late", || {
+        lying(|s| {
+            let (of, lead) = (s.items[0], s.lead.clone());
+            let grant = open_grant(s, &lead, of);
+            let item = linked(s, of, grant);
+            classified(s, of);
+            s.vault.receive(s.case, item, MADE);
+        })
+    }),
+    ("rule-derived-by-another", || {
+        lying(|s| {
+            let (admin, org, lead) = (s.admin.clone(), s.org, s.lead.clone());
+            let other = s.vault.enrol(&admin, org, "Yaw Boateng", None);
+            s.vault.add_member(&lead, s.case, &other, CaseRole::Investigator);
+            let (item, of) = (s.items[2], s.items[1]);
+            let mut d = draft(Kind::ItemDerived, link(s, item, of).to_data());
+            (d.case, d.item) = (Some(s.case), Some(item));
+            s.vault.say(By::Own(&other), d);
+        })
+    }),
+    ("emergency-reviewed", || {
+        let mut s = story(1);
+        reviewed_emergency(&mut s);
+        let bundle = exported(&mut s, &Options::default());
+        bundle.audit(&s.vault)
     }),
     ("rule-derived-less-protected", || {
         lying(|s| {
@@ -115,7 +214,23 @@ pub(crate) const DERIVED: &[Row] = &[
     }),
 ];
 
-/// A reading that is not over: the verifier forgets those that are.
+/// Somebody outside the case reads in an emergency; once it is over, the lead looks at why.
+fn reviewed_emergency(s: &mut Story) {
+    let (admin, org, lead, item) = (s.admin.clone(), s.org, s.lead.clone(), s.items[0]);
+    let other = s.vault.enrol(&admin, org, "Yaw Boateng", Some(VaultRole::Investigator));
+    let expires = Timestamp::from_millis(s.vault.now + 600_000).unwrap();
+    let mut d = draft(Kind::AccessBreakGlass, AccessBreakGlass { expires }.to_data());
+    (d.case, d.item, d.purpose) = (Some(s.case), Some(item), Some("life-in-danger"));
+    d.fields.push(("reason", "a child was missing".to_owned()));
+    let grant = s.vault.say(By::Own(&other), d);
+    ended(s, item, grant);
+    let mut d = draft(Kind::AccessReviewed, AccessReviewed { grant }.to_data());
+    (d.case, d.item) = (Some(s.case), Some(item));
+    d.fields.push(("finding", "it was right".to_owned()));
+    s.vault.say(By::Own(&lead), d);
+}
+
+/// A reading that is not over.
 fn open_grant(s: &mut Story, by: &Person, item: ItemId) -> Digest {
     let expires = Timestamp::from_millis(s.vault.now + 600_000).unwrap();
     let mut d = draft(Kind::AccessGranted, AccessGranted { expires, with: None }.to_data());
@@ -134,12 +249,37 @@ fn classified(s: &mut Story, item: ItemId) {
 }
 
 #[test]
+fn the_report_tells_what_does_not_follow_its_original() {
+    let mut s = story(1);
+    redacted(&mut s);
+    let redaction = *s.vault.state.items.iter().find(|(_, item)| item.exhibit == 4).unwrap().0;
+    let lead = s.lead.clone();
+    let words = s.vault.put(By::Own(&lead), s.case, "words.txt", b"words in it");
+    let d = link(&s, words, redaction);
+    said(&mut s, false, words, &d);
+    let of = s.items[0];
+    classified(&mut s, of);
+    let text = exported(&mut s, &Options::default()).audit(&s.vault).to_text();
+    assert!(text.contains("made by the vault; it is less protected than E-0001\n"), "{text}");
+    assert!(
+        text.contains("E-0005 is a clip of E-0004, as Kofi Mensah says; it is less protected than E-0001\n"),
+        "{text}"
+    );
+
+    // As good as destroyed: what a disposal takes is told elsewhere.
+    s.vault.state.items.get_mut(&of).unwrap().disposed = true;
+    let found = made_from(s.vault.state.items.iter().map(|(id, item)| (*id, item)), of);
+    assert_eq!(found.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [redaction, words]);
+}
+
+#[test]
 fn the_report_tells_what_was_made_from_what_and_who_says_so() {
     let report = after(|s| Options { hide_contents: vec![s.items[0]], ..Options::default() });
     let text = report.to_text();
     assert!(text.contains("E-0003 is a clip of E-0002, as Kofi Mensah says\n"), "{text}");
     assert!(text.contains("E-0004 is a redaction of E-0001, made by the vault\n"), "{text}");
     assert_ne!(report.exit_code, 3, "{text}");
+    assert!(report.facts.derived.iter().all(|made| made.less_protected_than.is_none() && !made.outlives));
     let untouched = exported(&mut story(1), &Options::default());
     assert!(untouched.audit(&untouched.vault.clone()).facts.derived.is_empty());
 }

@@ -1,6 +1,7 @@
 //! What may be called made from what.
 
-use custody::act::{Derivation, ItemDerived, PixelBox};
+use custody::act::{AccessCompleted, AccessOutcome, Derivation, ItemDerived, PixelBox, ROUTE_VAULT};
+use custody::rules::made_from;
 
 use super::*;
 
@@ -129,8 +130,147 @@ fn what_is_less_protected_than_its_original_takes_the_right_to_classify_and_a_pu
     vault.state.members.insert((case(), person(READER)), [(CaseRole::Investigator, Term::LASTING)].into());
     let s = with_purpose(says(&vault, READER, 2, &clip(1, 7, 8)));
     assert_eq!(vault.clone_and_say(&s), Err(Refusal::NotPermitted(Right::Classify)));
+    // Of what somebody has in their own hands, too.
+    vault.state.items.get_mut(&item(2)).unwrap().custodian = person(READER);
+    assert_eq!(vault.clone_and_say(&s), Err(Refusal::NotPermitted(Right::Classify)));
     class(&mut vault, 2, Class::Confidential);
     vault.clone_and_say(&s).unwrap();
+}
+
+#[test]
+fn what_an_item_is_of_another_says_its_custodian_or_whoever_may_classify_it() {
+    let mut vault = two_items();
+    vault.state.members.insert((case(), person(READER)), [(CaseRole::Investigator, Term::LASTING)].into());
+    let s = says(&vault, READER, 2, &clip(1, 7, 8));
+    assert_eq!(vault.clone_and_say(&s), Err(Refusal::NotPermitted(Right::Classify)));
+    vault.clone_and_say(&says(&vault, CUSTODIAN, 2, &clip(1, 7, 8))).unwrap();
+    vault.state.items.get_mut(&item(2)).unwrap().custodian = person(READER);
+    vault.clone_and_say(&s).unwrap();
+}
+
+#[test]
+fn a_person_may_say_of_what_something_was_made_that_is_destroyed_by_now() {
+    let mut vault = two_items();
+    vault.state.items.get_mut(&item(1)).unwrap().disposed = true;
+    vault.say(&says(&vault, LEAD, 2, &clip(1, 7, 8)));
+    vault.state.items.get_mut(&item(2)).unwrap().derived = None;
+    vault.state.items.get_mut(&item(2)).unwrap().disposed = true;
+    assert_eq!(vault.try_say(&says(&vault, LEAD, 2, &clip(1, 7, 8))), Err(Refusal::Disposed));
+}
+
+#[test]
+fn only_the_vault_says_that_something_came_from_itself() {
+    let vault = Vault::new();
+    for (route, own_key) in [(ROUTE_VAULT, false), ("cli", true)] {
+        let route = route.parse().unwrap();
+        let data = ItemRegistered { class: Class::Open, route, sealing: None }.to_data();
+        let parses = |s: Statement| Act::parse(&of_item(s, 1)).is_ok();
+        assert!(parses(vault.session(LEAD, Kind::ItemRegistered, data.clone())));
+        assert_eq!(parses(vault.signed(LEAD, Kind::ItemRegistered, data)), own_key);
+    }
+}
+
+/// An item with content, and one that was only registered, with what the vault is about to make of the first; a grant.
+fn about_to_redact() -> (Vault, Digest) {
+    let mut vault = Vault::new();
+    vault.register(1, Class::Confidential, None).unwrap();
+    vault.receive(1, 7).unwrap();
+    vault.register(2, Class::Confidential, Some(content(8, CheckedBy::Oneself))).unwrap();
+    let grant = granted(&mut vault, LEAD, 1);
+    (vault, grant)
+}
+
+#[test]
+fn the_vault_links_what_it_made_before_it_has_it_and_receives_it_for_as_long_as_it_may_be_made() {
+    let (mut vault, grant) = about_to_redact();
+    vault.say(&made(&vault, &redaction(grant)));
+    vault.copy().receive(2, 8).unwrap();
+    for (n, other) in [(1, Class::Restricted), (1, Class::HashOnly), (2, Class::Open)] {
+        let mut vault = vault.copy();
+        class(&mut vault, n, other);
+        assert!(unfit(vault.receive(2, 8)).contains("what it can read"), "{n} {other:?}");
+    }
+    let mut destroyed = vault.copy();
+    destroyed.state.items.get_mut(&item(1)).unwrap().disposed = true;
+    assert_eq!(destroyed.receive(2, 8), Err(Refusal::Disposed));
+    // What a person says that they made, and what was made of nothing, is theirs to put in.
+    let by_person = vault.state.items.get_mut(&item(2)).unwrap().derived.as_mut().unwrap();
+    by_person.by = Some(person(LEAD));
+    class(&mut vault, 1, Class::Restricted);
+    vault.receive(2, 8).unwrap();
+}
+
+#[test]
+fn a_link_by_the_vault_names_a_grant_that_is_open_to_somebody_who_still_may_read() {
+    let (mut vault, grant) = about_to_redact();
+    let s = made(&vault, &redaction(grant));
+    vault.clone_and_say(&s).unwrap();
+    let refused = |change: &dyn Fn(&mut State)| {
+        let mut vault = vault.copy();
+        change(&mut vault.state);
+        vault.try_say(&s).unwrap_err()
+    };
+    let at = s.actor_time;
+    let ends = |state: &mut State, at| state.grants.get_mut(&grant).unwrap().expires = at;
+    assert_eq!(refused(&|state| ends(state, at)), Refusal::Grant, "it ends now");
+    assert_eq!(
+        refused(&|state| state.items.get_mut(&item(2)).unwrap().custodian = person(READER)),
+        Refusal::Grant
+    );
+    assert_eq!(refused(&|state| state.items.get_mut(&item(1)).unwrap().disposed = true), Refusal::Disposed);
+    assert_eq!(
+        refused(&|state| {
+            let original = state.items.get_mut(&item(1)).unwrap();
+            original.claimed = original.stored.take().map(|stored| stored.content);
+        }),
+        Refusal::NoContent
+    );
+    assert_eq!(
+        refused(&|state| state.persons.get_mut(&person(LEAD)).unwrap().suspended = Some(9)),
+        Refusal::ActorSuspended
+    );
+    assert_eq!(
+        refused(&|state| drop(state.members.remove(&(case(), person(LEAD))))),
+        Refusal::NotPermitted(Right::ReadContent)
+    );
+    let completed = AccessCompleted { bytes: Some(1), grant, outcome: AccessOutcome::Completed };
+    vault.say(&of_item(vault.system(Kind::AccessCompleted, completed.to_data()), 1));
+    assert_eq!(vault.try_say(&s), Err(Refusal::Grant), "it is over");
+}
+
+#[test]
+fn of_a_reading_that_a_bundle_keeps_back_it_counts_what_it_is_of() {
+    let (mut vault, grant) = about_to_redact();
+    vault.state.grants.clear();
+    vault.state.partial = true;
+    let s = made(&vault, &redaction(grant));
+    assert_eq!(vault.clone_and_say(&s), Err(Refusal::Grant), "unknown");
+    vault.state.kept_back.insert(grant, item(2));
+    assert_eq!(vault.clone_and_say(&s), Err(Refusal::Grant), "of another");
+    vault.state.kept_back.insert(grant, item(1));
+    vault.clone_and_say(&s).unwrap();
+    class(&mut vault, 1, Class::Restricted);
+    assert!(unfit(vault.try_say(&s)).contains("what it can read"));
+}
+
+#[test]
+fn what_was_made_from_an_item_is_found_by_way_of_others_too() {
+    let mut vault = Vault::new();
+    for n in 1..=6_u8 {
+        vault.register(n.into(), Class::Open, Some(content(n, CheckedBy::Oneself))).unwrap();
+    }
+    for (n, of) in [(2, 1), (4, 2), (5, 3), (6, 4)] {
+        let d = clip(of, u8::try_from(of).unwrap(), u8::try_from(n).unwrap());
+        vault.say(&says(&vault, LEAD, n, &d));
+    }
+    let found = |of| {
+        let items = vault.state.items.iter().map(|(id, item)| (*id, item));
+        made_from(items, item(of)).into_iter().map(|(_, item)| item.exhibit).collect::<Vec<_>>()
+    };
+    assert_eq!(found(1), [2, 4, 6]);
+    assert_eq!(found(4), [6]);
+    assert_eq!(found(3), [5]);
+    assert!(found(6).is_empty());
 }
 
 #[test]
@@ -161,10 +301,6 @@ fn the_vault_redacts_what_it_can_read_for_whoever_was_granted_to_and_keeps_the_c
         class(&mut vault, n, other);
         assert!(unfit(vault.try_say(&with_purpose(s.clone()))).contains("what it can read"));
     }
-    let mut partial = vault.copy();
-    partial.state.partial = true;
-    partial.state.grants.clear();
-    partial.say(&s);
     vault.say(&s);
     assert_eq!(vault.state.items[&item(2)].derived.unwrap().by, None);
 }

@@ -21,12 +21,19 @@ pub(super) fn part(state: &State, footprint: &Footprint, at: Timestamp) -> State
         items: pick(&footprint.items, &state.items),
         custody: pick(&footprint.custody, &state.custody),
         grants: pick(&footprint.grants, &state.grants),
+        kept_back: state.kept_back.clone(),
         holds: HashMap::new(),
         disposals: pick(&footprint.disposals, &state.disposals),
         productions: pick(&footprint.productions, &state.productions),
         seen: state.seen.iter().filter(|(seen, _)| footprint.seen.contains(seen)).copied().collect(),
         partial: state.partial,
     };
+    let originals = footprint.made.iter().filter_map(|id| Some(state.items.get(id)?.derived?.of)).collect();
+    part.items.extend(pick(&originals, &state.items));
+    let read = footprint.readers.iter().filter_map(|record| state.grants.get(record));
+    let readers = read.map(|grant| (state.items[&grant.item].case, grant.person)).collect();
+    part.members.extend(pick(&readers, &state.members));
+    part.persons.extend(pick(&readers.iter().map(|(_, person)| *person).collect(), &state.persons));
     let offering =
         part.items.values().filter(|item| item.offer.is_some()).map(|item| item.custodian).collect();
     part.persons.extend(pick(&offering, &state.persons));

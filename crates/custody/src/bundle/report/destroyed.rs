@@ -28,6 +28,9 @@ pub struct Disposed {
     pub exhibit: Option<String>,
     /// Whether the vault says that nothing it knows of opens it any more.
     pub last: bool,
+    /// Exhibits that were made from it, also by way of others, and whose content is still there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
     /// Log index of the proposal.
     pub proposed: u64,
     /// What it was.
@@ -37,6 +40,11 @@ pub struct Disposed {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 pub(super) const fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+pub(super) const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl fmt::Display for Held {
@@ -52,10 +60,15 @@ impl fmt::Display for Held {
 
 impl fmt::Display for Disposed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { approvers, executed, exhibit, last, proposed, subject } = self;
+        let Self { approvers, executed, exhibit, last, left, proposed, subject } = self;
         let exhibit = exhibit.as_ref().map_or_else(String::new, |exhibit| format!("{exhibit}: "));
         let end = if *last { "final" } else { "provisional: backups or older keys may open it" };
         let by = approvers.join(", ");
-        write!(f, "{exhibit}{subject}, record {executed} (proposed in {proposed}, approved by {by}), {end}")
+        write!(f, "{exhibit}{subject}, record {executed} (proposed in {proposed}, approved by {by}), {end}")?;
+        if left.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "; made from it and still there: {}", left.join(", "))
+        }
     }
 }

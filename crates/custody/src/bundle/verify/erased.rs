@@ -91,6 +91,10 @@ impl Rules {
             executed: found.executed.unwrap_or(found.index),
             exhibit: exhibit(&self.state, found.subject),
             last: found.stage == Stage::Completed,
+            left: match found.subject {
+                Subject::Item(_, item) => self.left_of(item),
+                _ => Vec::new(),
+            },
             proposed: found.index,
             subject: match found.subject {
                 Subject::Item(..) => "content".to_owned(),

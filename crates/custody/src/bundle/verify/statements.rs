@@ -74,7 +74,6 @@ pub(super) struct Rules {
     pending: Option<OpeningLine>,
     needed: BTreeSet<PersonId>,
     pub(super) signers: BTreeMap<KeyHash, Used>,
-    withheld_grants: HashSet<Digest>,
     absent: Absent,
     pub(super) sealed: Sealed,
     /// Log index of the last thing that each person said.
@@ -174,8 +173,10 @@ impl Rules {
                 let detail = format!("a statement of kind {} is never withheld", record.kind);
                 notes.find(Code::Missing, RECORDS, at, detail);
             }
-            if record.kind == Kind::AccessGranted {
-                self.withheld_grants.insert(*hash);
+            if let (Kind::AccessGranted, Some(Sequence::Item(item))) =
+                (record.kind, record.own.map(|link| link.sequence))
+            {
+                self.state.kept_back.insert(*hash, item);
             }
             for sequence in record.sequences() {
                 self.seen.insert(seen_key(&Seen::Record(*hash), &sequence));
@@ -248,7 +249,7 @@ impl Rules {
     /// The rules, over what the records before have made.
     fn judge(&mut self, statement: &Statement, act: &Act, record: &Record, notes: &mut Notes) {
         if let Act::AccessCompleted(_, _, d) = act
-            && self.withheld_grants.contains(&d.grant)
+            && self.state.kept_back.contains_key(&d.grant)
         {
             return;
         }
@@ -330,8 +331,12 @@ impl Rules {
         let seen = &mut self.seen;
         seen.extend(self.state.seen.drain().map(|(what, sequence)| seen_key(&what, &sequence)));
         if let Act::AccessCompleted(_, _, d) = act {
-            // A completed grant and an unknown one are refused alike: no need to remember it.
-            self.state.grants.remove(&d.grant);
+            // A completed grant and an unknown one are refused alike: no need to remember it, unless somebody is still to
+            // look at why it was taken.
+            if self.state.grants.get(&d.grant).is_some_and(|grant| grant.review.is_none()) {
+                self.state.grants.remove(&d.grant);
+            }
+            self.state.kept_back.remove(&d.grant);
         }
     }
 
