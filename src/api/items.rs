@@ -145,6 +145,14 @@ wire! {
         /// Until when it waits, if not until it is answered or recalled.
         #[serde(default)]
         expires: Option<String>,
+        /// Who carries it to them, in order: person ids, or `outside` for somebody without a key.
+        #[serde(default)]
+        carriers: Vec<String>,
+        /// Which of them has it now; absent while its giver has it.
+        #[serde(default)]
+        carrier: Option<String>,
+        /// Whose word it waits for: who has it until they hand it on, then the next carrier or the receiver.
+        waits_for: String,
     }
     /// `GET /api/v1/cases/{id}/items`.
     Items {
@@ -240,7 +248,7 @@ wire! {
         /// The receipt.
         receipts: Receipts,
     }
-    /// `GET /api/v1/transfers`: offers that wait for the signed-in person.
+    /// `GET /api/v1/transfers`: what is offered to the signed-in person, or theirs to take or hand on as a carrier.
     Transfers {
         /// The items, each with its offer.
         items: Vec<Item>,

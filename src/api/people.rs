@@ -61,6 +61,15 @@ wire! {
         /// To whom secrets are sealed for whoever has it: an age recipient, once named.
         #[serde(default)]
         recipient: Option<String>,
+        /// What its owner calls it; shown to them and to whoever may revoke it, where one person is asked for.
+        #[serde(default)]
+        name: Option<String>,
+    }
+    /// `PUT /api/v1/keys/{hash}/name`, and its answer.
+    KeyName {
+        /// What the key is called, 1 to 64 characters; none takes the name away.
+        #[serde(default)]
+        name: Option<String>,
     }
     /// `POST /api/v1/orgs`.
     NewOrg {

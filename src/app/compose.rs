@@ -260,8 +260,10 @@ impl App {
     /// Fills in what a kind that changes custody or state must name and the caller left out: the newest record of
     /// each item, and the offer that waits.
     async fn fill_in(&self, mut say: Say) -> Result<Say, AppError> {
-        let answers =
-            matches!(say.kind, Kind::TransferAccepted | Kind::TransferDeclined | Kind::TransferRecalled);
+        let answers = matches!(
+            say.kind,
+            Kind::TransferCarried | Kind::TransferAccepted | Kind::TransferDeclined | Kind::TransferRecalled
+        );
         if !say.asks_the_items() {
             return Ok(say);
         }
@@ -274,7 +276,11 @@ impl App {
             state.items.get(item).and_then(|item| item.seal).map(|seal| Seen::Record(seal.record))
         };
         let offer = |item: &ItemId| {
-            state.items.get(item).and_then(|item| item.offer).map(|offer| Seen::Record(offer.head.record))
+            state
+                .items
+                .get(item)
+                .and_then(|item| item.offer.as_ref())
+                .map(|offer| Seen::Record(offer.head.record))
         };
         if let Some(items) = &mut say.items {
             items.sort_unstable_by_key(|r| r.item);

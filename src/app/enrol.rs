@@ -36,7 +36,7 @@ impl App {
             return Err(self.refused(by, Place::VAULT, Right::Vouch.code(), refusal).await?);
         }
         let person: PersonId = parse(&new.person, "person")?;
-        self.person(person).await?;
+        self.person(by, person).await?;
         let code = Secret::new(&self.random());
         let created = self.clock.now();
         let row = Invitation {

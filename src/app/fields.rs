@@ -212,7 +212,7 @@ impl App {
             .collect())
     }
 
-    async fn field_keys(
+    pub(super) async fn field_keys(
         &self,
         scopes: &BTreeSet<String>,
     ) -> Result<HashMap<String, Arc<FieldKey>>, AppError> {

@@ -242,10 +242,13 @@ fn view(id: ItemId, item: &Item, fields: BTreeMap<Code, String>) -> api::Item {
         claimed: item.claimed.map(content),
         stored: item.stored.map(|stored| content(stored.content)),
         head: item.head.record.to_hex(),
-        offer: item.offer.map(|offer| api::OfferInfo {
+        offer: item.offer.as_ref().map(|offer| api::OfferInfo {
             record: offer.head.record.to_hex(),
             to: offer.to.to_string(),
             expires: offer.expires.map(|at| at.to_string()),
+            carriers: offer.carriers.iter().map(ToString::to_string).collect(),
+            carrier: offer.carrier().map(|carrier| carrier.to_string()),
+            waits_for: offer.waits_for(item.custodian).to_string(),
         }),
         seal: item.seal.map(|seal| seal.record.to_hex()),
         sealing: item.sealing.as_ref().map(show_sealing),

@@ -17,6 +17,7 @@ mod fields;
 mod glass;
 mod item;
 mod kek;
+mod key_names;
 mod kit;
 mod lapsed;
 mod linked;

@@ -204,8 +204,8 @@ impl App {
         let id = format!("{}-{}", &self.vault.to_hex()[..16], row.log_index);
         let notice = Notice { id, topic: *topic, time: row.received };
         let address = match act {
-            Act::Transfer(_, TransferStep::Offered(person, _), _) if channel.is_for_people() => {
-                self.email_of(person).await?
+            Act::Transfer(_, TransferStep::Offered(d), _) if channel.is_for_people() => {
+                self.email_of(d.to).await?
             }
             _ => None,
         };

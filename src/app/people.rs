@@ -125,9 +125,18 @@ impl App {
         Ok(api::Persons { persons: self.person_views(rows).await? })
     }
 
-    /// One person.
-    pub async fn person(&self, id: PersonId) -> Result<api::Person, AppError> {
-        self.persons_by_id(&[id]).await?.pop().ok_or(AppError::NotFound("person"))
+    /// One person, as `by` may see them.
+    pub async fn person(&self, by: PersonId, id: PersonId) -> Result<api::Person, AppError> {
+        let mut person = self.persons_by_id(&[id]).await?.pop().ok_or(AppError::NotFound("person"))?;
+        for (hash, name) in self.key_names(by, id).await? {
+            let hash = hash.to_hex();
+            person
+                .keys
+                .iter_mut()
+                .filter(|key| key.hash == hash)
+                .for_each(|key| key.name = Some(name.clone()));
+        }
+        Ok(person)
     }
 
     async fn persons_by_id(&self, ids: &[PersonId]) -> Result<Vec<api::Person>, AppError> {
@@ -209,6 +218,7 @@ fn key_view(hash: KeyHash, key: &Key) -> api::PersonKey {
         },
         revoked: key.revoked,
         recipient: key.recipient.map(|recipient| recipient.to_string()),
+        name: None,
     }
 }
 

@@ -55,7 +55,7 @@ impl App {
         let rows = self.store.read().await?.expired_offers(self.clock.now(), AT_ONCE).await?;
         let mut of_cases = BTreeMap::<_, Vec<_>>::new();
         for (id, item) in rows {
-            let offer = item.offer.map(|offer| Seen::Record(offer.head.record));
+            let offer = item.offer.as_ref().map(|offer| Seen::Record(offer.head.record));
             let named = ItemRef { item: id, offer, seen: Some(Seen::Record(item.head.record)) };
             of_cases.entry(item.case).or_default().push(named);
         }

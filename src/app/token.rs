@@ -175,7 +175,7 @@ impl App {
             self.require_in_vault(by, Right::RevokeKeys, "end-tokens").await?;
             self.confirmed(who, "end-tokens").await?;
         }
-        self.person(person).await?;
+        self.person(by, person).await?;
         self.store.apply(&[Change::RevokeTokens { person, now: self.clock.now() }]).await?;
         // Tokens are no part of the log; whoever watches the vault sees it here.
         tracing::warn!(%by, %person, "all tokens and invitations of a person were ended");

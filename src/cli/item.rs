@@ -357,7 +357,8 @@ async fn label(
 /// What is to be known of an item at a glance.
 fn standing(item: &api::Item) -> String {
     let states = [
-        (item.offer.is_some(), "offered"),
+        (item.offer.as_ref().is_some_and(|offer| offer.carrier.is_none()), "offered"),
+        (item.offer.as_ref().is_some_and(|offer| offer.carrier.is_some()), "in carriage"),
         (item.seal.is_some(), "sealed"),
         (!item.cannot_open.is_empty(), "seal anew"),
         (item.reseal.is_some(), "confirm"),
@@ -386,6 +387,17 @@ pub(super) fn list(items: &[api::Item]) -> String {
     table(["nr", "id", "class", "size", "sha-256", "custody", "title"], &rows)
 }
 
+/// Who has it on its way to whom.
+fn carried(item: &api::Item) -> Option<String> {
+    let offer = item.offer.as_ref()?;
+    Some(match offer.carrier.as_deref()? {
+        "outside" => {
+            format!("by a carrier without a key, to whom {} handed it, for {}", item.custodian, offer.to)
+        }
+        person => format!("by {person}, for {}", offer.to),
+    })
+}
+
 fn show(item: &api::Item) -> String {
     let content = |content: &api::ContentInfo| format!("sha-256 {} ({} bytes)", content.digest, content.size);
     let mut lines = vec![
@@ -402,6 +414,7 @@ fn show(item: &api::Item) -> String {
         let until = offer.expires.as_ref().map_or_else(String::new, |at| format!(" until {at}"));
         format!("offered    to {}{until}", offer.to)
     }));
+    lines.extend(carried(item).map(|carried| format!("in carriage {carried}")));
     lines.extend(item.seal.iter().map(|seal| format!("sealed by  {seal}")));
     for pair in item.sealing.iter().flat_map(|sealing| &sealing.pairs) {
         lines.push(format!("sealed to  {} and {}", pair[0], pair[1]));

@@ -55,6 +55,13 @@ pub(super) enum Action {
         #[arg(long, value_name = "ID")]
         person: Option<custody::id::PersonId>,
     },
+    /// Call a key of yours something, such as laptop; you see it in `key list`, and so does whoever may revoke your keys
+    Name {
+        /// H(public key), as `key list` shows it
+        key: Digest,
+        /// What it is called; without it, it has no name any more
+        name: Option<String>,
+    },
     /// Name the recipient that goes with your key, so that restricted items can be sealed to you; once a key
     Recipient,
     /// Write the identity that opens what is sealed to you, for stock `age`: a secret as great as your key
@@ -134,10 +141,18 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             out.result(&person.keys, |keys| {
                 let row = |key: &api::PersonKey| {
                     let state = key.revoked.map_or("valid".to_owned(), |at| format!("revoked at {at}"));
-                    [key.hash.clone(), key.checked.clone(), key.voucher.clone(), state]
+                    let name = key.name.clone().unwrap_or_default();
+                    [key.hash.clone(), name, key.checked.clone(), key.voucher.clone(), state]
                 };
-                table(["key", "checked", "voucher", "state"], &keys.iter().map(row).collect::<Vec<_>>())
+                table(
+                    ["key", "name", "checked", "voucher", "state"],
+                    &keys.iter().map(row).collect::<Vec<_>>(),
+                )
             });
+        }
+        Action::Name { key, name } => {
+            let named = session::client(global)?.name_key(*key, name.clone()).await?;
+            out.result(&json!({ "key": key, "name": named.name }), |_| String::new());
         }
         Action::Recipient => name_recipient(global, out).await?,
         Action::Identity { out: path } => {

@@ -1,9 +1,11 @@
-//! `custos transfer`: custody changes hands under two signatures, the giver's and the receiver's.
+//! `custos transfer`: custody changes hands under two signatures, the giver's and the receiver's, and those of whoever
+//! carries it between them.
 
 use std::collections::BTreeMap;
 
-use custody::act::{TransferOffered, TransferStep};
+use custody::act::{Carriage, Carrier, TransferAccepted, TransferCarried, TransferOffered, TransferStep};
 use custody::id::{CaseId, Code, ItemId, PersonId};
+use custody::json::Object;
 use custody::kind::Kind;
 use custody::statement::{ItemRef, Seen};
 use futures_util::StreamExt as _;
@@ -41,7 +43,27 @@ pub(crate) enum Action {
         /// How long the offer waits for an answer
         #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u8).range(1..=90))]
         days: u8,
-        /// Facts about the handing over: condition=…, seal=…, place=…, notes=…
+        /// Who carries it to them, a person's id, or "outside" for one without a key (such as a courier); several in order
+        #[arg(long = "carrier", value_name = "ID|outside")]
+        carriers: Vec<Carrier>,
+        /// Facts about the handing over: condition=…, seal=…, place=…, notes=…; of what is carried, condition and seal,
+        /// and to "outside" also carrier=… (its name) and waybill=…
+        #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
+        fields: Vec<(Code, String)>,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// As a carrier, take items that were handed on to you
+    Take {
+        /// What you were given: condition=…, seal=…, place=…, notes=…
+        #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
+        fields: Vec<(Code, String)>,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// As a carrier, hand items on to the next carrier or the receiver
+    HandOn {
+        /// What you give: condition=…, seal=…, place=…, notes=…; to "outside" also carrier=… (its name) and waybill=…
         #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
         fields: Vec<(Code, String)>,
         #[command(flatten)]
@@ -49,6 +71,9 @@ pub(crate) enum Action {
     },
     /// Take over items that were offered to you
     Accept {
+        /// Of what was carried, what you got: condition=…, seal=…, place=…, notes=…
+        #[arg(long = "field", value_name = "NAME=VALUE", value_parser = parse_field)]
+        fields: Vec<(Code, String)>,
         #[command(flatten)]
         which: Which,
     },
@@ -64,7 +89,7 @@ pub(crate) enum Action {
         #[command(flatten)]
         which: Which,
     },
-    /// Offers that wait for you
+    /// What is offered to you, or yours to take or hand on as a carrier
     Inbox,
 }
 
@@ -104,31 +129,45 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             out.result(&waiting, |items| list(items));
             return Ok(Exit::Valid);
         }
-        Action::Offer { case, to, purpose, days, fields: given, which } => {
+        Action::Offer { case, to, purpose, days, carriers, fields: given, which } => {
             let mut held = client.items(*case, None).await?;
             if which.all {
                 held.retain(|item| is_held(&client, item) && item.offer.is_none());
             }
-            let terms = Terms { to: *to, purpose, days: *days, fields: fields(given)? };
+            let terms = Terms { to: *to, carriers, purpose, days: *days, fields: fields(given)? };
             let held = which.select(held)?;
             own_key(&client)?;
             check(&client, &held, out).await?;
             ("offered", offer(&client, *case, &terms, &held).await?)
         }
-        Action::Accept { which } => {
-            let waiting = which.select(client.transfers().await?)?;
+        Action::Take { fields: given, which } => {
+            let next = inbox(&client, |offer, me| offer.waits_for == me && offer.to != me).await?;
+            let next = which.select(next.into_iter().filter(|item| !is_held(&client, item)).collect())?;
+            ("taken", carry(&client, Carriage::Taken, &fields(given)?, &next).await?)
+        }
+        Action::HandOn { fields: given, which } => {
+            let mut held = inbox(&client, |offer, me| offer.waits_for == me).await?;
+            held.retain(|item| is_held(&client, item));
+            ("handed on", carry(&client, Carriage::HandedOn, &fields(given)?, &which.select(held)?).await?)
+        }
+        Action::Accept { fields: given, which } => {
+            let mut waiting = inbox(&client, |offer, me| offer.to == me).await?;
+            if which.all {
+                waiting.retain(|item| item.offer.as_ref().is_some_and(|offer| offer.waits_for == offer.to));
+            }
+            let waiting = which.select(waiting)?;
             own_key(&client)?;
             check(&client, &waiting, out).await?;
-            ("accepted", answer(&client, TransferStep::Accepted, &waiting).await?)
+            ("accepted", accept(&client, &fields(given)?, &waiting).await?)
         }
         Action::Decline { which } => {
-            let waiting = which.select(client.transfers().await?)?;
-            ("declined", answer(&client, TransferStep::Declined, &waiting).await?)
+            let waiting = which.select(inbox(&client, |offer, me| offer.to == me).await?)?;
+            ("declined", answer(&client, &TransferStep::Declined, &waiting).await?)
         }
         Action::Recall { case, which } => {
             let mut offered = client.items(*case, None).await?;
             offered.retain(|item| is_held(&client, item) && item.offer.is_some());
-            ("recalled", answer(&client, TransferStep::Recalled, &which.select(offered)?).await?)
+            ("recalled", answer(&client, &TransferStep::Recalled, &which.select(offered)?).await?)
         }
     };
     out.result(&json!({ "items": moved, "step": verb }), |_| format!("{verb} {moved} items"));
@@ -161,6 +200,16 @@ async fn check(client: &Client, items: &[api::Item], out: Out) -> Result<(), Fai
     Ok(())
 }
 
+/// What is offered to this person, or theirs to carry, as far as it is wanted.
+async fn inbox(
+    client: &Client,
+    wanted: impl Fn(&api::OfferInfo, &str) -> bool,
+) -> Result<Vec<api::Item>, ClientError> {
+    let (mut items, me) = (client.transfers().await?, client.person().to_string());
+    items.retain(|item| item.offer.as_ref().is_some_and(|offer| wanted(offer, &me)));
+    Ok(items)
+}
+
 fn is_held(client: &Client, item: &api::Item) -> bool {
     item.custodian == client.person().to_string()
 }
@@ -168,6 +217,8 @@ fn is_held(client: &Client, item: &api::Item) -> bool {
 /// What an offer says, whatever the items.
 pub(crate) struct Terms<'a> {
     pub(crate) to: PersonId,
+    /// Who carries it to them, in order.
+    pub(crate) carriers: &'a [Carrier],
     pub(crate) purpose: &'a Code,
     /// How long the offer waits.
     pub(crate) days: u8,
@@ -183,12 +234,16 @@ pub(crate) async fn offer(
 ) -> Result<usize, ClientError> {
     own_key(client)?;
     let expires = now().saturating_add_millis(i64::from(terms.days) * DAY_MS);
+    let carriers = (!terms.carriers.is_empty()).then(|| terms.carriers.to_vec());
     for part in items.chunks(ITEMS_A_STATEMENT) {
         let refs = part.iter().map(|item| item_ref(item, None)).collect::<Result<_, _>>()?;
         let ask = Ask::new(Kind::TransferOffered, new_op_id())
             .case(case)
             .purpose(terms.purpose.clone())
-            .data(TransferOffered { expires: Some(expires), to: terms.to }.to_data())
+            .data(
+                TransferOffered { carriers: carriers.clone(), expires: Some(expires), to: terms.to }
+                    .to_data(),
+            )
             .fields(terms.fields.clone())
             .items(refs);
         client.say(&ask).await?;
@@ -196,18 +251,60 @@ pub(crate) async fn offer(
     Ok(items.len())
 }
 
+/// Takes as a carrier what was handed on, or hands it on; how many.
+async fn carry(
+    client: &Client,
+    step: Carriage,
+    fields: &BTreeMap<Code, String>,
+    items: &[api::Item],
+) -> Result<usize, ClientError> {
+    say_of(client, Kind::TransferCarried, &TransferCarried { offer: None, step }.to_data(), fields, items)
+        .await
+}
+
+/// Accepts what was offered, each from whoever brought it; how many.
+async fn accept(
+    client: &Client,
+    fields: &BTreeMap<Code, String>,
+    items: &[api::Item],
+) -> Result<usize, ClientError> {
+    let mut brought = BTreeMap::<Option<Carrier>, Vec<api::Item>>::new();
+    for item in items {
+        let last = item.offer.as_ref().and_then(|offer| offer.carriers.last());
+        let last = last.map(|carrier| carrier.parse::<Carrier>()).transpose();
+        let last = last.map_err(|_| ClientError::Protocol("a carrier is a person or outside"))?;
+        brought.entry(last).or_default().push(item.clone());
+    }
+    for (from, items) in brought {
+        let data = TransferAccepted { from, offer: None }.to_data();
+        say_of(client, Kind::TransferAccepted, &data, fields, &items).await?;
+    }
+    Ok(items.len())
+}
+
 /// Accepts, declines or recalls what was offered; how many.
 pub(crate) async fn answer(
     client: &Client,
-    step: TransferStep,
+    step: &TransferStep,
     items: &[api::Item],
 ) -> Result<usize, ClientError> {
-    own_key(client)?;
     let kind = match step {
-        TransferStep::Accepted => Kind::TransferAccepted,
+        TransferStep::Accepted(_) => return accept(client, &BTreeMap::new(), items).await,
         TransferStep::Recalled => Kind::TransferRecalled,
         _ => Kind::TransferDeclined,
     };
+    say_of(client, kind, &Object::new(), &BTreeMap::new(), items).await
+}
+
+/// Says the same of the offers of items, case by case; of how many.
+async fn say_of(
+    client: &Client,
+    kind: Kind,
+    data: &Object,
+    fields: &BTreeMap<Code, String>,
+    items: &[api::Item],
+) -> Result<usize, ClientError> {
+    own_key(client)?;
     let mut items: Vec<_> = items.iter().collect();
     items.sort_by(|a, b| a.case.cmp(&b.case));
     for of_case in items.chunk_by(|a, b| a.case == b.case) {
@@ -216,7 +313,7 @@ pub(crate) async fn answer(
                 part.iter().map(|item| item_ref(item, Some(offer_of(item)?))).collect::<Result<_, _>>()?;
             let Some(first) = part.first() else { continue };
             let ask = Ask::new(kind, new_op_id()).case(case_of(first)?).items(refs);
-            client.say(&ask).await?;
+            client.say(&ask.data(data.clone()).fields(fields.clone())).await?;
         }
     }
     Ok(items.len())

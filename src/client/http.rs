@@ -84,6 +84,11 @@ impl Call {
         Self::new(Method::POST, path.into(), None, false)
     }
 
+    /// A value that is put in place of another: twice is the same as once.
+    pub(super) fn put(path: impl Into<String>) -> Self {
+        Self::new(Method::PUT, path.into(), None, true)
+    }
+
     /// A question that is asked with POST and changes nothing.
     pub(super) fn ask(path: impl Into<String>) -> Self {
         Self::new(Method::POST, path.into(), None, true)

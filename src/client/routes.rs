@@ -194,6 +194,12 @@ impl Client {
         self.http.fetch(Call::once("/api/v1/invitations").json(&body)?).await
     }
 
+    /// `PUT /api/v1/keys/{hash}/name`
+    pub async fn name_key(&self, key: Digest, name: Option<String>) -> Result<api::KeyName, ClientError> {
+        let call = Call::put(format!("/api/v1/keys/{key}/name"));
+        self.http.fetch(call.json(&api::KeyName { name })?).await
+    }
+
     /// `POST /api/v1/keys/{hash}/revoke`
     pub async fn revoke_key(&self, key: Digest) -> Result<Vec<Kept>, ClientError> {
         let op_id = new_op_id();

@@ -393,10 +393,10 @@ async fn hand_over(people: &Cast, case: CaseId, items: &[api::Item]) -> Result<u
     let items = &items[..items.len().min(MAX_TRANSFERRED)];
     let purpose = code("safekeeping")?;
     let (to, days, fields) = (people.custodian.person(), 14, BTreeMap::new());
-    let terms = transfer::Terms { to, purpose: &purpose, days, fields };
+    let terms = transfer::Terms { to, carriers: &[], purpose: &purpose, days, fields };
     transfer::offer(&people.investigator, case, &terms, items).await?;
     let waiting = people.custodian.transfers().await?;
-    let accepted = transfer::answer(&people.custodian, TransferStep::Accepted, &waiting).await?;
+    let accepted = transfer::answer(&people.custodian, &TransferStep::Accepted(None), &waiting).await?;
     if accepted == items.len() { Ok(accepted as u64) } else { Err(Failure::new("not every offer arrived")) }
 }
 

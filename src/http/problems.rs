@@ -271,6 +271,25 @@ pub const TABLE: &[Row] = &[
     ("offer-waits", 409, "The offer still waits", "wait until it runs out, or let its author recall it"),
     ("sealed", 409, "Sealed already", "record that the present seal was broken, then put on the next one"),
     ("no-such-seal", 409, "Not the seal that is on it", "read the item again and name its present seal"),
+    ("not-sealed", 409, "Not sealed", "put a seal on it first: custos item seal ITEM --number NUMBER"),
+    (
+        "in-carriage",
+        409,
+        "In carriage",
+        "wait until whoever has it hands it on; to open its seal or to keep it, whoever has it recalls the offer first",
+    ),
+    (
+        "not-from",
+        409,
+        "Not brought by them",
+        "read the item again and name its last carrier as from; nobody where there is none",
+    ),
+    (
+        "carrier-unnamed",
+        422,
+        "The carrier is not named",
+        "say who carries it and under which number, as fields: carrier, waybill",
+    ),
     ("offer-to-self", 422, "Offered to its own custodian", "name another member of the case"),
     (
         "sealing-unfit",

@@ -83,6 +83,7 @@ routes! {
     api::people::approve => SignIn;
     api::people::prepare_key => SignIn;
     api::people::add_key => SignIn;
+    api::people::name_key => SignIn;
     api::people::revoke_key => OnOthers(Right::RevokeKeys);
     api::people::new_token => SignIn;
     api::people::tokens => SignIn;

@@ -46,6 +46,7 @@ pub const TOPICS: &[(Kind, Topic)] = &[
     (Kind::TransferOffered, topic("custody.offered", "Custody of exhibits was offered.")),
     (Kind::TransferAccepted, topic("custody.accepted", "Custody of exhibits was taken over.")),
     (Kind::TransferDeclined, topic("custody.declined", "Custody of exhibits was declined.")),
+    (Kind::TransferCarried, topic("custody.carried", "An exhibit changed hands on its way.")),
     (Kind::TransferRecalled, topic("custody.recalled", "An offer of custody was taken back.")),
     (Kind::TransferExpired, topic("custody.expired", "An offer of custody ran out without an answer.")),
     (

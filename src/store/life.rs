@@ -276,6 +276,7 @@ impl Tx {
         self.note_destroyed(&format!("scope:{scope}"), now).await?;
         self.run(sql::ERASE_SCOPE, vec![Value::text(scope)]).await?;
         self.run(sql::DESTROY_SUBJECT_KEY, vec![Value::text(scope)]).await?;
+        self.run(super::sql::signin::UNNAME_KEYS, vec![Value::text(scope)]).await?;
         Ok(())
     }
 

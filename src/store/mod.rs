@@ -12,6 +12,7 @@ mod error;
 mod halves;
 mod history;
 mod insert;
+mod key_names;
 mod kits;
 mod life;
 mod lists;

@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::insert::Rows;
 use super::row::{Value, code};
 use super::sql::{self, Insert};
-use super::state::{write_derived, write_reseal, write_sealing, write_voucher};
+use super::state::{write_carriage, write_derived, write_reseal, write_sealing, write_voucher};
 
 /// Every entity that differs between the two states. `orgs` says which statement entered each new one.
 pub(crate) fn changes(
@@ -121,11 +121,12 @@ fn case(id: &CaseId, case: &Case) -> [Value; 7] {
     ]
 }
 
-fn item(id: &ItemId, item: &Item) -> [Value; 26] {
+fn item(id: &ItemId, item: &Item) -> [Value; 28] {
     let [claimed_digest, claimed_size, claimed_by] = content(item.claimed.as_ref());
     let stored = item.stored.as_ref();
     let [stored_digest, stored_size, stored_by] = content(stored.map(|stored| &stored.content));
     let offer = item.offer.as_ref();
+    let carried = offer.filter(|offer| !offer.carriers.is_empty());
     [
         Value::text(id),
         Value::text(item.case),
@@ -153,6 +154,8 @@ fn item(id: &ItemId, item: &Item) -> [Value; 26] {
         Value::Text(item.sealing.as_ref().map(write_sealing)),
         Value::Text(item.derived.as_ref().map(write_derived)),
         Value::Text(item.reseal.as_ref().map(write_reseal)),
+        Value::Text(carried.map(write_carriage)),
+        Value::opt_text(carried.map(|offer| offer.waits_for(item.custodian))),
     ]
 }
 

@@ -156,7 +156,7 @@ macro_rules! item_columns {
         "id, case_id, exhibit, class, claimed_digest, claimed_size, claimed_checked_by, stored_digest, \
          stored_size, stored_checked_by, object, manifest, version, custodian, head_record, head_stmt, \
          offer_record, offer_stmt, offer_to, offer_expires, seal_record, seal_stmt, disposed, sealing, derived, \
-         reseal"
+         reseal, carriage"
     };
 }
 
@@ -246,7 +246,7 @@ fixed {
     // The kinds are those of `notices::TOPICS`, as a test has it. A statement of many items is told of once.
     NOTABLE "records" "SELECT r.log_index, r.kind, r.received, s.envelope FROM records r JOIN statements s ON s.stmt = \
         r.stmt AND s.log_index = r.log_index WHERE r.log_index >= $1 AND r.kind IN ('transfer.offered', \
-        'transfer.accepted', 'transfer.declined', 'transfer.recalled', 'transfer.expired', 'fixity.failed', \
+        'transfer.carried', 'transfer.accepted', 'transfer.declined', 'transfer.recalled', 'transfer.expired', 'fixity.failed', \
         'person.suspended', 'hold.placed', 'hold.released', 'disposal.proposed', 'disposal.approved', \
         'disposal.declined', 'disposal.executed', 'opening.erased', 'disposal.completed', 'access.break-glass', 'access.reviewed', \
         'item.resealed', 'item.reseal-confirmed', 'recovery.noted', 'log-key.rotated', 'log.continued', 'clock.fault') ORDER BY r.log_index \
@@ -301,7 +301,7 @@ fixed {
         $3");
     DERIVED_OF_CASE "items" concat!("SELECT ", item_columns!(), " FROM items WHERE case_id = $1 AND derived IS NOT NULL ORDER BY exhibit");
     ITEMS_HELD "items" concat!("SELECT ", item_columns!(), " FROM items WHERE custodian = $1 AND id > $2 ORDER BY id LIMIT $3");
-    ITEMS_OFFERED "items" concat!("SELECT ", item_columns!(), " FROM items WHERE offer_to = $1 AND id > $2 ORDER BY id LIMIT $3");
+    ITEMS_OFFERED "items" concat!("SELECT ", item_columns!(), " FROM items WHERE (offer_to = $1 OR offer_waits_for = $1) AND id > $2 ORDER BY id LIMIT $3");
     OFFERS_EXPIRED "items" concat!("SELECT ", item_columns!(), " FROM items WHERE offer_expires <= $1 ORDER BY \
         offer_expires, id LIMIT $2");
     CUSTODY_HELD "items" "SELECT case_id, custodian, COUNT(*) FROM items WHERE NOT disposed GROUP BY case_id, custodian";
@@ -451,7 +451,7 @@ inserts {
         "object BYTEA" "manifest BYTEA" "version BIGINT" "custodian TEXT" "head_record BYTEA"
         "head_stmt BYTEA" "offer_record BYTEA" "offer_stmt BYTEA" "offer_to TEXT"
         "offer_expires BIGINT" "seal_record BYTEA" "seal_stmt BYTEA" "disposed BOOLEAN" "sealing TEXT"
-        "derived TEXT" "reseal TEXT"
+        "derived TEXT" "reseal TEXT" "carriage TEXT" "offer_waits_for TEXT"
     ] "ON CONFLICT (id) DO UPDATE SET class = excluded.class, stored_digest = excluded.stored_digest, \
         stored_size = excluded.stored_size, stored_checked_by = excluded.stored_checked_by, object = \
         excluded.object, manifest = excluded.manifest, version = excluded.version, custodian = \
@@ -459,7 +459,8 @@ inserts {
         offer_record = excluded.offer_record, offer_stmt = excluded.offer_stmt, offer_to = \
         excluded.offer_to, offer_expires = excluded.offer_expires, seal_record = excluded.seal_record, \
         seal_stmt = excluded.seal_stmt, disposed = excluded.disposed, sealing = excluded.sealing, \
-        derived = excluded.derived, reseal = excluded.reseal";
+        derived = excluded.derived, reseal = excluded.reseal, carriage = excluded.carriage, offer_waits_for = \
+        excluded.offer_waits_for";
     UPSERT_GRANTS "grants" [
         "record BYTEA" "item TEXT" "person TEXT" "expires BIGINT" "completed BOOLEAN" "with_person TEXT"
         "review TEXT" "signed_by BYTEA"

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use custody::act::{PublicKey, Sealing};
+use custody::act::{Carrier, PublicKey, Sealing};
 use custody::digest::Digest;
 use custody::id::{CaseId, ItemId, OrgId, PersonId};
 use custody::record::Sequence;
@@ -329,7 +329,24 @@ fn stored(row: &Row) -> Result<Option<Stored>, StoreError> {
 fn offer(row: &Row) -> Result<Option<Offer>, StoreError> {
     let Some(to) = row.opt_parse(18)? else { return Ok(None) };
     let head = StateHead { record: row.digest(16)?, stmt: row.digest(17)? };
-    Ok(Some(Offer { head, to, expires: row.opt_time(19)? }))
+    let Carriage { carriers, carried, handed_on } = match row.opt_text(26)? {
+        Some(text) => serde_json::from_str(&text).map_err(|error| row.undecodable(26, error))?,
+        None => Carriage { carriers: Vec::new(), carried: 0, handed_on: true },
+    };
+    Ok(Some(Offer { head, to, expires: row.opt_time(19)?, carriers, carried, handed_on }))
+}
+
+/// How far something that is carried has come.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Carriage {
+    carriers: Vec<Carrier>,
+    carried: usize,
+    handed_on: bool,
+}
+
+pub(super) fn write_carriage(offer: &Offer) -> String {
+    let Offer { carriers, carried, handed_on, .. } = offer.clone();
+    serde_json::json!(Carriage { carriers, carried, handed_on }).to_string()
 }
 
 fn seal(row: &Row) -> Result<Option<StateHead>, StoreError> {

@@ -12,13 +12,13 @@ mod production;
 mod reading;
 mod resealing;
 mod shape;
+mod transfer;
 
 use crate::envelope::{Envelope, PayloadType};
 use crate::id::{CaseId, ItemId, PersonId};
 use crate::json;
 use crate::kind::Kind;
 use crate::statement::{Content, ItemRef, MAX_ITEMS, Statement, StatementError};
-use crate::time::Timestamp;
 
 use case::known_references;
 use reading::pairs_fit;
@@ -38,13 +38,16 @@ pub use reading::{
     RecipientNamed, Sealing,
 };
 pub use resealing::{ItemResealed, ResealConfirmed, ResealStep, ResealWithdrawn};
+pub use transfer::{
+    Carriage, Carrier, MAX_CARRIERS, OUTSIDE_STATED, TransferAccepted, TransferAnswered, TransferCarried,
+    TransferOffered, TransferStep,
+};
 pub use types::{
     AnchorKind, AnchorNoted, BundleCompleted, BundleExported, CaseOpened, CaseRole, CaseUpdated, Class,
     ClockFault, ContentReceived, CorrectionNoted, FixityChecked, HexError, ItemClassified, ItemRegistered,
     KeyCheck, KeyEnrolled, KeyRevoked, LogAnchor, LogContinued, LogKeyRotated, MAX_ANCHOR_BYTES, MemberAdded,
     MemberChange, NamedAgain, ObjectId, OrgRegistered, PersonRegistered, PersonSuspended, PublicKey,
-    RecoveryNoted, RoleChange, RoleGranted, SealBroken, TransferAnswered, TransferOffered, VaultCreated,
-    VaultRole,
+    RecoveryNoted, RoleChange, RoleGranted, SealBroken, VaultCreated, VaultRole,
 };
 
 /// What is done, typed.
@@ -200,21 +203,6 @@ pub enum Subject {
     Vault,
 }
 
-/// A step of a transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransferStep {
-    /// The custodian offers to a person, who may take over until some time.
-    Offered(PersonId, Option<Timestamp>),
-    /// That person takes over.
-    Accepted,
-    /// That person does not.
-    Declined,
-    /// The custodian takes the offer back.
-    Recalled,
-    /// Nobody answered in time.
-    Expired,
-}
-
 impl Act {
     /// Checks the shape of `statement` against its kind's row and types its data.
     /// Kinds that this version does not decide are refused here, by name.
@@ -287,14 +275,15 @@ impl Act {
             }
             Kind::AccessCompleted => Self::AccessCompleted(case(s)?, item(s)?, data(s)?),
             Kind::AccessDenied => Self::AccessDenied(s.case, s.item, data(s)?),
-            Kind::TransferOffered => {
-                let TransferOffered { expires, to } = data(s)?;
-                Self::Transfer(case(s)?, TransferStep::Offered(to, expires), without_offers(s)?)
+            Kind::TransferOffered
+            | Kind::TransferCarried
+            | Kind::TransferAccepted
+            | Kind::TransferDeclined
+            | Kind::TransferRecalled
+            | Kind::TransferExpired => {
+                let (step, items) = transfer::parse(s)?;
+                Self::Transfer(case(s)?, step, items)
             }
-            Kind::TransferAccepted => Self::Transfer(case(s)?, TransferStep::Accepted, answers(s)?),
-            Kind::TransferDeclined => Self::Transfer(case(s)?, TransferStep::Declined, answers(s)?),
-            Kind::TransferRecalled => Self::Transfer(case(s)?, TransferStep::Recalled, answers(s)?),
-            Kind::TransferExpired => Self::Transfer(case(s)?, TransferStep::Expired, answers(s)?),
             Kind::ItemMoved => {
                 committed(s, "place")?;
                 no_data(s)?;
@@ -324,21 +313,6 @@ fn without_offers(s: &Statement) -> Result<Vec<ItemRef>, StatementError> {
     let items = item_list(s)?;
     if items.iter().any(|item| item.offer.is_some()) {
         return Err(shape(s, "names no earlier offer"));
-    }
-    Ok(items)
-}
-
-fn answers(s: &Statement) -> Result<Vec<ItemRef>, StatementError> {
-    if let Some(item) = s.item {
-        let TransferAnswered { offer } = data(s)?;
-        return Ok(vec![ItemRef { item, offer: Some(offer), seen: s.seen }]);
-    }
-    if !s.data.is_empty() {
-        return Err(shape(s, "carries each offer with its item"));
-    }
-    let items = item_list(s)?;
-    if items.iter().any(|item| item.offer.is_none()) {
-        return Err(shape(s, "names the offer of each item"));
     }
     Ok(items)
 }

@@ -151,6 +151,7 @@ kinds! {
     ProductionDeclined "production.declined" Item    Person         Never    Optional plain yes;
     ProductionSealed   "production.sealed"   Item    OwnKey         Never    Optional plain yes;
     TransferOffered    "transfer.offered"    Item    OwnKey         Never    Required state yes;
+    TransferCarried    "transfer.carried"    Item    OwnKey         Never    Never    state yes;
     TransferAccepted   "transfer.accepted"   Item    OwnKey         Never    Never    state yes;
     TransferDeclined   "transfer.declined"   Item    OwnKey         Never    Optional state yes;
     TransferRecalled   "transfer.recalled"   Item    OwnKey         Never    Optional state yes;
@@ -185,6 +186,7 @@ impl Kind {
         matches!(
             self,
             Self::TransferOffered
+                | Self::TransferCarried
                 | Self::TransferAccepted
                 | Self::TransferDeclined
                 | Self::TransferRecalled

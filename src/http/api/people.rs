@@ -1,7 +1,7 @@
 //! Organisations, persons, invitations, keys and tokens.
 
 use actix_web::web::{Data, Json, Path, Query};
-use actix_web::{delete, get, post};
+use actix_web::{delete, get, post, put};
 use custody::kind::Kind;
 use custody::record::Sequence;
 
@@ -61,8 +61,8 @@ pub(crate) async fn persons(app: Data<App>, _who: Person) -> Answer {
 /// One person.
 #[utoipa::path(params(("id" = String, Path)), responses((status = 200, body = api::Person)))]
 #[get("/api/v1/persons/{id}")]
-pub(crate) async fn person(app: Data<App>, _who: Person, id: Path<String>) -> Answer {
-    Ok(ok(app.person(parse(&id, "id")?).await?))
+pub(crate) async fn person(app: Data<App>, who: Person, id: Path<String>) -> Answer {
+    Ok(ok(app.person(who.0.person, parse(&id, "id")?).await?))
 }
 
 /// Grants a role in the vault.
@@ -146,6 +146,18 @@ pub(crate) async fn prepare_key(app: Data<App>, who: Person, body: Json<api::Key
 pub(crate) async fn add_key(app: Data<App>, who: Person, body: Json<api::NewKey>) -> Answer {
     app.confirmed_to_say(&who.0, Kind::KeyEnrolled).await?;
     Ok(created(app.add_key(who.0.person, &body).await?))
+}
+
+/// Names a key of one's own.
+#[utoipa::path(params(("hash" = String, Path)), request_body = api::KeyName, responses((status = 200, body = api::KeyName)))]
+#[put("/api/v1/keys/{hash}/name")]
+pub(crate) async fn name_key(
+    app: Data<App>,
+    who: Person,
+    hash: Path<String>,
+    body: Json<api::KeyName>,
+) -> Answer {
+    Ok(ok(app.name_key(who.0.person, parse(&hash, "hash")?, &body).await?))
 }
 
 /// Revokes a key.

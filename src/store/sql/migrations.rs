@@ -27,6 +27,8 @@ pub(in crate::store) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (28, "linked", include_str!("../../../migrations/sqlite/0028_linked.sql")),
     (29, "resealing", include_str!("../../../migrations/sqlite/0029_resealing.sql")),
     (30, "productions", include_str!("../../../migrations/sqlite/0030_productions.sql")),
+    (31, "carriage", include_str!("../../../migrations/sqlite/0031_carriage.sql")),
+    (32, "key_names", include_str!("../../../migrations/sqlite/0032_key_names.sql")),
 ];
 pub(in crate::store) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../../migrations/postgres/0001_spine.sql")),
@@ -55,4 +57,6 @@ pub(in crate::store) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (28, "linked", include_str!("../../../migrations/postgres/0028_linked.sql")),
     (29, "resealing", include_str!("../../../migrations/postgres/0029_resealing.sql")),
     (30, "productions", include_str!("../../../migrations/postgres/0030_productions.sql")),
+    (31, "carriage", include_str!("../../../migrations/postgres/0031_carriage.sql")),
+    (32, "key_names", include_str!("../../../migrations/postgres/0032_key_names.sql")),
 ];

@@ -94,6 +94,12 @@ fixed {
     REMOVE_LINKS "provider_links" "DELETE FROM provider_links WHERE person = $1";
     ADD_SIGNIN_KEY "subject_keys" "INSERT INTO subject_keys (scope, wrapped, kek) VALUES ($1, $2, $3) ON CONFLICT (scope) DO \
         NOTHING";
+
+    NAME_KEY "key_names" "INSERT INTO key_names (key_hash, scope, sealed) VALUES ($1, $2, $3) ON CONFLICT (key_hash) DO \
+        UPDATE SET sealed = excluded.sealed";
+    UNNAME_KEY "key_names" "DELETE FROM key_names WHERE key_hash = $1";
+    UNNAME_KEYS "key_names" "DELETE FROM key_names WHERE scope = $1";
+    KEY_NAMES "key_names" "SELECT key_hash, sealed FROM key_names WHERE scope = $1 ORDER BY key_hash";
 }
 keyed {}
 inserts {

@@ -76,8 +76,14 @@ async fn two_hundred_items_change_hands_between_organisations(engine: Engine) {
 
     audited(&app).await;
     let report = judged_export(&asha, &case).await;
-    let told =
-        Transfers { accepted: ITEMS as u64 - 3, declined: 1, expired: 1, offered: ITEMS as u64, recalled: 1 };
+    let told = Transfers {
+        accepted: ITEMS as u64 - 3,
+        carried: 0,
+        declined: 1,
+        expired: 1,
+        offered: ITEMS as u64,
+        recalled: 1,
+    };
     assert_eq!(report.facts.transfers, told);
     let mut held: Vec<_> = report.facts.custodians.iter().map(|c| (c.exhibits, c.name.as_str())).collect();
     held.sort_unstable();
@@ -156,7 +162,7 @@ async fn stored_bytes_are_read_once_more_before_they_change_hands(engine: Engine
     assert!(!asha.post(&check(&photo), &()).await.made::<api::Fixity>().intact);
 }
 
-async fn judged_export(who: &Caller, case: &str) -> custody::bundle::Report {
+pub(super) async fn judged_export(who: &Caller, case: &str) -> custody::bundle::Report {
     let export: api::Export = who.export(case).await.made();
     let bundle = who.bundle(&export.id).await;
     let report = judged(who, &bundle.body).await;
@@ -174,6 +180,6 @@ async fn run_out(giver: &Caller, draft: &Value) {
     made.made::<api::Recorded>();
 }
 
-fn in_days(days: i64) -> String {
+pub(super) fn in_days(days: i64) -> String {
     SystemClock::new().now().saturating_add_millis(days * 24 * 60 * 60 * 1_000).to_string()
 }

@@ -85,7 +85,7 @@ async fn one_receipt_twice_is_no_receipt_of_two_items_and_a_torn_file_is_no_rece
     let ask = Ask::new(Kind::TransferOffered, OpId::new(custos_random()[..16].try_into().unwrap()))
         .case(case.parse().unwrap())
         .purpose("court-hearing".parse().unwrap())
-        .data(TransferOffered { expires: None, to: ben.id.parse().unwrap() }.to_data())
+        .data(TransferOffered { carriers: None, expires: None, to: ben.id.parse().unwrap() }.to_data())
         .items(items);
     let key = custody::envelope::key_hash(&asha.key.verifying_key());
     let prepared: api::Prepared = asha.post("/api/v1/statements/prepare", &ask.draft(Some(key))).await.ok();

@@ -1,6 +1,7 @@
 //! The command line and the client behind it.
 
 mod book;
+mod carriage;
 mod demo;
 mod fake;
 mod flow;

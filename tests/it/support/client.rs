@@ -150,6 +150,10 @@ impl Caller {
         self.send(self.request(Method::POST, path).json(body)).await
     }
 
+    pub(crate) async fn put_json(&self, path: &str, body: &impl Serialize) -> Answer {
+        self.send(self.request(Method::PUT, path).json(body)).await
+    }
+
     /// Makes one after the other until one is witnessed: a witness that did not answer is asked again within a minute, and
     /// a request waits for ten seconds.
     pub(crate) async fn until_witnessed(&self, path: &str, body: &impl Serialize) -> api::Created {

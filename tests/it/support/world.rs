@@ -229,7 +229,7 @@ impl World {
         let said = self.said(
             &self.asha,
             Kind::TransferOffered,
-            TransferOffered { expires: None, to: self.ben.id }.to_data(),
+            TransferOffered { carriers: None, expires: None, to: self.ben.id }.to_data(),
         );
         let purpose = Some("court-hearing".parse().unwrap());
         Statement { item: Some(item), seen: Some(Seen::Record(seen)), purpose, ..self.in_case(said) }

@@ -167,20 +167,6 @@ data! {
         /// Content version, from 1.
         version: u32,
     }
-    /// Data of `transfer.offered`; condition and seal number are fields.
-    TransferOffered {
-        /// Until when the offer waits for an answer; without it, until it is answered or recalled.
-        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
-        expires: Option<Timestamp>,
-        /// To whom.
-        to: PersonId,
-    }
-    /// Data of `transfer.accepted`, `transfer.declined`, `transfer.recalled` and `transfer.expired` of one item; lists
-    /// carry the offer with each item.
-    TransferAnswered {
-        /// The offer.
-        offer: Seen,
-    }
     /// Data of `seal.broken`.
     SealBroken {
         /// The record or statement that applied it.

@@ -12,7 +12,7 @@ pub fn persons(statement: &Statement, act: &Act) -> Vec<PersonId> {
     match act {
         Act::MemberAdded(_, d) => persons.push(d.member),
         Act::MemberRemoved(_, d) => persons.push(d.member),
-        Act::Transfer(_, TransferStep::Offered(to, _), _) => persons.push(*to),
+        Act::Transfer(_, TransferStep::Offered(d), _) => persons.extend(d.persons()),
         Act::ItemRegistered(_, _, ItemRegistered { sealing: Some(sealing), .. }, _)
         | Act::ItemClassified(_, _, ItemClassified { sealing: Some(sealing), .. }) => {
             persons.extend(sealing.persons());

@@ -1,5 +1,6 @@
 //! What the verifier says: a verdict, its reasons, what was checked and what was not.
 
+mod carriage;
 mod derived;
 mod destroyed;
 mod produced;
@@ -15,7 +16,7 @@ use serde::Serialize;
 use super::findings::{Code, Finding, Gravity, printable};
 use super::layout::FIELD_TITLE;
 use super::manifest::CheckpointHead;
-use crate::act::{Act, CaseType, PublicKey, TransferStep, reference_in};
+use crate::act::{Act, Carriage, CaseType, PublicKey, TransferStep, reference_in};
 use crate::commitment::FieldOpening;
 use crate::digest::Digest;
 use crate::id::{CaseId, Code as Name, KeyHash, PersonId};
@@ -23,6 +24,7 @@ use crate::json;
 use crate::statement::Version;
 use crate::time::Timestamp;
 
+pub use carriage::{BY_OUTSIDE, Carried};
 pub use derived::{MADE_BY_VAULT, Made};
 pub use destroyed::{Disposed, Held};
 pub use produced::Produced;
@@ -101,6 +103,9 @@ pub struct Facts {
     pub exhibits_matched: u64,
     /// When the bundle was exported, by the vault's clock.
     pub exported_at: Option<Timestamp>,
+    /// Exhibits that carriers have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub carriage: Vec<Carried>,
     /// Files below `data/`.
     pub files: u64,
     /// Times that the vault itself found stored bytes damaged.
@@ -225,6 +230,9 @@ pub struct AssuranceCounts {
 pub struct Transfers {
     /// Offers that were accepted.
     pub accepted: u64,
+    /// Times that a carrier took something under a key of their own.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub carried: u64,
     /// Offers that were declined.
     pub declined: u64,
     /// Offers that ran out.
@@ -237,10 +245,13 @@ pub struct Transfers {
 
 impl Transfers {
     /// Counts a step of a transfer of so many items.
-    pub(super) const fn count(&mut self, step: TransferStep, items: u64) {
+    pub(super) const fn count(&mut self, step: &TransferStep, items: u64) {
         let counted = match step {
             TransferStep::Offered(..) => &mut self.offered,
-            TransferStep::Accepted => &mut self.accepted,
+            TransferStep::Carried(Carriage::Taken) => &mut self.carried,
+            // It is the next one's word that it changed hands.
+            TransferStep::Carried(Carriage::HandedOn) => return,
+            TransferStep::Accepted(_) => &mut self.accepted,
             TransferStep::Declined => &mut self.declined,
             TransferStep::Recalled => &mut self.recalled,
             TransferStep::Expired => &mut self.expired,
@@ -256,13 +267,14 @@ impl Transfers {
 
 impl fmt::Display for Transfers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { accepted, declined, expired, offered, recalled } = self;
+        let Self { accepted, carried, declined, expired, offered, recalled } = self;
         let waiting = self.waiting();
         write!(
             f,
             "{offered} offered: {accepted} accepted, {declined} declined, {recalled} recalled, {expired} "
         )?;
-        write!(f, "expired, {waiting} waiting")
+        write!(f, "expired, {waiting} waiting")?;
+        if *carried > 0 { write!(f, "; taken by carriers {carried} time(s)") } else { Ok(()) }
     }
 }
 
@@ -382,6 +394,7 @@ impl Report {
         if facts.transfers.offered > 0 {
             row("Transfers", facts.transfers.to_string());
         }
+        facts.carriage.iter().for_each(|carried| row("In carriage", carried.to_string()));
         for custodian in &facts.custodians {
             let name = or_id(&custodian.name, custodian.person);
             row("Holds now", format!("{name}: {} exhibit(s)", custodian.exhibits));

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::layout::{FIELD_FILE_NAME, FIELD_NAME, FIELD_TITLE, exhibit_label};
-use crate::act::{Act, Subject, TransferStep};
+use crate::act::{Act, Carrier, Subject, TransferStep};
 use crate::commitment::FieldOpening;
 use crate::digest::Digest;
 use crate::id::{ItemId, PersonId};
@@ -90,7 +90,8 @@ fn person_concerned(statement: &Statement, act: &Act) -> Option<PersonId> {
     match act {
         Act::MemberAdded(_, d) => Some(d.member),
         Act::MemberRemoved(_, d) => Some(d.member),
-        Act::Transfer(_, TransferStep::Offered(to, _), _) => Some(*to),
+        Act::Transfer(_, TransferStep::Offered(d), _) => Some(d.to),
+        Act::Transfer(_, TransferStep::Accepted(from), _) => from.and_then(Carrier::person),
         Act::AccessDenied(_, _, d) => Some(d.person),
         Act::CorrectionNoted(Subject::Person(person), _) => Some(*person),
         _ => statement.person,

@@ -283,7 +283,7 @@ fn apply_to_item(
         }
         Act::Transfer(_, step, items) => {
             for (r, record) in items.iter().zip(admitted.records) {
-                holding::apply_transfer(state, *step, r.item, head(*record));
+                holding::apply_transfer(state, step, statement.actor.person(), r.item, head(*record));
             }
         }
         Act::ItemMoved(_, items) => {

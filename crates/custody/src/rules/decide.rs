@@ -423,7 +423,7 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act:
         Act::Production(case, id, step) => production::production(state, speaker, (*case, *id), step),
         Act::Fixity(case, id, ..) => item_of(state, Some(*case), *id).map(drop),
         Act::Transfer(case, step, items) => {
-            items.iter().try_for_each(|r| holding::transfer(state, speaker, statement, (*case, *step), r))
+            items.iter().try_for_each(|r| holding::transfer(state, speaker, statement, (*case, step), r))
         }
         Act::ItemMoved(case, items) => holding::moved(state, speaker, *case, items),
         Act::SealApplied(case, id) => holding::sealed(state, speaker, *case, *id),

@@ -125,7 +125,9 @@ impl Footprint {
             }
             Act::ContentReceived(_, id, ..) => drop(self.made.insert(*id)),
             Act::AccessReviewed(_, _, d) => drop(self.grants.insert(d.grant)),
-            Act::Transfer(case, TransferStep::Offered(to, _), _) => self.add_person(*to, Some(*case)),
+            Act::Transfer(case, TransferStep::Offered(d), _) => {
+                d.persons().for_each(|person| self.add_person(person, Some(*case)));
+            }
             Act::CorrectionNoted(_, d) => drop(self.seen.insert(Seen::Record(d.record))),
             Act::Hold(case, ..) => drop(self.holds.insert(*case)),
             Act::Disposal(subject, step) => self.add_disposal(subject, step),

@@ -24,6 +24,7 @@ pub use decide::{decide, signers};
 pub use derived::made_from;
 pub use disposal::{APPROVERS, RETENTION_ELAPSED, has_lapsed, undisclosed};
 pub use footprint::Footprint;
+pub use holding::Offer;
 pub use production::{Consent, Production, ProductionStage, production_counts};
 pub use resealing::still_waits;
 pub use rights::{
@@ -31,8 +32,8 @@ pub use rights::{
 };
 pub use sealing::{counts, may_open, sealing_fits, who_cannot_open};
 pub use state::{
-    Approval, Case, Derived, Disposal, FormerLogKey, Grant, Hold, Item, Kek, Key, Offer, Person, Reseal,
-    Review, Stage, State, StateHead, Stored, Vault, Voucher,
+    Approval, Case, Derived, Disposal, FormerLogKey, Grant, Hold, Item, Kek, Key, Person, Reseal, Review,
+    Stage, State, StateHead, Stored, Vault, Voucher,
 };
 pub use term::Term;
 
@@ -135,6 +136,18 @@ pub enum Refusal {
     /// The seal named is not the one that is on the item.
     #[error("the seal named is not the one that is on the item")]
     NoSuchSeal,
+    /// What carriers carry is known again by its seal.
+    #[error("what carriers carry is sealed first, so that it is known again")]
+    NotSealed,
+    /// What is carried stays sealed, and is answered when it has arrived.
+    #[error("the item is in carriage: whoever carries it hands it on first, and its seal stays on")]
+    InCarriage,
+    /// Not the carrier who brought it.
+    #[error("what was carried is accepted from its last carrier, and nothing else from any")]
+    NotFrom,
+    /// Nobody could be asked where it is.
+    #[error("whoever hands something to a carrier without a key names the carrier and the waybill")]
+    CarrierUnnamed,
     /// An item cannot be sealed to these.
     #[error("the item cannot be sealed to these: {0}")]
     SealingUnfit(&'static str),
@@ -317,6 +330,10 @@ impl Refusal {
             Self::OfferWaits => "offer-waits",
             Self::Sealed => "sealed",
             Self::NoSuchSeal => "no-such-seal",
+            Self::NotSealed => "not-sealed",
+            Self::InCarriage => "in-carriage",
+            Self::NotFrom => "not-from",
+            Self::CarrierUnnamed => "carrier-unnamed",
             Self::SealingUnfit(_) => "sealing-unfit",
             Self::SealedToPersons => "sealed-to-persons",
             Self::ResealTooLong => "reseal-too-long",

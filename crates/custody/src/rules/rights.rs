@@ -117,7 +117,8 @@ rights! {
     Classify "classify" case [Lead Custodian] always [ItemClassified];
     /// Give and take custody of items, move and seal them
     HoldCustody "hold-custody" case [Lead Investigator Custodian Prosecutor Court] always [
-        TransferOffered TransferAccepted TransferDeclined TransferRecalled TransferExpired ItemMoved SealApplied SealBroken
+        TransferOffered TransferCarried TransferAccepted TransferDeclined TransferRecalled TransferExpired ItemMoved
+        SealApplied SealBroken
     ];
     /// Make bundles
     Export "export" case [Lead Custodian Prosecutor Court] always [BundleExported];

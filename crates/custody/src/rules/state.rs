@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::rights::{CaseRoles, VaultRoles, is_member, permitted_in_case, permitted_in_vault};
-use super::{Production, Refusal, Right};
+use super::{Offer, Production, Refusal, Right};
 use crate::act::{Class, Derivation, KeyCheck, NextLogKey, ObjectId, PublicKey, Sealing, Subject};
 use crate::age::Recipient;
 use crate::digest::Digest;
@@ -366,17 +366,6 @@ impl StateHead {
             Seen::Statement(stmt) => stmt == self.stmt,
         }
     }
-}
-
-/// An offer of custody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Offer {
-    /// The record of the offer.
-    pub head: StateHead,
-    /// Who takes over when accepting.
-    pub to: PersonId,
-    /// Until when.
-    pub expires: Option<Timestamp>,
 }
 
 /// Whether somebody has looked at a reading in an emergency.

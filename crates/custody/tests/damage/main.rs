@@ -2,6 +2,7 @@
 //! any random change of a bundle is found, and none is found in an untouched one.
 #![cfg(test)]
 
+mod carriage;
 mod derived;
 mod life;
 mod log_keys;
@@ -17,6 +18,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use carriage::CARRIAGE;
 use custody::bundle::findings::{Code, Gravity};
 use custody::bundle::{Report, Trust};
 use derived::DERIVED;
@@ -33,7 +35,7 @@ use support::{By, Story, authority, story};
 
 /// All rows of the table.
 fn rows() -> impl Iterator<Item = &'static rows::Row> {
-    let more = LIFE.iter().chain(DERIVED).chain(PRODUCED).chain(SEALED);
+    let more = LIFE.iter().chain(DERIVED).chain(PRODUCED).chain(SEALED).chain(CARRIAGE);
     ROWS.iter().chain(STAMPS).chain(RECOVERIES).chain(LOG_KEYS).chain(RIGHTS).chain(more)
 }
 

@@ -12,7 +12,8 @@ fn after(millis: i64) -> custody::time::Timestamp {
 }
 
 fn until(vault: &Vault, expires: i64, seen: Digest) -> Statement {
-    let data = TransferOffered { expires: Some(after(expires)), to: person(CUSTODIAN) }.to_data();
+    let data =
+        TransferOffered { carriers: None, expires: Some(after(expires)), to: person(CUSTODIAN) }.to_data();
     Statement { data, ..vault.offer(LEAD, CUSTODIAN, 1, seen) }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says by failing")]
 
+mod carriage;
 mod decisions;
 mod derived;
 mod disposal;
@@ -200,7 +201,7 @@ impl Vault {
     }
 
     fn offer(&self, by: u128, to: u128, n: u128, seen: Digest) -> Statement {
-        let data = TransferOffered { expires: None, to: person(to) }.to_data();
+        let data = TransferOffered { carriers: None, expires: None, to: person(to) }.to_data();
         let s = of_item(self.signed(by, Kind::TransferOffered, data), n);
         Statement { seen: Some(Seen::Record(seen)), purpose: Some("storage".parse().unwrap()), ..s }
     }

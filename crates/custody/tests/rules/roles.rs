@@ -1,9 +1,10 @@
 //! The table of rights, and roles that begin and end.
 
 use custody::act::{
-    AccessReviewed, BundleExported, CaseType, CaseUpdated, Derivation, Disclosure, DisposalApproved,
-    DisposalDeclined, DisposalProposed, HoldReleased, ItemClassified, ItemDerived, MemberAdded,
-    ProductionApproved, ProductionDeclined, ProductionProposed, ProductionSealed, RoleGranted, SealBroken,
+    AccessReviewed, BundleExported, Carriage, CaseType, CaseUpdated, Derivation, Disclosure,
+    DisposalApproved, DisposalDeclined, DisposalProposed, HoldReleased, ItemClassified, ItemDerived,
+    MemberAdded, ProductionApproved, ProductionDeclined, ProductionProposed, ProductionSealed, RoleGranted,
+    SealBroken, TransferCarried,
 };
 use custody::rules::{Holders, MAX_CASE_UPDATES};
 use custody::time::Timestamp;
@@ -137,7 +138,12 @@ fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
         Kind::AccessGranted => AccessGranted { expires, with: None }.to_data(),
         Kind::ItemResealed | Kind::ResealConfirmed | Kind::ResealWithdrawn => super::resealing::some(kind),
         Kind::AccessReviewed => AccessReviewed { grant: Digest::ZERO }.to_data(),
-        Kind::TransferOffered => TransferOffered { expires: None, to: person(LEAD) }.to_data(),
+        Kind::TransferOffered => {
+            TransferOffered { carriers: None, expires: None, to: person(LEAD) }.to_data()
+        }
+        Kind::TransferCarried => {
+            TransferCarried { offer: Some(Seen::Record(Digest::ZERO)), step: Carriage::Taken }.to_data()
+        }
         Kind::TransferAccepted | Kind::TransferDeclined | Kind::TransferRecalled => offer,
         Kind::CaseUpdated => {
             CaseUpdated { case_type: Some(CaseType::Trafficking), jurisdiction: None }.to_data()
@@ -181,8 +187,8 @@ fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
         _ => panic!("say how {kind} is said"),
     };
     let purpose = matches!(kind.spec().purpose, custody::kind::Need::Required);
-    let committed =
-        ["authority", "finding", "place", "reason", "seal"].map(|name| (name.parse().unwrap(), Digest::ZERO));
+    let committed = ["authority", "condition", "finding", "place", "reason", "seal"]
+        .map(|name| (name.parse().unwrap(), Digest::ZERO));
     let disposes = matches!(kind, Kind::DisposalProposed | Kind::DisposalApproved | Kind::DisposalDeclined);
     let of_item = matches!(kind.spec().scope, custody::kind::Scope::Item) || disposes;
     Statement {

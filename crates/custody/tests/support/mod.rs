@@ -416,7 +416,8 @@ impl Vault {
         items: &[ItemId],
         expires: Option<Timestamp>,
     ) {
-        let mut d = draft(Kind::TransferOffered, TransferOffered { expires, to: to.id }.to_data());
+        let mut d =
+            draft(Kind::TransferOffered, TransferOffered { carriers: None, expires, to: to.id }.to_data());
         (d.case, d.purpose) = (Some(case), Some("examination"));
         self.about_items(&mut d, items, false);
         self.say(By::Own(by), d);
@@ -436,7 +437,8 @@ impl Vault {
             .map(|id| {
                 let item = &self.state.items[id];
                 let seen = Some(Seen::Record(item.head.record));
-                let offer = answer.then(|| Seen::Record(item.offer.map_or(Digest::ZERO, |o| o.head.record)));
+                let offer =
+                    answer.then(|| Seen::Record(item.offer.as_ref().map_or(Digest::ZERO, |o| o.head.record)));
                 ItemRef { item: *id, offer, seen }
             })
             .collect();

@@ -59,6 +59,7 @@ const TO_ANYBODY: &[(&str, u16, &str, bool)] = &[
     ("approve", 404, "not-found", true),
     ("prepare_key", 200, "", false),
     ("add_key", 422, "invalid-statement", false),
+    ("name_key", 404, "not-found", false),
     ("new_token", 201, "", false),
     ("tokens", 200, "", false),
     ("revoke_token", 404, "not-found", false),
@@ -129,6 +130,7 @@ pub(super) fn body(name: &str, app: &TestApp, asked: &Asked<'_>, head: &str) -> 
         "invite" => json!({ "person": victim.id, "checked": "in-person" }),
         "open_case" => json!({ "title": "T", "case_type": "other", "jurisdiction": "ke" }),
         "update_case" => json!({ "references": { "fir": "12/2026" } }),
+        "name_key" => json!({ "name": "laptop" }),
         "close_case" | "reopen_case" | "complete" | "fixity" | "revoke_key" | "start" | "codes"
         | "recovery_codes" | "prepare_passkey" | "ask_to_confirm" => json!({}),
         "add_member" => json!({ "person": victim.id, "role": "reader" }),

@@ -121,7 +121,7 @@ impl Exhibits {
                     exhibit.disposed = true;
                 }
             }
-            Act::Transfer(_, step, items) => notes.facts.transfers.count(*step, items.len() as u64),
+            Act::Transfer(_, step, items) => notes.facts.transfers.count(step, items.len() as u64),
             Act::AccessBreakGlass(..) => {
                 notes.facts.emergencies += 1;
                 notes.facts.unreviewed += 1;
@@ -145,6 +145,7 @@ impl Exhibits {
     ) -> Result<(), ReadError> {
         notes.facts.signers = replay.rules.signers(&identity.vault_key, &self);
         notes.facts.custodians = replay.rules.custodians(&self);
+        notes.facts.carriage = replay.rules.carriage(&self);
         notes.facts.derived = replay.rules.derived(&self);
         notes.facts.resealed = replay.rules.sealed.report(&self);
         notes.facts.holds = replay.rules.holds();

@@ -7,6 +7,7 @@
 //! Signatures are collected and checked by whoever the caller names ([`super::checks`]).
 
 mod bag;
+mod carriage;
 mod derived;
 mod entries;
 mod erased;
