@@ -72,7 +72,7 @@ impl App {
             ));
         }
         // Whoever has opened the persons' half was helped by the other of the pair; who was not has nothing to seal.
-        let half = self.halves(person, id, opening).await?.half.ok_or(Refusal::OpenedInPairs)?;
+        let half = Box::pin(self.halves(person, id, opening)).await?.half.ok_or(Refusal::OpenedInPairs)?;
         let vault = age::seal(&half.0, &[found.recipient], &mut OsEntropy)
             .map_err(AppError::internal("sealing half of a key"))?;
         let digest = Digest::of(&sealed);

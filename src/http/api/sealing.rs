@@ -34,7 +34,7 @@ impl Under {
 #[utoipa::path(params(("id" = String, Path), ("access" = String, Query), ("reseal" = Option<String>, Query), ("half" = Option<bool>, Query)), responses((status = 200, body = api::Halves)))]
 #[get("/api/v1/items/{id}/halves")]
 pub(crate) async fn halves(app: Data<App>, who: Person, id: Path<String>, query: Query<Under>) -> Answer {
-    Ok(ok(app.halves(who.0.person, parse(&id, "id")?, query.opening()).await?))
+    Ok(ok(Box::pin(app.halves(who.0.person, parse(&id, "id")?, query.opening())).await?))
 }
 
 /// Keeps, for the other whom the person's grant names, what was in the outer file.
@@ -61,7 +61,8 @@ pub(crate) async fn sealed_content(
     id: Path<String>,
     query: Query<Under>,
 ) -> Answer {
-    let (size, stream) = app.sealed_content(who.0.person, parse(&id, "id")?, query.opening()).await?;
+    let (size, stream) =
+        Box::pin(app.sealed_content(who.0.person, parse(&id, "id")?, query.opening())).await?;
     let mut response = HttpResponse::Ok();
     evidence_headers(&mut response);
     Ok(response.no_chunking(size).streaming(stream))

@@ -283,7 +283,7 @@ async fn content_that_two_have_agreed_to_destroy_is_gone_and_no_backup_brings_it
     assert!(matches!(&waits[..], [wait] if wait.starts_with("backups are kept until")), "{waits:?}");
     let gone = Gone { proposal, exhibit, wrapped: wrapped_before };
     finally_gone(&mut app, (&asha, &prisca), &config, &gone).await;
-    no_backup_brings_it_back(&app, engine, &gone, (&repository, &copy)).await;
+    Box::pin(no_backup_brings_it_back(&app, engine, &gone, (&repository, &copy))).await;
     app.start().await;
 }
 
