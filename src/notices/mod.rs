@@ -44,9 +44,9 @@ pub struct Topic {
 /// Kinds of records that are told of.
 pub const TOPICS: &[(Kind, Topic)] = &[
     (Kind::TransferOffered, topic("custody.offered", "Custody of exhibits was offered.")),
+    (Kind::TransferCarried, topic("custody.carried", "An exhibit changed hands on its way.")),
     (Kind::TransferAccepted, topic("custody.accepted", "Custody of exhibits was taken over.")),
     (Kind::TransferDeclined, topic("custody.declined", "Custody of exhibits was declined.")),
-    (Kind::TransferCarried, topic("custody.carried", "An exhibit changed hands on its way.")),
     (Kind::TransferRecalled, topic("custody.recalled", "An offer of custody was taken back.")),
     (Kind::TransferExpired, topic("custody.expired", "An offer of custody ran out without an answer.")),
     (
