@@ -90,12 +90,6 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
         Act::Production(case, item, step) => {
             production::apply(state, statement, (*case, *item, step), (admitted.log_index, first));
         }
-        Act::BundleCompleted(_)
-        | Act::AccessDenied(..)
-        | Act::Fixity(..)
-        | Act::CorrectionNoted(..)
-        | Act::ClockFault(_)
-        | Act::AnchorNoted(_) => {}
         _ => apply_to_item(state, statement, act, admitted, first),
     }
 }

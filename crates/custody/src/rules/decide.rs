@@ -124,7 +124,6 @@ fn decide_act(
     act: &Act,
 ) -> Decision {
     match act {
-        Act::VaultCreated(_) => Err(Refusal::Exists("vault")),
         Act::OrgRegistered(d) => {
             if speaker.is_vault() && vault.orgs > 0 {
                 return Err(Refusal::SetUpOnly);
@@ -428,7 +427,8 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act:
         Act::ItemMoved(case, items) => holding::moved(state, speaker, *case, items),
         Act::SealApplied(case, id) => holding::sealed(state, speaker, *case, *id),
         Act::SealBroken(case, id, d) => holding::unsealed(state, speaker, *case, *id, d),
-        _ => Ok(()),
+        // What no rule speaks of is not said.
+        _ => Err(Refusal::Unknown("rule for this kind")),
     }
 }
 

@@ -6,6 +6,7 @@ use custody::rules::MAX_OFFER_MS;
 use super::*;
 
 const MADE: &str = "2026-11-21T12:00:00.000Z";
+const NINETY_DAYS_MS: i64 = 7_776_000_000;
 
 fn after(millis: i64) -> custody::time::Timestamp {
     MADE.parse::<custody::time::Timestamp>().unwrap().saturating_add_millis(millis)
@@ -76,8 +77,8 @@ fn an_offer_waits_at_most_ninety_days() {
     for (expires, decision) in [
         (-1, Err(Refusal::OfferTooLong)),
         (0, Err(Refusal::OfferTooLong)),
-        (MAX_OFFER_MS + 1, Err(Refusal::OfferTooLong)),
-        (MAX_OFFER_MS, Ok(())),
+        (NINETY_DAYS_MS + 1, Err(Refusal::OfferTooLong)),
+        (NINETY_DAYS_MS, Ok(())),
     ] {
         assert_eq!(vault.try_say(&until(&vault, expires, registered)).map(drop), decision, "{expires}");
     }

@@ -9,6 +9,7 @@ mod disposal;
 mod edges;
 mod glass;
 mod holding;
+mod log_key;
 mod part;
 mod production;
 mod resealing;

@@ -4,7 +4,7 @@ use custody::act::{
     Disclosure, DisposalApproved, DisposalExecuted, DisposalProposed, ItemResealed, PersonSuspended,
     ResealConfirmed, ResealWithdrawn, Sealing,
 };
-use custody::rules::{MAX_RESEAL_MS, counts, who_cannot_open};
+use custody::rules::{counts, who_cannot_open};
 use custody::time::Timestamp;
 
 use super::sealing::{DEFENCE, pair, read, recipient, registered, sealing_vault, two_pairs};
@@ -12,6 +12,7 @@ use super::*;
 
 const HALVES: Digest = Digest::new([77; 32]);
 const CONTENT: u8 = 7;
+const THIRTY_DAYS_MS: i64 = 2_592_000_000;
 
 /// Other pairs of the same four.
 fn crossed() -> Sealing {
@@ -241,7 +242,7 @@ fn what_is_sealed_anew_fits_waits_for_a_while_and_is_a_restricted_item_with_cont
         vault.clone_and_say(&about(&vault, LEAD, Kind::ItemResealed, d.to_data()))
     };
     for (millis, fits) in
-        [(-1, false), (0, false), (1, true), (MAX_RESEAL_MS, true), (MAX_RESEAL_MS + 1, false)]
+        [(-1, false), (0, false), (1, true), (THIRTY_DAYS_MS, true), (THIRTY_DAYS_MS + 1, false)]
     {
         let said = with(&|d| d.expires = later(millis));
         assert_eq!(said.is_ok(), fits, "{millis}");
