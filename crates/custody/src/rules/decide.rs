@@ -220,7 +220,7 @@ fn role_granted(
     if d.role == VaultRole::Administrator && found.memberships > 0 {
         return Err(Refusal::AdministratorApart);
     }
-    if d.role == VaultRole::Administrator && !speaker.is_vault() {
+    if d.role == VaultRole::Administrator {
         let own = speaker.person().ok().and_then(|actor| state.persons.get(&actor));
         no_longer_than(own.and_then(|own| own.roles.get(&d.role)), d.term())?;
     }

@@ -93,7 +93,6 @@ impl Footprint {
                 self.add_person(d.member, Some(*case));
                 self.custody.insert((*case, d.member));
             }
-            Act::AccessDenied(case, _, d) => self.add_person(d.person, *case),
             Act::ItemRegistered(case, _, ItemRegistered { sealing: Some(sealing), .. }, _)
             | Act::ItemClassified(case, _, ItemClassified { sealing: Some(sealing), .. }) => {
                 sealing.persons().for_each(|person| self.add_person(person, Some(*case)));

@@ -285,6 +285,10 @@ fn what_was_made_from_another_item_becomes_less_protected_for_a_purpose_only() {
     let seen = Some(Seen::Record(vault.state.items[&item(1)].head.record));
     let other = Statement { seen, ..of_item(vault.signed(LEAD, Kind::ItemClassified, data), 1) };
     vault.clone_and_say(&other).unwrap();
+    let seen = Some(Seen::Record(vault.state.items[&item(2)].head.record));
+    let same = ItemClassified { class: Class::Confidential, sealing: None }.to_data();
+    let same = Statement { seen, ..of_item(vault.signed(LEAD, Kind::ItemClassified, same), 2) };
+    vault.clone_and_say(&same).unwrap();
 }
 
 #[test]

@@ -150,6 +150,13 @@ fn two_others_in_two_roles_agree_and_nobody_else_destroys() {
         vault.try_say(&approve(&vault, READER, "reader", proposal)),
         Err(Refusal::NotPermitted(_))
     ));
+    let reads = MemberAdded { member: person(CUSTODIAN), role: CaseRole::Reader, from: None, until: None };
+    vault.say(&in_case(vault.signed(LEAD, Kind::MemberAdded, reads.to_data())));
+    assert_eq!(
+        vault.try_say(&approve(&vault, CUSTODIAN, "reader", proposal)),
+        Err(Refusal::AnotherRole),
+        "one that agrees to nothing"
+    );
     vault.say(&approve(&vault, CUSTODIAN, "custodian", proposal));
     assert_eq!(vault.try_say(&execute(&vault, proposal)), Err(Refusal::NotApproved));
     assert_eq!(

@@ -117,6 +117,22 @@ fn there_is_one_first_record_and_one_case_of_a_name() {
 }
 
 #[test]
+fn an_organisation_and_a_person_are_entered_once_and_a_person_into_one_that_is_there() {
+    let vault = Vault::new();
+    let entered = |id| vault.session(ADMIN, Kind::OrgRegistered, OrgRegistered { org: id }.to_data());
+    let nobodys = OrgId::new(Uuid::from_u128(99));
+    assert_eq!(vault.clone_and_say(&entered(org())), Err(Refusal::Exists("organisation")));
+    vault.clone_and_say(&entered(nobodys)).unwrap();
+    let registered = |n, org| {
+        let s = vault.session(ADMIN, Kind::PersonRegistered, PersonRegistered { org }.to_data());
+        Statement { person: Some(person(n)), ..s }
+    };
+    assert_eq!(vault.clone_and_say(&registered(LEAD, org())), Err(Refusal::Exists("person")));
+    assert_eq!(vault.clone_and_say(&registered(50, nobodys)), Err(Refusal::Unknown("organisation")));
+    vault.clone_and_say(&registered(50, org())).unwrap();
+}
+
+#[test]
 fn whoever_leaves_a_case_wholly_is_in_one_case_less() {
     let mut vault = Vault::new();
     let change = |vault: &Vault, kind, role| {
@@ -190,9 +206,11 @@ fn values_in_records_and_about_persons_are_destroyed_where_there_are_any_and_no_
     }
     assert_eq!(
         vault.clone_and_say(&about(&vault, 77)),
-        Err(Refusal::Unknown("item, case or person")),
+        Err(Refusal::Unknown("item or person")),
         "nobody of that name"
     );
+    let elsewhere = Statement { case: Some(nowhere()), ..of_case(&vault) };
+    assert_eq!(vault.clone_and_say(&elsewhere), Err(Refusal::Unknown("case")));
     // Somewhere else: it holds neither this case nor who was never part of that one.
     let mut elsewhere = vault.copy();
     held(&mut elsewhere, nowhere());

@@ -7,6 +7,7 @@ mod decisions;
 mod derived;
 mod disposal;
 mod edges;
+mod erasure;
 mod glass;
 mod holding;
 mod log_key;

@@ -100,3 +100,14 @@ fn approvers(part: &mut State, state: &State) {
 fn pick<K: Copy + Ord + Hash, V: Clone>(keys: &BTreeSet<K>, map: &HashMap<K, V>) -> HashMap<K, V> {
     keys.iter().filter_map(|key| Some((*key, map.get(key)?.clone()))).collect()
 }
+
+#[test]
+fn what_persons_are_in_a_case_is_found_by_these_and_the_case() {
+    let vault = Vault::new();
+    let at = "2026-11-21T12:00:00.000Z".parse().unwrap();
+    let part = part(&vault.state, &Footprint::of_members(case(), [LEAD, STRANGER].map(person)), at);
+    let may = |n| part.in_case(case(), person(n), Right::CloseCase, at);
+    assert_eq!(may(LEAD), Ok(()));
+    assert_eq!(may(STRANGER), Err(Refusal::NotPermitted(Right::CloseCase)));
+    assert!(!part.is_member(case(), person(READER), at), "nobody asked for the reader");
+}

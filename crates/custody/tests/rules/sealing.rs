@@ -194,3 +194,28 @@ fn what_is_not_restricted_is_read_alone_and_can_become_restricted_but_not_the_ot
         assert_eq!(vault.try_say(&classified(&vault, class, sealing, head)), Err(Refusal::SealedToPersons));
     }
 }
+
+#[test]
+fn the_different_roles_of_a_pair_are_those_that_let_them_read_now() {
+    let mut vault = sealing_vault();
+    vault.say(&registered(&vault, 1, Some(two_pairs())));
+    vault.receive(1, 7).unwrap();
+    let ended = Term { from: None, until: Some("2026-11-21T12:00:00.000Z".parse().unwrap()) };
+    let reads = |roles: &[(CaseRole, Term)]| {
+        let mut vault = vault.copy();
+        vault.state.members.insert((case(), person(CUSTODIAN)), roles.iter().copied().collect());
+        vault.try_say(&read(&vault, LEAD, Some(CUSTODIAN))).map(drop)
+    };
+    let lead = (CaseRole::Lead, Term::LASTING);
+    assert_eq!(reads(&[lead, (CaseRole::Reader, Term::LASTING)]), Ok(()));
+    for other in [(CaseRole::Observer, Term::LASTING), (CaseRole::Reader, ended)] {
+        assert_eq!(reads(&[lead, other]), Err(Refusal::OpenedInPairs), "{other:?}");
+    }
+    // Nobody is two, whatever roles they have.
+    let recovery = [recipient(8).min(recipient(9)), recipient(8).max(recipient(9))];
+    let on_paper = Sealing { recovery: Some(recovery), ..two_pairs() };
+    vault.state.items.get_mut(&item(1)).unwrap().sealing = Some(on_paper);
+    let roles = [lead, (CaseRole::Reader, Term::LASTING)].into();
+    vault.state.members.insert((case(), person(LEAD)), roles);
+    assert_eq!(vault.try_say(&read(&vault, LEAD, Some(LEAD))), Err(Refusal::OpenedInPairs));
+}
