@@ -21,6 +21,20 @@ fn the_vault_founds_itself_once() {
 }
 
 #[test]
+fn the_vault_vouches_for_the_first_registrar_and_for_nobody_else() {
+    let mut vault = Vault::founded(KeyCheck::InPerson);
+    let found = vault.state.vault.as_mut().unwrap();
+    found.vouched = false;
+    let vouched = |vault: &Vault| {
+        let s = vault.system(Kind::KeyEnrolled, enrolled(key(60)));
+        vault.clone_and_say(&Statement { person: Some(person(ADMIN)), ..s }).map(drop)
+    };
+    assert_eq!(vouched(&vault), Ok(()));
+    vault.state.persons.get_mut(&person(ADMIN)).unwrap().roles.remove(&VaultRole::Registrar);
+    assert_eq!(vouched(&vault), Err(Refusal::SetUpOnly), "no registrar");
+}
+
+#[test]
 fn a_key_is_vouched_for_by_its_owner_or_a_registrar_and_by_nobody_else() {
     let mut vault = Vault::new();
     let about = |s: Statement, n| Statement { person: Some(person(n)), ..s };
@@ -141,6 +155,10 @@ fn content_is_received_once_and_only_as_registered() {
     let mut vault = Vault::new();
     vault.register(1, Class::Open, Some(content(7, CheckedBy::Oneself))).unwrap();
     assert_eq!(vault.receive(1, 8), Err(Refusal::DigestMismatch));
+    let second = ContentReceived { manifest: Digest::ZERO, object: ObjectId::new([9; 16]), version: 2 };
+    let second = of_item(vault.system(Kind::ContentReceived, second.to_data()), 1);
+    let second = Statement { content: Some(content(7, CheckedBy::Vault)), ..second };
+    assert_eq!(vault.try_say(&second), Err(Refusal::ContentExists), "there is no second without a first");
     vault.receive(1, 7).unwrap();
     assert_eq!(vault.receive(1, 7), Err(Refusal::ContentExists));
     assert_eq!(vault.receive(2, 7), Err(Refusal::Unknown("item")));
@@ -152,6 +170,16 @@ fn hash_only_items_have_a_digest_and_never_bytes() {
     assert_eq!(vault.register(1, Class::HashOnly, None), Err(Refusal::HashOnly));
     vault.register(1, Class::HashOnly, Some(content(7, CheckedBy::Oneself))).unwrap();
     assert_eq!(vault.receive(1, 7), Err(Refusal::HashOnly));
+}
+
+#[test]
+fn an_item_is_registered_once_in_whatever_case() {
+    let mut vault = Vault::new();
+    let head = vault.register(1, Class::Open, None).unwrap();
+    assert_eq!(vault.register(1, Class::Confidential, None), Err(Refusal::Exists("item")));
+    vault.state.items.get_mut(&item(1)).unwrap().case = CaseId::new(Uuid::from_u128(77));
+    assert_eq!(vault.register(1, Class::Open, None), Err(Refusal::Exists("item")));
+    assert_eq!(vault.state.items[&item(1)].head.record, head);
 }
 
 #[test]
@@ -185,6 +213,9 @@ fn reading_needs_content_and_a_grant_is_completed_once_by_its_reader_or_the_vaul
         of_item(vault.session(by, Kind::AccessCompleted, data), 1)
     };
     assert_eq!(vault.try_say(&done(&vault, LEAD)), Err(Refusal::Grant));
+    vault.register(2, Class::Open, None).unwrap();
+    let of_another = Statement { item: Some(item(2)), ..done(&vault, READER) };
+    assert_eq!(vault.try_say(&of_another), Err(Refusal::Grant));
     vault.say(&done(&vault, READER));
     assert_eq!(vault.try_say(&done(&vault, READER)), Err(Refusal::Grant));
 }

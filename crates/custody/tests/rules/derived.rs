@@ -305,6 +305,13 @@ fn the_vault_redacts_what_it_can_read_for_whoever_was_granted_to_and_keeps_the_c
         class(&mut vault, n, other);
         assert!(unfit(vault.try_say(&with_purpose(s.clone()))).contains("what it can read"));
     }
+    let mut restricted = vault.copy();
+    class(&mut restricted, 1, Class::Restricted);
+    class(&mut restricted, 2, Class::Restricted);
+    assert!(
+        unfit(restricted.try_say(&s)).contains("what it can read"),
+        "as well protected, and out of its reach"
+    );
     vault.say(&s);
     assert_eq!(vault.state.items[&item(2)].derived.unwrap().by, None);
 }

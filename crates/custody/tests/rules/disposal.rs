@@ -89,6 +89,11 @@ fn a_hold_says_on_whose_authority_and_only_who_may_place_it_places_it() {
         Err(Refusal::NoSuchHold),
         "another thing"
     );
+    assert_eq!(
+        vault.try_say(&release(&vault, LEAD, Some(1), Digest::ZERO)),
+        Err(Refusal::NoSuchHold),
+        "a hold that was never placed"
+    );
     vault.say(&release(&vault, PROSECUTOR, Some(1), placed));
     assert_eq!(vault.try_say(&release(&vault, LEAD, Some(1), placed)), Err(Refusal::NoSuchHold), "twice");
     let Hold { released, .. } = vault.state.holds[&placed];
@@ -182,6 +187,10 @@ fn two_others_in_two_roles_agree_and_nobody_else_destroys() {
     assert_eq!(vault.try_say(&s), Err(Refusal::ExportsChanged));
     shown.exports = 0;
     vault.say(&approve(&vault, PROSECUTOR, "prosecutor", proposal));
+    let court = MemberAdded { member: person(READER), role: CaseRole::Court, from: None, until: None };
+    vault.say(&in_case(vault.signed(LEAD, Kind::MemberAdded, court.to_data())));
+    let third = approve(&vault, READER, "court", proposal);
+    assert_eq!(vault.clone_and_say(&third), Err(Refusal::NoSuchProposal), "two are enough");
     vault.say(&execute(&vault, proposal));
     let found = &vault.state.disposals[&proposal];
     assert_eq!((found.stage, found.approvals.len()), (Stage::Executed, 2));
@@ -210,6 +219,32 @@ fn what_is_destroyed_changes_hands_no_more_and_is_final_only_without_keys() {
     vault.say(&complete(&vault, proposal));
     assert_eq!(vault.state.disposals[&proposal].stage, Stage::Completed);
     assert_eq!(vault.state.vault.as_ref().unwrap().kek(), 2);
+}
+
+#[test]
+fn what_is_offered_to_somebody_is_not_destroyed_meanwhile() {
+    for steps in 0..=3 {
+        let mut vault = world();
+        let mut proposal = Digest::ZERO;
+        for step in 0..steps {
+            match step {
+                0 => proposal = vault.say(&propose(&vault, CUSTODIAN)),
+                1 => drop(vault.say(&approve(&vault, LEAD, "lead", proposal))),
+                _ => drop(vault.say(&approve(&vault, PROSECUTOR, "prosecutor", proposal))),
+            }
+        }
+        let head = vault.state.items[&item(1)].head.record;
+        let offer = vault.say(&vault.offer(LEAD, CUSTODIAN, 1, head));
+        let next = match steps {
+            0 => propose(&vault, CUSTODIAN),
+            1 => approve(&vault, LEAD, "lead", proposal),
+            2 => approve(&vault, PROSECUTOR, "prosecutor", proposal),
+            _ => execute(&vault, proposal),
+        };
+        assert_eq!(vault.try_say(&next), Err(Refusal::OfferPending), "step {steps}");
+        vault.say(&vault.answer(CUSTODIAN, Kind::TransferDeclined, 1, offer, offer));
+        vault.say(&next);
+    }
 }
 
 #[test]
@@ -358,7 +393,11 @@ fn agreed(vault: &mut Vault) -> Digest {
 #[test]
 fn an_approval_counts_no_more_once_its_approver_does_not() {
     type Happens = fn(&mut Vault);
-    let happens: [(&str, Happens); 4] = [
+    let happens: [(&str, Happens); 5] = [
+        ("somebody else's key", |vault| {
+            let key = key(u8::try_from(READER).unwrap()).hash();
+            vault.state.disposals.values_mut().for_each(|found| found.approvals[0].key = key);
+        }),
         ("suspended", |vault| {
             vault.state.persons.get_mut(&person(LEAD)).unwrap().suspended = Some(99);
         }),

@@ -233,7 +233,7 @@ fn a_hold_on_one_item_keeps_no_other() {
     for n in [1, 2] {
         vault.register(n, Class::HashOnly, Some(content(7, CheckedBy::Oneself))).unwrap();
     }
-    let propose = |n| {
+    let propose = |vault: &Vault, n| {
         let s = vault.signed(
             LEAD,
             Kind::DisposalProposed,
@@ -244,8 +244,10 @@ fn a_hold_on_one_item_keeps_no_other() {
     let mut other = vault.copy();
     let hold = Hold { case: case(), item: Some(item(1)), stmt: Digest::ZERO, placed: 1, released: None };
     other.state.holds.insert(Digest::new([77; 32]), hold);
-    assert_eq!(other.clone_and_say(&propose(1)), Err(Refusal::Held));
-    other.clone_and_say(&propose(2)).unwrap();
+    assert_eq!(other.clone_and_say(&propose(&other, 1)), Err(Refusal::Held));
+    other.clone_and_say(&propose(&other, 2)).unwrap();
+    held(&mut vault, nowhere());
+    vault.clone_and_say(&propose(&vault, 1)).unwrap();
 }
 
 /// A proposal that two have agreed to, of an item with stored content.

@@ -80,15 +80,15 @@ fn two_others_agree_in_two_roles_in_the_vault_that_agree_to_it() {
 #[test]
 fn a_role_that_has_ended_agrees_to_nothing() {
     let mut vault = world();
-    let until = Some("2026-11-21T12:00:00.001Z".parse().unwrap());
-    let role = RoleGranted { from: None, role: VaultRole::Auditor, until }.to_data();
+    let end = "2026-11-21T12:00:00.001Z".parse().unwrap();
+    let role = RoleGranted { from: None, role: VaultRole::Auditor, until: Some(end) }.to_data();
     let s = vault.session(ADMIN, Kind::RoleGranted, role);
     vault.say(&Statement { person: Some(person(REGISTRAR)), ..s });
     let proposal = vault.say(&proposed(&vault, ADMIN));
     let s = approved(&vault, REGISTRAR, "auditor", proposal);
     vault.clone_and_say(&s).unwrap();
     assert_eq!(
-        vault.try_say(&Statement { actor_time: until.unwrap(), ..s }),
+        vault.try_say(&Statement { actor_time: end, ..s }),
         Err(Refusal::AnotherRole),
         "the other role still lets them speak"
     );

@@ -128,3 +128,34 @@ fn a_log_has_at_most_thirty_two_keys_whatever_is_said_after_the_last() {
     apply(&mut vault.state, &more, &Act::parse(&more).unwrap(), &admitted);
     assert_eq!(vault.state.vault, Some(found));
 }
+
+#[test]
+fn the_next_key_replaces_the_present_one_and_is_a_plain_one_under_the_logs_name() {
+    let vault = logged();
+    let says = |data: &LogKeyRotated| vault.clone_and_say(&vault.system(Kind::LogKeyRotated, data.to_data()));
+    says(&rotation(1, 2)).unwrap();
+    assert_eq!(says(&rotation(3, 2)), Err(Refusal::OtherLogKey));
+    let name = Origin::new(HERE).unwrap().key_name();
+    let cosigner = VerifierKey::new(name, SignatureType::Cosignature, log_key(2).verifying_key()).unwrap();
+    for log_vkey in [vkey(NEXT, 2), cosigner.to_string(), "log".to_owned()] {
+        let unfit = LogKeyRotated { log_vkey, ..rotation(1, 2) };
+        let s = vault.system(Kind::LogKeyRotated, unfit.to_data());
+        let decided = decide(&vault.state, s.actor_time, &s, &Act::parse(&s).unwrap());
+        assert_eq!(decided, Err(Refusal::LogKeyUnfit), "{}", unfit.log_vkey);
+    }
+}
+
+#[test]
+fn a_log_goes_on_from_a_checkpoint_that_its_key_has_signed_with_a_key_that_nobody_had() {
+    let vault = logged();
+    let says = |data: &LogContinued| vault.clone_and_say(&vault.system(Kind::LogContinued, data.to_data()));
+    let good = continuation(1, 2);
+    says(&good).unwrap();
+    let empty = Checkpoint::new(Origin::new(HERE).unwrap(), 0, EMPTY_ROOT).unwrap();
+    let by_another = empty.sign(&log_key(9)).unwrap().to_string();
+    let too_long = format!("{}{}", good.anchor, "\u{2014} x AAAAAA==\n".repeat(2_000));
+    for anchor in [String::new(), "x".to_owned(), by_another, too_long] {
+        assert_eq!(says(&LogContinued { anchor, ..good.clone() }), Err(Refusal::NotAnAnchor));
+    }
+    assert_eq!(says(&LogContinued { log_vkey: vkey(NEXT, 1), ..good }), Err(Refusal::KeyKnown));
+}

@@ -7,6 +7,7 @@ mod decisions;
 mod derived;
 mod disposal;
 mod edges;
+mod elsewhere;
 mod erasure;
 mod glass;
 mod holding;

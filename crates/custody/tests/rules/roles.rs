@@ -118,7 +118,7 @@ fn what_is_said_takes_the_right_of_where_it_is_said_or_the_only_one_there_is() {
 }
 
 /// Somebody says something of this kind about the case, its item 1 or another person, in a shape that is right.
-fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
+pub(super) fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
     let expires = minute(10);
     let offer = TransferAnswered { offer: Seen::Record(Digest::ZERO) }.to_data();
     let data = match kind {
@@ -417,6 +417,7 @@ fn whoever_has_a_role_for_a_time_gives_it_to_nobody_for_longer() {
         assert_eq!(granted, Err(Refusal::Term), "{whom} {until:?}");
     }
     vault.joins_for(1, CUSTODIAN, READER, lead, term(None, Some(60))).unwrap();
+    vault.joins_for(1, LEAD, CUSTODIAN, CaseRole::Reader, term(None, Some(60))).unwrap();
     vault.joins_for(1, CUSTODIAN, STRANGER, CaseRole::Reader, Term::LASTING).unwrap();
     vault.joins_for(2, LEAD, CUSTODIAN, lead, Term::LASTING).unwrap();
     vault.joins_for(3, CUSTODIAN, STRANGER, lead, Term::LASTING).unwrap();
@@ -430,7 +431,6 @@ fn whoever_has_a_role_for_a_time_gives_it_to_nobody_for_longer() {
         let granted = vault.vault_role(5, other, other, administrator, term(None, until));
         assert_eq!(granted, Err(Refusal::Term), "{until:?}");
     }
-    // Of a role that gives itself to nobody, whoever has it for a time may give it for good.
     vault.vault_role(5, ADMIN, other, VaultRole::Auditor, term(None, Some(60))).unwrap();
     vault.vault_role(5, other, LEAD, VaultRole::Auditor, Term::LASTING).unwrap();
 }

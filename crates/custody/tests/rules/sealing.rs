@@ -2,6 +2,7 @@
 
 use custody::act::{MemberAdded, PersonSuspended, RecipientNamed, Sealing};
 use custody::age::{Identity, Recipient};
+use custody::rules::may_open;
 
 use super::*;
 
@@ -109,6 +110,13 @@ fn an_item_is_sealed_to_members_who_can_open_it_and_no_single_loss_closes_it() {
     assert!(unfit(&nothing, one(pair(LEAD, CUSTODIAN))).contains("nobody in common"));
     let shared = Sealing { pairs: vec![pair(LEAD, CUSTODIAN), pair(LEAD, READER)], recovery: None };
     assert!(unfit(&nothing, shared.clone()).contains("nobody in common"));
+    for pairs in [
+        vec![pair(LEAD, CUSTODIAN), pair(CUSTODIAN, READER)],
+        vec![pair(LEAD, READER), pair(CUSTODIAN, READER)],
+    ] {
+        let shared = Sealing { pairs, recovery: None };
+        assert!(unfit(&nothing, shared).contains("nobody in common"));
+    }
     let (low, high) = (recipient(8).min(recipient(9)), recipient(8).max(recipient(9)));
     let mut vault = sealing_vault();
     vault.say(&registered(&vault, 1, Some(Sealing { recovery: Some([low, high]), ..shared })));
@@ -187,6 +195,9 @@ fn what_is_not_restricted_is_read_alone_and_can_become_restricted_but_not_the_ot
     vault.receive(1, 7).unwrap();
     assert_eq!(vault.try_say(&read(&vault, LEAD, Some(CUSTODIAN))), Err(Refusal::NotInPairs));
     vault.say(&read(&vault, LEAD, None));
+    let one_pair = Sealing { pairs: vec![pair(LEAD, CUSTODIAN)], recovery: None };
+    let unfit = vault.try_say(&classified(&vault, Class::Restricted, Some(one_pair), head));
+    assert!(matches!(unfit, Err(Refusal::SealingUnfit(_))), "{unfit:?}");
     let head = vault.say(&classified(&vault, Class::Restricted, Some(two_pairs()), head));
     assert_eq!(vault.state.items[&item(1)].sealing, Some(two_pairs()));
     assert_eq!(vault.try_say(&read(&vault, LEAD, None)), Err(Refusal::OpenedInPairs));
@@ -211,6 +222,14 @@ fn the_different_roles_of_a_pair_are_those_that_let_them_read_now() {
     for other in [(CaseRole::Observer, Term::LASTING), (CaseRole::Reader, ended)] {
         assert_eq!(reads(&[lead, other]), Err(Refusal::OpenedInPairs), "{other:?}");
     }
+    let opens = |vault: &Vault, one, other| {
+        let at = "2026-11-21T12:00:00.000Z".parse().unwrap();
+        may_open(&vault.state, at, (case(), &two_pairs()), (person(one), person(other)))
+    };
+    assert!(opens(&vault, LEAD, CUSTODIAN) && opens(&vault, CUSTODIAN, LEAD));
+    let mut suspended = vault.copy();
+    suspended.state.persons.get_mut(&person(LEAD)).unwrap().suspended = Some(1);
+    assert!(!opens(&suspended, LEAD, CUSTODIAN) && !opens(&suspended, CUSTODIAN, LEAD));
     // Nobody is two, whatever roles they have.
     let recovery = [recipient(8).min(recipient(9)), recipient(8).max(recipient(9))];
     let on_paper = Sealing { recovery: Some(recovery), ..two_pairs() };

@@ -101,5 +101,38 @@ fn the_last_key_that_can_vouch_is_not_revoked_nor_its_owners_role() {
 fn where_others_may_be_missing_nobody_is_refused_for_being_the_last() {
     let mut vault = Vault::new();
     vault.state.partial = true;
+    let suspended = custody::act::PersonSuspended { suspect_from: None }.to_data();
+    let s = vault.session(ADMIN, Kind::PersonSuspended, suspended);
+    vault.clone_and_say(&Statement { person: Some(person(ADMIN)), ..s }).unwrap();
     vault.revoke(ADMIN, ADMIN).unwrap();
+}
+
+#[test]
+fn where_nobody_can_vouch_yet_nothing_is_lost() {
+    let mut vault = Vault::founded(KeyCheck::InPerson);
+    vault.state.keys.clear();
+    vault.change_role(ADMIN, Kind::RoleRevoked, VaultRole::Registrar).unwrap();
+}
+
+#[test]
+fn others_keys_are_revoked_by_whoever_has_a_say_over_keys() {
+    let mut vault = Vault::new();
+    for by in [LEAD, STRANGER] {
+        assert_eq!(vault.revoke(READER, by), Err(Refusal::NotPermitted(Right::RevokeKeys)), "{by}");
+    }
+    vault.copy().revoke(READER, READER).unwrap();
+    vault.revoke(READER, ADMIN).unwrap();
+}
+
+#[test]
+fn a_role_is_taken_from_whoever_has_it_and_only_one_that_vouches_must_stay_with_somebody() {
+    let mut vault = Vault::new();
+    let (granted, revoked) = (Kind::RoleGranted, Kind::RoleRevoked);
+    let has_none = Err(Refusal::Role("does not have"));
+    assert_eq!(vault.change_role(READER, revoked, VaultRole::Auditor), has_none);
+    assert_eq!(vault.change_role(READER, revoked, VaultRole::Registrar), has_none);
+    vault.change_role(ADMIN, granted, VaultRole::Auditor).unwrap();
+    // The only registrar there is.
+    vault.change_role(ADMIN, revoked, VaultRole::Auditor).unwrap();
+    assert_eq!(vault.change_role(ADMIN, revoked, VaultRole::Registrar), Err(Refusal::LastOne));
 }

@@ -131,6 +131,8 @@ fn nothing_that_a_suspended_person_says_counts_until_somebody_else_restores_them
     assert!(Act::parse(&on_behalf).is_err(), "it takes an own key");
     vault.say(&restore(&vault, ADMIN, LEAD));
     assert_eq!(vault.try_say(&restore(&vault, ADMIN, LEAD)), Err(Refusal::NotSuspended));
+    assert_eq!(vault.try_say(&restore(&vault, ADMIN, 77)), Err(Refusal::Unknown("person")));
+    assert_eq!(vault.try_say(&suspend(&vault, ADMIN, 77)), Err(Refusal::Unknown("person")));
     vault.say(&offer);
 }
 
