@@ -32,7 +32,9 @@ impl Speaker {
         submitters: usize,
         count: usize,
     ) -> Result<Vec<Vec<Vec<u8>>>, Failure> {
-        let data = ItemRegistered { class: Class::Open, route: "cli".parse()?, sealing: None }.to_data();
+        let data =
+            ItemRegistered { class: Class::Open, route: "cli".parse()?, sealing: None, sealed_by: None }
+                .to_data();
         let mut prepared = vec![Vec::with_capacity(count); submitters];
         for _ in 0..count {
             for statements in &mut prepared {

@@ -57,6 +57,9 @@ wire! {
         /// Who opens it, of a restricted item.
         #[serde(default)]
         sealing: Option<Sealing>,
+        /// `sender` where its sender seals it: the vault never sees its content.
+        #[serde(default)]
+        sealed_by: Option<String>,
         /// Of these, who cannot open it any more: they left the case, are suspended, or have other keys now.
         #[serde(default)]
         cannot_open: Vec<String>,

@@ -1,7 +1,7 @@
 //! Restricted items: to whom they are sealed, what opens them, and sealing them anew.
 
-use custody::age::Recipient;
-use custody::halves;
+use custody::age::{AgeError, Recipient};
+use custody::halves::{self, PartyError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -22,6 +22,9 @@ wire! {
         /// The persons' half of the key, an age file in an age file, where this person opens the outer one and the other
         /// the inner one; and both ways for the recovery pair.
         sealed: Vec<SealedHalf>,
+        /// All others, of content that its sender sealed: whoever opens it makes all of them again.
+        #[serde(default)]
+        others: Vec<SealedHalf>,
         /// What the other has opened for this person: an age file.
         #[serde(default)]
         contributed: Option<Bytes64>,
@@ -76,6 +79,17 @@ wire! {
         /// The new halves: one for each order of each pair, with the recipients that they are sealed to.
         halves: Vec<SealedHalf>,
     }
+    /// `PUT /api/v1/items/{id}/sealed-content`: what comes, as one line of JSON, before the bytes of the object.
+    NewSealedContent {
+        /// CRC-32 (as in ZIP) of the content.
+        crc32: u32,
+        /// The vault's half of the key, 32 bytes.
+        half: Bytes64,
+        /// The persons' half: sealed once for each order of each pair, with the recipients that it is sealed to.
+        halves: Vec<SealedHalf>,
+        /// The object's id, 16 random bytes in hex, as it stands in the object's header.
+        object: String,
+    }
     /// `POST /api/v1/cases/{id}/recipients`: to what is sealed for the pairs that were asked about.
     Recipients {
         /// Everybody who is in a pair, by id.
@@ -109,5 +123,34 @@ impl From<halves::SealedHalf> for SealedHalf {
             inner: texts(half.inner),
             sealed: Bytes64(half.sealed),
         }
+    }
+}
+
+/// Why a sealed half that came from elsewhere is none.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealedHalfError {
+    /// Not somebody who can open a half.
+    #[error(transparent)]
+    Party(#[from] PartyError),
+    /// Not an age recipient.
+    #[error(transparent)]
+    Recipient(#[from] AgeError),
+}
+
+impl TryFrom<SealedHalf> for halves::SealedHalf {
+    type Error = SealedHalfError;
+
+    fn try_from(half: SealedHalf) -> Result<Self, SealedHalfError> {
+        let recipients = |texts: Vec<String>| -> Result<Vec<Recipient>, AgeError> {
+            texts.iter().map(|text| text.parse()).collect()
+        };
+        Ok(Self {
+            first: half.first.parse()?,
+            second: half.second.parse()?,
+            outer: recipients(half.outer)?,
+            inner: recipients(half.inner)?,
+            sealed: half.sealed.0,
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use custody::blob::BlobFacts;
 use custody::commitment::{FieldOpening, MAX_VALUE_BYTES};
 use custody::digest::Digest;
 use custody::id::{CaseId, Code, ItemId, KeyHash, OpId, PersonId};
@@ -148,6 +149,12 @@ impl TryFrom<api::Draft> for Say {
 pub(super) fn claimed(digest: &str, size: u64) -> Result<Content, AppError> {
     let digest: Digest = parse(digest, "digest")?;
     Ok(Content { alg: DigestAlg::Sha256, checked_by: CheckedBy::Oneself, digest, size })
+}
+
+/// The content of an object: as the vault computed it, or as its sender said, who sealed it.
+pub(super) fn content_of(facts: &BlobFacts) -> Content {
+    let content = computed(facts.sha256, facts.content_size);
+    if facts.by_sender { Content { checked_by: CheckedBy::None, ..content } } else { content }
 }
 
 /// Content as the vault computed it.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
-use super::compose::{Say, computed};
+use super::compose::{Say, computed, content_of};
 use super::cut_off::Watch;
 use super::refuse::Place;
 use super::say::With;
@@ -102,18 +103,42 @@ impl App {
             self.note_fixity(&item, id, object, (digest, size), AT_INTAKE, false).await?;
             return Err(AppError::DigestMismatch);
         }
+        let context = *facts.header.context();
+        let kept = if let Some(sealing) = &item.sealing {
+            self.halve(item.case, context, &key, sealing).await
+        } else {
+            let whole = self.keyring.wrap(&KeyContext::Data(context), key.as_key(), &mut OsEntropy);
+            Ok(Halved { wrapped: whole.to_bytes(), halves: Vec::new(), digest: None })
+        };
+        // From here on nobody has the key of a restricted item.
+        drop(key);
+        self.keep_sealed(person, &item, sealed, kept).await
+    }
+
+    /// Makes visible what was stored, and says that it was received.
+    pub(super) async fn keep_sealed(
+        &self,
+        person: PersonId,
+        item: &Item,
+        sealed: SealedUpload,
+        kept: Result<Halved, AppError>,
+    ) -> Result<api::Stored, AppError> {
+        let id = sealed.facts().header.context().item;
         // Hours may have passed since the first byte.
-        if let Err(error) = self.may_still_send(person, id).await {
-            sealed.abort().await.map_err(storing)?;
-            return Err(error);
-        }
+        let kept = match self.may_still_send(person, id).await.and(kept) {
+            Ok(kept) => kept,
+            Err(error) => {
+                sealed.abort().await.map_err(storing)?;
+                return Err(error);
+            }
+        };
         // Durable before the record that names it.
         let facts = sealed.commit().await.map_err(storing)?;
         let object = facts.header.context().object;
-        let receipts = self.note_received(&item, id, object, &facts, key).await;
+        let receipts = self.note_received(item, id, &facts, kept).await;
         if receipts.is_err() {
-            // Nobody will ever name it: its id is random and of this attempt alone. What a crash leaves here is
-            // counted at start.
+            // Nobody will ever name it: this attempt made it, and its id is of this attempt alone. What a crash leaves
+            // here is counted at start.
             self.bury(object).await?;
         }
         let receipts = receipts?;
@@ -141,18 +166,10 @@ impl App {
             max_bytes: expected,
         };
         let mut upload = self.blobs.begin(new, key).await.map_err(storing)?;
-        let mut body = std::pin::pin!(body);
+        let body = std::pin::pin!(body);
+        let mut body = Arriving::new(body);
         let mut received: u64 = 0;
-        let mut pace = Pace::default();
-        loop {
-            // Uploads at work are few: one that sends nothing must not hold up the others.
-            let asked = Instant::now();
-            let chunk = timeout(MAX_SILENCE, body.next()).await.map_err(|_| AppError::Truncated)?;
-            let Some(chunk) = chunk else { break };
-            let chunk = chunk.map_err(|_| AppError::Truncated)?;
-            if !pace.keeps(asked.elapsed(), chunk.len() as u64) {
-                return Err(AppError::TooSlow);
-            }
+        while let Some(chunk) = body.next().await? {
             received += chunk.len() as u64;
             upload.push(&chunk).await.map_err(storing)?;
         }
@@ -166,20 +183,11 @@ impl App {
         &self,
         item: &Item,
         id: ItemId,
-        object: ObjectId,
         facts: &BlobFacts,
-        key: DataKey,
+        Halved { wrapped, halves, digest }: Halved,
     ) -> Result<Vec<custody::receipt::Receipt>, AppError> {
         let manifest = manifest::sign(facts, self.vault_key());
-        let context = *facts.header.context();
-        let Halved { wrapped, halves } = if let Some(sealing) = &item.sealing {
-            self.halve(item.case, context, &key, sealing).await?
-        } else {
-            let whole = self.keyring.wrap(&KeyContext::Data(context), key.as_key(), &mut OsEntropy);
-            Halved { wrapped: whole.to_bytes(), halves: Vec::new() }
-        };
-        // From here on nobody has the key of a restricted item.
-        drop(key);
+        let object = facts.header.context().object;
         let row = ObjectRow {
             object,
             item: id,
@@ -190,9 +198,14 @@ impl App {
             halved: item.sealing.is_some(),
             manifest: manifest.clone(),
         };
-        let data = ContentReceived { manifest: Digest::of(&manifest), object, version: 1 };
+        let data = ContentReceived {
+            halves: digest.filter(|_| facts.by_sender),
+            manifest: Digest::of(&manifest),
+            object,
+            version: 1,
+        };
         let mut say = Say::of_item(Kind::ContentReceived, item.case, id).data(data.to_data());
-        say.content = Some(computed(facts.sha256, facts.content_size));
+        say.content = Some(content_of(facts));
         let attach = Attachments { object: Some(row), changes: halves, ..Attachments::default() };
         self.say_as_vault(say, With { attach }).await
     }
@@ -207,7 +220,7 @@ impl App {
         passed: bool,
     ) -> Result<(), AppError> {
         let kind = if passed { Kind::FixityPassed } else { Kind::FixityFailed };
-        let data = FixityChecked { object, stage: parse(stage, "stage")? };
+        let data = FixityChecked { grant: None, object, stage: parse(stage, "stage")? };
         let mut say = Say::of_item(kind, item.case, id).data(data.to_data());
         say.content = Some(computed(found.0, found.1));
         self.say_as_vault(say, With::default()).await.map(drop)
@@ -370,6 +383,30 @@ impl Turns {
     }
 }
 
+/// What a request sends: given up where it stops or comes too slowly. Uploads at work are few, and one that sends nothing must
+/// not hold up the others.
+pub(super) struct Arriving<'a, S> {
+    body: Pin<&'a mut S>,
+    pace: Pace,
+}
+
+impl<'a, S: Stream<Item = Result<Bytes, E>>, E> Arriving<'a, S> {
+    pub(super) fn new(body: Pin<&'a mut S>) -> Self {
+        Self { body, pace: Pace::default() }
+    }
+
+    /// What comes next; nothing at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, AppError> {
+        let asked = Instant::now();
+        let chunk = timeout(MAX_SILENCE, self.body.next()).await.map_err(|_| AppError::Truncated)?;
+        let chunk = chunk.transpose().map_err(|_| AppError::Truncated)?;
+        match &chunk {
+            Some(chunk) if !self.pace.keeps(asked.elapsed(), chunk.len() as u64) => Err(AppError::TooSlow),
+            _ => Ok(chunk),
+        }
+    }
+}
+
 /// How fast bytes come, by the time spent waiting for them: what storing takes is not the sender's.
 #[derive(Debug, Default)]
 struct Pace {
@@ -400,6 +437,9 @@ fn check_receivable(item: &Item, length: Option<u64>) -> Result<(), AppError> {
     }
     if item.stored.is_some() {
         return Err(Refusal::ContentExists.into());
+    }
+    if item.by_sender {
+        return Err(Refusal::SealedBySender.into());
     }
     match (item.claimed, length) {
         (Some(claimed), Some(length)) if length > claimed.size => Err(AppError::TooLarge),

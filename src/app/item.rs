@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use custody::act::{Class, ItemClassified, ItemRegistered, Sealing};
+use custody::act::{Class, ItemClassified, ItemRegistered, SealedBy, Sealing};
 use custody::age::Recipient;
 use custody::id::{CaseId, Code, ItemId, OpId, PersonId};
 use custody::kind::Kind;
@@ -45,7 +45,9 @@ impl App {
     ) -> Result<api::Created, AppError> {
         let item = ItemId::new(Self::new_id(person, op_id));
         let sealing = new.sealing.as_ref().map(sealing).transpose()?;
-        let data = ItemRegistered { class: class(&new.class)?, route: parse(&new.route, "route")?, sealing };
+        // What a sender seals they register under a key of their own, which this is not.
+        let (class, route) = (class(&new.class)?, parse(&new.route, "route")?);
+        let data = ItemRegistered { class, route, sealing, sealed_by: None };
         super::say::came_from_outside(&data.route)?;
         let content = match (&new.digest, new.size) {
             (Some(digest), Some(size)) => Some(claimed(digest, size)?),
@@ -252,6 +254,7 @@ fn view(id: ItemId, item: &Item, fields: BTreeMap<Code, String>) -> api::Item {
         }),
         seal: item.seal.map(|seal| seal.record.to_hex()),
         sealing: item.sealing.as_ref().map(show_sealing),
+        sealed_by: item.by_sender.then(|| code(&SealedBy::Sender)),
         reseal: item.reseal.as_ref().map(|reseal| api::Reseal {
             record: reseal.record.to_hex(),
             by: reseal.by.to_string(),

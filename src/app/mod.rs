@@ -5,6 +5,7 @@
 //! record is committed before.
 
 mod access;
+mod by_sender;
 mod case;
 mod compose;
 mod content;

@@ -132,8 +132,12 @@ impl App {
         (painted, op_id): (&Painted, Option<OpId>),
     ) -> Result<ItemId, AppError> {
         let item = ItemId::new(Self::new_id(person, op_id));
-        let data =
-            ItemRegistered { class: original.class, route: parse(ROUTE_VAULT, "route")?, sealing: None };
+        let data = ItemRegistered {
+            class: original.class,
+            route: parse(ROUTE_VAULT, "route")?,
+            sealing: None,
+            sealed_by: None,
+        };
         let mut fields = new.fields;
         let name = format!("exhibit-{}-redacted.png", original.exhibit);
         fields.entry("file-name".to_owned()).or_insert(name);

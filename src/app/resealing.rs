@@ -19,7 +19,7 @@ use custody::statement::Statement;
 
 use super::say::With;
 use super::sealing::sealed_to;
-use super::{App, AppError, parse, wire};
+use super::{App, AppError, wire};
 use crate::api;
 use crate::engine::OsEntropy;
 use crate::sequencer::Attachments;
@@ -78,7 +78,12 @@ impl App {
 
     /// Whether these are what the pairs take: each in both orders, to every recipient that counts now. What is in them only
     /// whoever opens them can tell.
-    async fn fit(&self, case: CaseId, sealing: &Sealing, sealed: &[SealedHalf]) -> Result<(), AppError> {
+    pub(super) async fn fit(
+        &self,
+        case: CaseId,
+        sealing: &Sealing,
+        sealed: &[SealedHalf],
+    ) -> Result<(), AppError> {
         let mut wanted = BTreeSet::new();
         for pair in self.pairs(case, sealing).await? {
             for [first, second] in [[0, 1], [1, 0]] {
@@ -259,19 +264,8 @@ fn sorted(recipients: &[Recipient]) -> Vec<Recipient> {
     recipients
 }
 
-fn read_half(half: api::SealedHalf) -> Result<SealedHalf, AppError> {
-    let party =
-        |text: &str| text.parse::<Party>().map_err(|error| AppError::Invalid(format!("halves: {error}")));
-    let recipients = |texts: Vec<String>| -> Result<Vec<Recipient>, AppError> {
-        texts.iter().map(|text| parse(text, "halves")).collect()
-    };
-    Ok(SealedHalf {
-        first: party(&half.first)?,
-        second: party(&half.second)?,
-        outer: recipients(half.outer)?,
-        inner: recipients(half.inner)?,
-        sealed: half.sealed.0,
-    })
+pub(super) fn read_half(half: api::SealedHalf) -> Result<SealedHalf, AppError> {
+    half.try_into().map_err(|error: api::SealedHalfError| AppError::Invalid(format!("halves: {error}")))
 }
 
 /// What is added to both halves. Nothing at all would leave the old halves fit.

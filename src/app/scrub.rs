@@ -11,7 +11,7 @@ use custody::rules::{Refusal, Right};
 use ed25519_dalek::VerifyingKey;
 use tokio::task::AbortHandle;
 
-use super::compose::{Say, computed};
+use super::compose::{Say, content_of};
 use super::say::With;
 use super::{App, AppError, parse, wire};
 use crate::api;
@@ -197,6 +197,7 @@ impl App {
         let Ok(facts) = manifest::verify(&row.manifest, vault_key) else {
             return Ok(CheckedObject::unrecorded("its manifest is not the vault's"));
         };
+        let content = content_of(&facts);
         let problem = match self.blobs.audit_slowly(row.object, facts.parts, rate).await {
             Ok(findings) if findings.is_clean() => None,
             Ok(_) => Some("its bytes are not the ones that were written"),
@@ -207,9 +208,9 @@ impl App {
             return Ok(CheckedObject::unrecorded("the item it belongs to is missing"));
         };
         let kind = if problem.is_none() { Kind::FixityPassed } else { Kind::FixityFailed };
-        let data = FixityChecked { object: row.object, stage: parse(during, "stage")? };
+        let data = FixityChecked { grant: None, object: row.object, stage: parse(during, "stage")? };
         let mut say = Say::of_item(kind, item.case, id).data(data.to_data());
-        say.content = Some(computed(facts.sha256, facts.content_size));
+        say.content = Some(content);
         let state = if problem.is_none() { ObjectState::Present } else { ObjectState::Damaged };
         // With its record, and too late if it was destroyed meanwhile: that its bytes are gone is then as it should be.
         let changes = vec![Change::NoteObject { object: row.object, state }];

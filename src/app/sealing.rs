@@ -46,6 +46,8 @@ pub(super) struct Halved {
     pub(super) wrapped: Vec<u8>,
     /// The persons' half, sealed.
     pub(super) halves: Vec<Change>,
+    /// The digest of that, where its sender sealed it.
+    pub(super) digest: Option<Digest>,
 }
 
 /// A reading of a restricted item that somebody has recorded and that is not over.
@@ -85,7 +87,7 @@ impl App {
         let sealed = halves::seal(&persons, context.item, &self.pairs(case, sealing).await?)
             .map_err(AppError::internal("sealing half of a key"))?;
         let seal = |half| Change::Halves(HalvesChange::Seal(context.object, half));
-        Ok(Halved { wrapped, halves: sealed.into_iter().map(seal).collect() })
+        Ok(Halved { wrapped, halves: sealed.into_iter().map(seal).collect(), digest: None })
     }
 
     /// The pairs with what is sealed to: every key of each person that counts, so that any of their devices opens it. Whether
@@ -146,7 +148,7 @@ impl App {
         }
         let (context, row) = self.stored_object(id, &stored).await?;
         let key = DataKey::new(self.unwrapped(&KeyContext::Data(context), &row.wrapped)?);
-        let Halved { wrapped, halves } = self.halve(case, context, &key, sealing).await?;
+        let Halved { wrapped, halves, .. } = self.halve(case, context, &key, sealing).await?;
         let kek = self.keyring.current_kek().0;
         attach.changes.push(Change::Halves(HalvesChange::Halve { object: stored.object, wrapped, kek }));
         attach.changes.extend(halves);
@@ -186,8 +188,11 @@ impl App {
         let asked = contributed.is_some() && !opening.without_half;
         let half = asked.then(|| self.unwrapped(&context, &wrapped)).transpose()?;
         let with_access = contributed.as_ref().map(|(_, access)| access.to_hex());
+        let (sealed, others): (Vec<_>, Vec<_>) = sealed.into_iter().partition(for_these);
+        let others = if together.item.by_sender { others } else { Vec::new() };
         Ok(api::Halves {
-            sealed: sealed.into_iter().filter(for_these).map(Into::into).collect(),
+            sealed: sealed.into_iter().map(Into::into).collect(),
+            others: others.into_iter().map(Into::into).collect(),
             contributed: contributed.map(|(inner, _)| api::Bytes64(inner)),
             with_access,
             half: half.map(|half| api::Bytes64(half.expose().to_vec())),

@@ -1,5 +1,6 @@
 //! Stored objects: content sealed while it arrives, opened while it is read.
 //!
+//! What its sender has sealed is taken as it comes, once everything fits that can be checked without its key.
 //! An object is written once under a new random id, complete and durable or not at all, and never changed.
 //! Which object belongs to which item is not known here; the caller commits that record after
 //! [`SealedUpload::commit`] has returned. A crash in between leaves an object nobody knows: an orphan, to be
@@ -9,6 +10,7 @@ mod copy;
 mod error;
 mod log;
 mod read;
+mod taking;
 mod upload;
 
 use std::path::{Path as FsPath, PathBuf};
@@ -27,6 +29,7 @@ pub use copy::Copied;
 pub use error::BlobsError;
 pub use log::{Listed, LogFile, LogObjects};
 pub use read::BlobSource;
+pub use taking::Taking;
 pub use upload::{NewBlob, SealedUpload, Upload};
 
 /// Bytes of ciphertext fetched at a time.

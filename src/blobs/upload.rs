@@ -76,9 +76,7 @@ impl Blobs {
         let object = ObjectId::new(OsEntropy.array());
         let context = BlobContext { object, vault: new.vault, item: new.item, version: new.version };
         let writer = BlobWriter::<AwsLc>::start(context, new.segments_per_part, key, &mut OsEntropy)?;
-        let permit = timeout(self.patience, Arc::clone(&self.threads).acquire_owned()).await;
-        let permit = permit.map_err(|_| BlobsError::Busy)?;
-        let permit = permit.map_err(|closed| BlobsError::Thread(std::io::Error::other(closed)))?;
+        let permit = self.place().await?;
         let target = Target { store: Arc::clone(&self.store), object };
         let multipart = self.store.put_multipart(&path(object)).await.map_err(|error| target.error(error))?;
 
@@ -87,7 +85,7 @@ impl Blobs {
         let (sealed_to, sealed) = mpsc::channel(BUFFERS);
         let (facts_to, facts) = oneshot::channel();
         let head = Bytes::copy_from_slice(writer.header().as_bytes());
-        let pending = Pending { multipart: Some(multipart), permit: Some(permit) };
+        let pending = Pending::new(multipart, permit);
         let room = Arc::new(Semaphore::new(BUFFERS));
         let places = Places(Arc::clone(&room));
         let stored = tokio::spawn(store_all(target.clone(), pending, head, sealed, places));
@@ -108,6 +106,13 @@ impl Blobs {
             facts,
             stored,
         })
+    }
+
+    /// A place among the active uploads, once there is one; not for ever.
+    pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, BlobsError> {
+        let permit = timeout(self.patience, Arc::clone(&self.threads).acquire_owned()).await;
+        let permit = permit.map_err(|_| BlobsError::Busy)?;
+        permit.map_err(|closed| BlobsError::Thread(std::io::Error::other(closed)))
     }
 }
 
@@ -183,6 +188,10 @@ impl Upload {
 }
 
 impl SealedUpload {
+    pub(super) const fn new(target: Target, facts: BlobFacts, pending: Pending) -> Self {
+        Self { target, facts, pending }
+    }
+
     /// What was written.
     pub const fn facts(&self) -> &BlobFacts {
         &self.facts
@@ -223,13 +232,13 @@ impl SealedUpload {
 
 /// Where an upload goes.
 #[derive(Debug, Clone)]
-struct Target {
-    store: Arc<dyn ObjectStore>,
-    object: ObjectId,
+pub(super) struct Target {
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) object: ObjectId,
 }
 
 impl Target {
-    fn error(&self, error: object_store::Error) -> BlobsError {
+    pub(super) fn error(&self, error: object_store::Error) -> BlobsError {
         BlobsError::of(self.object, error)
     }
 }
@@ -237,9 +246,19 @@ impl Target {
 /// Stored parts that are no object yet; removed when dropped. The place among the active uploads is given up
 /// only after that.
 #[derive(Debug)]
-struct Pending {
+pub(super) struct Pending {
     multipart: Option<Box<dyn MultipartUpload>>,
     permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Pending {
+    pub(super) const fn new(multipart: Box<dyn MultipartUpload>, permit: OwnedSemaphorePermit) -> Self {
+        Self { multipart: Some(multipart), permit: Some(permit) }
+    }
+
+    pub(super) fn multipart(&mut self) -> Result<&mut Box<dyn MultipartUpload>, BlobsError> {
+        self.multipart.as_mut().ok_or_else(ended_early)
+    }
 }
 
 impl Drop for Pending {
@@ -341,8 +360,7 @@ async fn store_all(
         };
         if segments == SEGMENTS_A_PIECE || (end && segments > 0) {
             settle(&target, &places, in_flight.take()).await?;
-            let Some(multipart) = pending.multipart.as_mut() else { return Err(ended_early()) };
-            let call = tokio::spawn(multipart.put_part(piece.drain(..).collect::<PutPayload>()));
+            let call = tokio::spawn(pending.multipart()?.put_part(piece.drain(..).collect::<PutPayload>()));
             in_flight = Some(InFlight { call, segments });
             segments = 0;
         }
@@ -371,11 +389,11 @@ fn joined<T>(ended: Result<Result<T, BlobsError>, tokio::task::JoinError>) -> Re
     ended.map_err(lost)?
 }
 
-fn lost(error: tokio::task::JoinError) -> BlobsError {
+pub(super) fn lost(error: tokio::task::JoinError) -> BlobsError {
     BlobsError::Thread(std::io::Error::other(error))
 }
 
-fn ended_early() -> BlobsError {
+pub(super) fn ended_early() -> BlobsError {
     BlobsError::Thread(std::io::Error::other("it ended before the content did"))
 }
 

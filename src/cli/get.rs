@@ -228,6 +228,7 @@ mod tests {
             offer: None,
             seal: None,
             sealing: None,
+            sealed_by: None,
             cannot_open: Vec::new(),
             reseal: None,
             derived: None,

@@ -191,7 +191,12 @@ pub(super) async fn run(global: &Global, action: &Action, out: Out) -> Result<Ex
             let mut fields = fields(given)?;
             fields.insert(code("title"), title.clone());
             let item = new_item_id();
-            let data = ItemRegistered { class: *class, route: code("physical"), sealing: sealed.sealing() };
+            let data = ItemRegistered {
+                class: *class,
+                route: code("physical"),
+                sealing: sealed.sealing(),
+                sealed_by: None,
+            };
             form::warn(&client, *case, &fields, out).await;
             let ask = Ask::new(Kind::ItemRegistered, new_op_id()).case(*case).item(item);
             client.say(&ask.data(data.to_data()).fields(fields)).await?;
@@ -421,6 +426,9 @@ fn show(item: &api::Item) -> String {
     }
     let papers = item.sealing.iter().filter_map(|sealing| sealing.recovery.as_ref());
     lines.extend(papers.map(|two| format!("sealed to  the papers {} and {}", two[0], two[1])));
+    lines.extend(item.sealed_by.iter().map(|_| {
+        "unseen     its sender sealed it: the vault never saw the content, and its digest is what they say".to_owned()
+    }));
     let gone = |person: &String| {
         format!("cannot open {person} left, is suspended or has other keys: custos item reseal")
     };

@@ -14,7 +14,7 @@ use super::get::grant;
 use super::{Global, Out, progress, session};
 use crate::api;
 use crate::client::Client;
-use crate::client::opening::Through;
+use crate::client::opening::{Found, Through, all_hold_it};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -85,16 +85,26 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         ));
         return Ok(Exit::Incomplete);
     }
-    let (digest, bytes) = read(&client, &item, (access, &halves, &identity), path, out).await?;
+    let Found { digest, size: bytes, .. } =
+        read(&client, &item, (access, &halves, &identity), path, out).await?;
+    let all_hold = item.sealed_by.is_none() || all_hold_it(args.item, &halves, &identity)?;
     if let Some(shown) = shown.as_object_mut() {
         shown.extend([
             ("file".to_owned(), json!(path)),
             ("bytes".to_owned(), json!(bytes)),
             ("digest".to_owned(), json!(digest)),
+            ("all_halves_hold".to_owned(), json!(all_hold)),
         ]);
     }
     out.result(&shown, |_| path.display().to_string());
     out.say("opened on this device; the digest is the one on record. Your grant ends within the hour: until then the other can read");
+    if item.sealed_by.is_some() {
+        out.say("its sender sealed it, and the vault never saw it: that you found the digest they stated is on record now");
+    }
+    if !all_hold {
+        out.say("but somebody else to whom it is sealed was given another half, and cannot open it: seal it anew (custos item reseal)");
+        return Ok(Exit::Failure);
+    }
     Ok(Exit::Valid)
 }
 
@@ -108,21 +118,29 @@ pub(super) fn identity(client: &Client, paper: Option<&Path>) -> Result<Identity
     text.parse().map_err(|error| Failure::new("the paper does not read").because(&error))
 }
 
+/// Opens it into a new file. What its sender sealed nobody has seen before: what is found goes on record, and so does what is not
+/// as recorded; a file with that is not left behind.
 async fn read(
     client: &Client,
     item: &api::Item,
     (access, halves, identity): (Digest, &api::Halves, &Identity),
     path: &Path,
     out: Out,
-) -> Result<(Digest, u64), Failure> {
+) -> Result<Found, Failure> {
     let (part, mut file) = Part::begin(path)?;
     let bar = progress::bytes(out, item.stored.as_ref().map_or(0, |stored| stored.size), "open");
     let opened =
         client.open_sealed(item, access, halves, identity, (&mut file, |bytes| bar.inc(bytes))).await;
     bar.finish_and_clear();
-    let opened = opened?;
+    let mut found = opened?;
+    if found.verdict.is_err() || item.sealed_by.is_some() {
+        client.say_opened(item, access, &found).await?;
+    }
+    if let Err(error) = std::mem::replace(&mut found.verdict, Ok(())) {
+        return Err(Failure::from(error).hint("that you found this is on record now: the sender, the other who opened it for you, or the vault gave something else than was agreed"));
+    }
     file.sync_all()
         .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(&error))?;
     part.finish()?;
-    Ok(opened)
+    Ok(found)
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use custody::act::{Class, Derivation};
+use custody::digest::Digest;
 use custody::id::{CaseId, Code, ItemId};
 use futures_util::StreamExt as _;
 use serde::Serialize;
@@ -12,6 +13,7 @@ use serde_json::json;
 use super::args::{fields, parse_field};
 use super::failure::{Exit, Failure};
 use super::item::{Sealed, class};
+use super::reseal::looked_at;
 use super::table::{printable, size};
 use super::{Global, Out, form, progress, session};
 use crate::client::derive::Origin;
@@ -31,6 +33,13 @@ pub(super) struct Args {
     class: Class,
     #[command(flatten)]
     sealed: Sealed,
+    /// With class restricted: seal on this device, so that the vault never sees the content, and cannot vouch for its digest
+    #[arg(long, requires = "pairs")]
+    seal_here: bool,
+    /// With --seal-here: you have compared the keys and papers that this command printed with their owners: what it printed
+    /// beside them
+    #[arg(long, value_name = "HEX", requires = "seal_here")]
+    keys: Option<Digest>,
     /// Register digests only; no byte leaves this device
     #[arg(long)]
     hash_only: bool,
@@ -57,6 +66,7 @@ struct Summary {
     files: u64,
     bytes: u64,
     stored: u64,
+    sealed_here: u64,
     already_there: u64,
     hash_only: u64,
     failed: u64,
@@ -69,7 +79,20 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     let total: u64 = sources.iter().filter_map(|source| source.file.metadata().ok()).map(|m| m.len()).sum();
     let class = if args.hash_only { Class::HashOnly } else { args.class };
     let sealing = args.sealed.sealing();
-    let intake = Arc::new(Intake { case: args.case, class, sealing, fields: fields(&args.fields)? });
+    let pairs = match sealing.as_ref().filter(|_| args.seal_here) {
+        None => None,
+        Some(_) if class != Class::Restricted => {
+            return Err(Failure::usage(
+                "--seal-here is for what two persons open together: --class restricted",
+            ));
+        }
+        Some(sealing) => match looked_at(&client, (args.case, sealing), args.keys, out).await? {
+            Some(pairs) => Some(pairs),
+            None => return Ok(Exit::Incomplete),
+        },
+    };
+    let fields = fields(&args.fields)?;
+    let intake = Arc::new(Intake { case: args.case, class, sealing, pairs, fields });
     if origin.is_none() {
         form::warn(&client, args.case, &intake.fields, out).await;
     }
@@ -144,6 +167,7 @@ impl Summary {
         self.bytes += taken.size;
         match taken.outcome {
             Outcome::Stored => self.stored += 1,
+            Outcome::SealedHere => self.sealed_here += 1,
             Outcome::AlreadyThere => self.already_there += 1,
             Outcome::HashOnly => self.hash_only += 1,
         }
@@ -184,6 +208,7 @@ fn report(out: Out, source: &Source, taken: &TakenIn) {
     let compared = match (taken.outcome, taken.on_arrival, taken.read_back) {
         (Outcome::Stored, Some(_), Some(_)) => "3 digests agree",
         (Outcome::Stored, ..) => "2 digests agree",
+        (Outcome::SealedHere, ..) => "sealed here",
         (Outcome::AlreadyThere, ..) => "was there already",
         (Outcome::HashOnly, ..) => "digest only",
     };

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use custody::act::Sealing;
 use custody::digest::Digest;
-use custody::id::{Code, ItemId, PersonId};
+use custody::halves::Pair;
+use custody::id::{CaseId, Code, ItemId, PersonId};
 use serde_json::json;
 
 use super::args::code;
@@ -73,7 +74,8 @@ pub(super) async fn reseal(global: &Global, args: &Reseal, out: Out) -> Result<E
         Failure::usage("name the pairs that it is sealed to from now on: --pair PERSON,PERSON")
     })?;
     let item = client.item(together.item).await?;
-    let Some(seen) = looked_at(&client, &item, &sealing, together, out).await? else {
+    let of = (case_of(&item)?, &sealing);
+    let (Some(seen), Some(_)) = (together.keys, looked_at(&client, of, together.keys, out).await?) else {
         return Ok(Exit::Incomplete);
     };
     let Some((access, halves)) = opened(&client, &item, together, (purpose, None), out).await? else {
@@ -107,7 +109,8 @@ pub(super) async fn confirm(global: &Global, args: &Confirm, out: Out) -> Result
         .hint("custos item show says what waits, and to whom it is sealed"));
     };
     let sealing = crate::client::resealing::sealing(&reseal.sealing)?;
-    let Some(seen) = looked_at(&client, &item, &sealing, together, out).await? else {
+    let of = (case_of(&item)?, &sealing);
+    let (Some(seen), Some(_)) = (together.keys, looked_at(&client, of, together.keys, out).await?) else {
         return Ok(Exit::Incomplete);
     };
     let purpose = code("reseal");
@@ -145,18 +148,17 @@ pub(super) async fn withdraw(global: &Global, item: ItemId, out: Out) -> Result<
     Ok(Exit::Valid)
 }
 
-/// What the person has compared; nothing if that is still to be done, and then they are shown what.
-async fn looked_at(
+/// To what is sealed, as the person has compared it; nothing if that is still to be done, and then they are shown what.
+pub(super) async fn looked_at(
     client: &Client,
-    item: &api::Item,
-    sealing: &Sealing,
-    together: &Together,
+    (case, sealing): (CaseId, &Sealing),
+    seen: Option<Digest>,
     out: Out,
-) -> Result<Option<Digest>, Failure> {
-    let (_, to) = client.recipients(case_of(item)?, sealing).await?;
+) -> Result<Option<Vec<Pair>>, Failure> {
+    let (pairs, to) = client.recipients(case, sealing).await?;
     let keys = compared(&to, sealing.recovery.as_ref());
-    if together.keys == Some(keys) {
-        return Ok(Some(keys));
+    if seen == Some(keys) {
+        return Ok(Some(pairs));
     }
     out.result(&json!({ "sealed_to": to, "papers": sealing.recovery, "keys": keys }), |_| listed(&to));
     for paper in sealing.recovery.iter().flatten() {

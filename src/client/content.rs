@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use custody::act::Act;
 use custody::digest::{Digest, Hasher};
+use custody::halves::Pair;
 use custody::id::{CaseId, ItemId, OpId};
 use custody::kind::Kind;
 use custody::statement::{Actor, Statement};
@@ -16,6 +17,7 @@ use reqwest::{Method, StatusCode};
 use tokio::io::AsyncReadExt as _;
 use tokio_util::io::ReaderStream;
 
+use super::by_sender::passed_on;
 use super::http::Call;
 use super::receipts::Of;
 use super::secret::file;
@@ -27,7 +29,7 @@ const MAX_TURNED_AWAY: u32 = 60;
 /// How long to wait in between.
 const BUSY_PAUSE: Duration = Duration::from_secs(10);
 /// Bytes read from disk at once.
-const CHUNK_BYTES: usize = 1 << 18;
+pub(super) const CHUNK_BYTES: usize = 1 << 18;
 
 /// What the vault says it holds, shown by receipts.
 #[derive(Debug, Clone)]
@@ -49,46 +51,69 @@ pub struct Download {
     pub range: Option<String>,
 }
 
-/// SHA-256 and length of a file, read once.
-pub(super) async fn digest_file(
+/// What a file is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// SHA-256.
+    pub digest: Digest,
+    /// Bytes.
+    pub size: u64,
+    /// CRC-32 (as in ZIP).
+    pub crc32: u32,
+}
+
+/// The fingerprint of a file, read once.
+pub(super) async fn fingerprint(
     path: &Path,
     progress: &(impl Fn(u64) + Clone + Send + 'static),
-) -> Result<(Digest, u64), ClientError> {
+) -> Result<Fingerprint, ClientError> {
     let (path, progress) = (path.to_owned(), progress.clone());
-    let work = tokio::task::spawn_blocking(move || digest_blocking(&path, progress));
+    let work = tokio::task::spawn_blocking(move || fingerprint_blocking(&path, progress));
     work.await.unwrap_or(Err(ClientError::Protocol("a fingerprint broke off")))
 }
 
-fn digest_blocking(path: &Path, progress: impl Fn(u64)) -> Result<(Digest, u64), ClientError> {
+fn fingerprint_blocking(path: &Path, progress: impl Fn(u64)) -> Result<Fingerprint, ClientError> {
     let mut source = std::fs::File::open(path).map_err(file(path))?;
-    let (mut hasher, mut size, mut buffer) = (Hasher::new(), 0, vec![0; CHUNK_BYTES]);
+    let (mut hasher, mut crc32, mut size) = (Hasher::new(), crc32fast::Hasher::new(), 0);
+    let mut buffer = vec![0; CHUNK_BYTES];
     loop {
         let read = source.read(&mut buffer).map_err(file(path))?;
         if read == 0 {
-            return Ok((hasher.finish(), size));
+            return Ok(Fingerprint { digest: hasher.finish(), size, crc32: crc32.finalize() });
         }
         hasher.update(&buffer[..read]);
+        crc32.update(&buffer[..read]);
         size += read as u64;
         progress(read as u64);
     }
 }
 
 impl Client {
-    /// Sends a file as an item's content. The vault compares with `digest`; here its answer is compared again, and
-    /// so is the receipt of `content.received`.
+    /// Sends a file as an item's content, as it is or, with pairs, sealed to these here. The vault compares what it can; here its
+    /// answer is compared again, and so is the receipt of `content.received`.
     pub async fn put_content(
         &self,
-        case: CaseId,
-        item: ItemId,
-        path: &Path,
-        (digest, size): (Digest, u64),
+        (case, item): (CaseId, ItemId),
+        (path, print): (&Path, Fingerprint),
+        pairs: Option<&[Pair]>,
         progress: impl Fn(u64) + Send + Sync + Clone + 'static,
     ) -> Result<Sent, ClientError> {
+        let Fingerprint { digest, size, .. } = print;
         let op_id = new_op_id();
         let (mut attempt, mut turned_away) = (0, 0);
-        let stored = loop {
-            match self.put_once(item, path, (digest, size), op_id, progress.clone()).await {
-                Ok(stored) => break stored,
+        let (stored, halves) = loop {
+            let progress = progress.clone();
+            let sent = match pairs {
+                None => {
+                    self.put_once(item, path, (digest, size), op_id, progress).await.map(|sent| (sent, None))
+                }
+                Some(pairs) => {
+                    let sent = self.put_sealed_once(item, (path, print), pairs, op_id, progress).await;
+                    sent.map(|(sent, halves)| (sent, Some(halves)))
+                }
+            };
+            match sent {
+                Ok(sent) => break sent,
                 // The key makes a second sending of the same bytes the same act.
                 Err(ClientError::Network { .. }) if attempt < 2 => {
                     attempt += 1;
@@ -113,6 +138,12 @@ impl Client {
             self.keep(&stored.receipts, Of::Composed(&|said| self.is_of_content(said, case, item))).await?;
         let (mut on_arrival, mut read_back) = (None, None);
         for receipt in &kept {
+            let received = receipt.checked.statement.kind == Kind::ContentReceived;
+            if let Some(halves) = halves.filter(|_| received)
+                && !passed_on(receipt, print, halves)
+            {
+                return Err(ClientError::Protocol("the vault records something else than was sealed here"));
+            }
             match reported(receipt, case, item)? {
                 Some((Kind::ContentReceived, found)) => on_arrival = Some(found),
                 Some((_, found)) => read_back = Some(found),

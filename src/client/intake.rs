@@ -8,15 +8,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use custody::act::{Act, Class, ItemRegistered, Sealing};
+use custody::act::{Act, Class, ItemRegistered, SealedBy, Sealing};
 use custody::digest::{Digest, Hasher};
+use custody::halves::Pair;
 use custody::id::{CaseId, Code, ItemId, OpId};
 use custody::kind::Kind;
 use custody::statement::{Actor, Statement};
 use futures_util::{Stream, StreamExt as _};
 use serde::Serialize;
 
-use super::content::digest_file;
+use super::content::{Fingerprint, fingerprint};
 use super::receipts::Of;
 use super::{Ask, Client, ClientError, Kept};
 use crate::api;
@@ -30,6 +31,8 @@ pub struct Intake {
     pub class: Class,
     /// Who opens them, of restricted items.
     pub sealing: Option<Sealing>,
+    /// The same with what is sealed to for them, where they are sealed on this device.
+    pub pairs: Option<Vec<Pair>>,
     /// Fields of every item, beside `file-name`, `path` and `title`.
     pub fields: BTreeMap<Code, String>,
 }
@@ -49,6 +52,8 @@ pub struct Source {
 pub enum Outcome {
     /// The vault holds the bytes.
     Stored,
+    /// The vault holds what was sealed here, and has seen nothing else.
+    SealedHere,
     /// It held them before, under the same path and digest.
     AlreadyThere,
     /// Registered by digest only.
@@ -112,6 +117,8 @@ pub fn walk(root: &Path, prefix: &str) -> Result<(Vec<Source>, Vec<PathBuf>), Cl
 /// What an earlier run took in, by its receipts.
 struct Earlier {
     class: Class,
+    /// Whether it was to be sealed on a device of the sender's.
+    by_sender: bool,
     /// The digest of what arrived.
     received: Option<Digest>,
 }
@@ -155,7 +162,8 @@ impl Client {
         source: &Source,
         progress: impl Fn(u64) + Send + Sync + Clone + 'static,
     ) -> Result<TakenIn, ClientError> {
-        let (digest, size) = digest_file(&source.file, &progress).await?;
+        let print = fingerprint(&source.file, &progress).await?;
+        let Fingerprint { digest, size, .. } = print;
         let op_id = self.name_of(intake.case, &source.path, digest);
         let item = ItemId::new(uuid::Builder::from_custom_bytes(*op_id.as_bytes()).into_uuid());
         let file_name = source.path.rsplit('/').next().unwrap_or_default();
@@ -165,11 +173,17 @@ impl Client {
             fields.entry(name).or_insert_with(|| value.to_owned());
         }
         let route = "cli".parse().map_err(|_| ClientError::Protocol("a route is a code"))?;
+        let registered = ItemRegistered {
+            class: intake.class,
+            route,
+            sealing: intake.sealing.clone(),
+            sealed_by: intake.pairs.as_ref().map(|_| SealedBy::Sender),
+        };
         let ask = Ask::new(Kind::ItemRegistered, op_id)
             .case(intake.case)
             .item(item)
             .content(digest, size)
-            .data(ItemRegistered { class: intake.class, route, sealing: intake.sealing.clone() }.to_data())
+            .data(registered.to_data())
             .fields(fields);
         let earlier = match self.say(&ask).await {
             Ok(_) => None,
@@ -192,10 +206,20 @@ impl Client {
             earlier
                 if intake.class != Class::HashOnly && earlier.as_ref().is_none_or(Earlier::lacks_content) =>
             {
-                match self.put_content(intake.case, item, &source.file, (digest, size), progress).await {
+                if earlier.as_ref().is_some_and(|earlier| earlier.by_sender != intake.pairs.is_some()) {
+                    return Err(ClientError::Input(
+                        "it was registered before, to be sealed by the other side: name --seal-here exactly as you did then".into(),
+                    ));
+                }
+                let (file, pairs) = (source.file.as_path(), intake.pairs.as_deref());
+                match self.put_content((intake.case, item), (file, print), pairs, progress).await {
                     Ok(sent) => {
-                        taken.outcome = Outcome::Stored;
-                        (taken.on_arrival, taken.read_back) = (Some(sent.on_arrival), sent.read_back);
+                        if intake.pairs.is_some() {
+                            taken.outcome = Outcome::SealedHere;
+                        } else {
+                            taken.outcome = Outcome::Stored;
+                            (taken.on_arrival, taken.read_back) = (Some(sent.on_arrival), sent.read_back);
+                        }
                         return Ok(taken);
                     }
                     // The answer to an earlier sending was lost.
@@ -212,7 +236,7 @@ impl Client {
             // Registered before without content: that is all that is there.
             taken.outcome =
                 if earlier.received.is_some() { Outcome::AlreadyThere } else { Outcome::HashOnly };
-            taken.on_arrival = earlier.received;
+            taken.on_arrival = earlier.received.filter(|_| !earlier.by_sender);
         }
         Ok(taken)
     }
@@ -245,12 +269,14 @@ impl Client {
             self.keep(&found.receipts, Of::Composed(&|said| registered(said) || received(said))).await?;
         let said = |kept: &Kept| kept.checked.statement.clone();
         let registration = kept.iter().map(said).find(registered).ok_or(ClientError::NoReceipt)?;
-        let Ok(Act::ItemRegistered(_, _, ItemRegistered { class, .. }, ..)) = Act::parse(&registration)
+        let Ok(Act::ItemRegistered(_, _, ItemRegistered { class, sealed_by, .. }, ..)) =
+            Act::parse(&registration)
         else {
             return Err(ClientError::NoReceipt);
         };
         Ok(Some(Earlier {
             class,
+            by_sender: sealed_by.is_some(),
             received: kept.iter().map(said).any(|said| received(&said)).then_some(digest),
         }))
     }

@@ -5,6 +5,7 @@
 //! statement that says anything else than was asked is not signed; a write without a receipt that holds is an alarm.
 
 pub mod ask;
+mod by_sender;
 pub mod certificate;
 mod content;
 pub mod derive;

@@ -2,18 +2,21 @@
 
 use std::io::Write;
 
+use custody::act::{FixityChecked, ObjectId, STAGE_OPENING};
 use custody::age::{self, Identity};
 use custody::blob::{BlobReader, HEADER_LEN};
 use custody::digest::{Digest, Hasher};
+use custody::halves::{self, Pair, SealedHalf};
 use custody::id::ItemId;
 use custody::keys::{DataKey, Key32};
+use custody::kind::Kind;
 use custody::manifest;
 use reqwest::Method;
 use zeroize::Zeroizing;
 
 use super::content::agree;
 use super::http::Call;
-use super::{Client, ClientError, new_op_id};
+use super::{Ask, Client, ClientError, new_op_id};
 use crate::api;
 use crate::engine::AwsLc;
 
@@ -77,7 +80,8 @@ impl Client {
         Ok(true)
     }
 
-    /// Fetches the ciphertext and opens it here with both halves; fails where that is not what the digest on record fits.
+    /// Fetches the ciphertext and opens it here with both halves. What is found is compared with the record; the caller decides
+    /// what to do where it differs.
     pub async fn open_sealed(
         &self,
         item: &api::Item,
@@ -85,7 +89,7 @@ impl Client {
         halves: &api::Halves,
         identity: &Identity,
         (to, progress): (&mut (dyn Write + Send), impl Fn(u64)),
-    ) -> Result<(Digest, u64), ClientError> {
+    ) -> Result<Found, ClientError> {
         let id: ItemId = item.id.parse().map_err(|_| ClientError::Protocol("an item's id is a UUID"))?;
         let facts = manifest::verify(&halves.manifest.0, self.trust().key())
             .map_err(|_| ClientError::Protocol("the manifest is not one of this vault"))?;
@@ -93,19 +97,24 @@ impl Client {
         if context.item != id {
             return Err(ClientError::Protocol("the manifest is of another item"));
         }
+        let recorded = item.stored.as_ref().and_then(|stored| stored.digest.parse().ok());
+        let recorded = recorded.ok_or(ClientError::Protocol("a digest is 64 hex digits"))?;
         let key = data_key(id, halves, identity)?;
-        let damaged = |_| ClientError::Protocol("the stored bytes do not open with this key");
-        let mut reader =
-            BlobReader::<AwsLc>::open(&facts.header, &context, &key, facts.content_size).map_err(damaged)?;
+        let none = Found { digest: Digest::of(b""), size: 0, object: context.object, verdict: Ok(()) };
+        let opened = BlobReader::<AwsLc>::open(&facts.header, &context, &key, facts.content_size);
+        let Ok(mut reader) = opened else { return Ok(Found { verdict: Err(damaged()), ..none }) };
         let response =
             self.http.send(Call::get(format!("/api/v1/items/{id}/sealed-content?access={access}"))).await?;
         let mut sealed = Sealed { response, buffer: Vec::new() };
         sealed.take(self, HEADER_LEN as u64).await?;
-        let (mut hasher, mut size) = (Hasher::new(), 0);
+        let (mut hasher, mut size, mut whole) = (Hasher::new(), 0, true);
         for segment in 0..reader.layout().segments() {
-            let extent = reader.layout().segment(segment).map_err(damaged)?;
+            let extent = reader.layout().segment(segment).map_err(|_| damaged())?;
             let mut stored = sealed.take(self, extent.size).await?;
-            let opened = reader.segment(segment, &mut stored).map_err(damaged)?;
+            let Ok(opened) = reader.segment(segment, &mut stored) else {
+                whole = false;
+                break;
+            };
             hasher.update(opened);
             to.write_all(opened)
                 .map_err(|_| ClientError::Input("what was opened cannot be written".into()))?;
@@ -113,11 +122,64 @@ impl Client {
             progress(opened.len() as u64);
         }
         let digest = hasher.finish();
-        agree(digest, facts.sha256, "in the manifest")?;
-        let recorded = item.stored.as_ref().and_then(|stored| stored.digest.parse().ok());
-        agree(digest, recorded.ok_or(ClientError::Protocol("a digest is 64 hex digits"))?, "in the record")?;
-        Ok((digest, size))
+        let same = || {
+            agree(digest, facts.sha256, "in the manifest")?;
+            agree(digest, recorded, "in the record")
+        };
+        let verdict = if whole { same() } else { Err(damaged()) };
+        Ok(Found { digest, size, verdict, ..none })
     }
+
+    /// Says under one's own key whether what was opened is what its record says. Of content that its sender sealed nobody else can.
+    pub async fn say_opened(
+        &self,
+        item: &api::Item,
+        access: Digest,
+        found: &Found,
+    ) -> Result<(), ClientError> {
+        let wrong = |_| ClientError::Protocol("ids of cases and items are UUIDs");
+        let kind = if found.verdict.is_ok() { Kind::FixityPassed } else { Kind::FixityFailed };
+        let stage = STAGE_OPENING.parse().map_err(|_| ClientError::Protocol("a stage is a code"))?;
+        let data = FixityChecked { grant: Some(access), object: found.object, stage };
+        let ask = Ask::new(kind, new_op_id())
+            .case(item.case.parse().map_err(wrong)?)
+            .item(item.id.parse().map_err(wrong)?)
+            .content(found.digest, found.size)
+            .data(data.to_data());
+        self.say(&ask).await.map(drop)
+    }
+}
+
+/// What was found in a restricted item.
+#[derive(Debug)]
+pub struct Found {
+    /// SHA-256 of what opened: of all of it, or of as much as opened before something did not.
+    pub digest: Digest,
+    /// Bytes of that.
+    pub size: u64,
+    /// The stored object.
+    pub object: ObjectId,
+    /// Whether it is what the manifest and the record say.
+    pub verdict: Result<(), ClientError>,
+}
+
+/// Whether everybody else to whom content was sealed by its sender has the half that was opened here: all files are made again and
+/// compared.
+pub fn all_hold_it(item: ItemId, halves: &api::Halves, identity: &Identity) -> Result<bool, ClientError> {
+    let persons = persons_half(item, halves, identity)?;
+    let all = halves.sealed.iter().chain(&halves.others).cloned();
+    let all: Result<Vec<SealedHalf>, _> = all.map(TryInto::try_into).collect();
+    let all = all.map_err(|_| ClientError::Protocol("a sealed half names its parties and recipients"))?;
+    let again = |half: &SealedHalf| {
+        let pair =
+            Pair { parties: [half.first, half.second], recipients: [half.outer.clone(), half.inner.clone()] };
+        halves::seal(&persons, item, &[pair]).is_ok_and(|made| made.contains(half))
+    };
+    Ok(all.iter().all(again))
+}
+
+fn damaged() -> ClientError {
+    ClientError::Protocol("the stored bytes do not open with this key")
 }
 
 /// The persons' half, as the other has opened it for this identity. It must be of this very item: else a vault would have half of

@@ -197,8 +197,10 @@ impl Client {
                     .into(),
             ));
         }
-        let (digest, _) =
+        let found =
             self.open_sealed(item, access, halves, identity, (&mut std::io::sink(), progress)).await?;
+        found.verdict?;
+        let digest = found.digest;
         let hex = |text: &str| text.parse().map_err(|_| ClientError::Protocol("a digest is 64 hex digits"));
         let data = ResealConfirmed {
             digest,

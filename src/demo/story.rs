@@ -373,7 +373,8 @@ async fn take_in(
     case: CaseId,
     sources: Vec<Source>,
 ) -> Result<(u64, u64), Failure> {
-    let intake = Arc::new(Intake { case, class: Class::Open, sealing: None, fields: BTreeMap::new() });
+    let intake =
+        Arc::new(Intake { case, class: Class::Open, sealing: None, pairs: None, fields: BTreeMap::new() });
     let mut results = Box::pin(investigator.take_in(intake, sources, PARALLEL, |_| ()));
     let (mut files, mut bytes) = (0, 0);
     while let Some((source, ended)) = results.next().await {

@@ -304,6 +304,12 @@ pub const TABLE: &[Row] = &[
         "two of those to whom it is sealed open it together: custos open",
     ),
     (
+        "sealed-by-sender",
+        409,
+        "The item is sealed by its sender, or is not",
+        "send what was registered to be sealed by its sender sealed (custos put --seal-here), and everything else as it is",
+    ),
+    (
         "opened-in-pairs",
         403,
         "A restricted item is opened by two",

@@ -154,6 +154,7 @@ routes! {
     api::sealing::contribute => OnItem(Right::ReadContent);
     api::sealing::recipients => InCase(Right::ReadContent);
     api::sealing::reseal => OnItem(Right::ReadContent);
+    api::sealing::receive_sealed => OnItem(Right::RegisterItem);
     api::sealing::sealed_content => OnItem(Right::ReadContent);
     api::content::bundle => SignIn;
     api::productions::productions => OnItem(Right::ReadRecords);

@@ -121,7 +121,7 @@ fn case(id: &CaseId, case: &Case) -> [Value; 7] {
     ]
 }
 
-fn item(id: &ItemId, item: &Item) -> [Value; 28] {
+fn item(id: &ItemId, item: &Item) -> [Value; 29] {
     let [claimed_digest, claimed_size, claimed_by] = content(item.claimed.as_ref());
     let stored = item.stored.as_ref();
     let [stored_digest, stored_size, stored_by] = content(stored.map(|stored| &stored.content));
@@ -156,6 +156,7 @@ fn item(id: &ItemId, item: &Item) -> [Value; 28] {
         Value::Text(item.reseal.as_ref().map(write_reseal)),
         Value::Text(carried.map(write_carriage)),
         Value::opt_text(carried.map(|offer| offer.waits_for(item.custodian))),
+        Value::Bool(item.by_sender),
     ]
 }
 

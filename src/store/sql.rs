@@ -156,7 +156,7 @@ macro_rules! item_columns {
         "id, case_id, exhibit, class, claimed_digest, claimed_size, claimed_checked_by, stored_digest, \
          stored_size, stored_checked_by, object, manifest, version, custodian, head_record, head_stmt, \
          offer_record, offer_stmt, offer_to, offer_expires, seal_record, seal_stmt, disposed, sealing, derived, \
-         reseal, carriage"
+         reseal, carriage, by_sender"
     };
 }
 
@@ -451,7 +451,7 @@ inserts {
         "object BYTEA" "manifest BYTEA" "version BIGINT" "custodian TEXT" "head_record BYTEA"
         "head_stmt BYTEA" "offer_record BYTEA" "offer_stmt BYTEA" "offer_to TEXT"
         "offer_expires BIGINT" "seal_record BYTEA" "seal_stmt BYTEA" "disposed BOOLEAN" "sealing TEXT"
-        "derived TEXT" "reseal TEXT" "carriage TEXT" "offer_waits_for TEXT"
+        "derived TEXT" "reseal TEXT" "carriage TEXT" "offer_waits_for TEXT" "by_sender BOOLEAN"
     ] "ON CONFLICT (id) DO UPDATE SET class = excluded.class, stored_digest = excluded.stored_digest, \
         stored_size = excluded.stored_size, stored_checked_by = excluded.stored_checked_by, object = \
         excluded.object, manifest = excluded.manifest, version = excluded.version, custodian = \

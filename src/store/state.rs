@@ -304,6 +304,7 @@ pub(super) fn item(row: &Row) -> Result<(ItemId, Item), StoreError> {
         seal: seal(row)?,
         disposed: row.bool(22)?,
         sealing: sealing(row)?,
+        by_sender: row.bool(27)?,
         derived: derived(row)?,
         reseal: reseal(row)?,
     };

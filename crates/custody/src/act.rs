@@ -35,7 +35,7 @@ pub use production::{
 };
 pub use reading::{
     AccessBreakGlass, AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AccessReviewed, MAX_PAIRS,
-    RecipientNamed, Sealing,
+    RecipientNamed, STAGE_OPENING, SealedBy, Sealing,
 };
 pub use resealing::{ItemResealed, ResealConfirmed, ResealStep, ResealWithdrawn};
 pub use transfer::{
@@ -251,19 +251,14 @@ impl Act {
             Kind::MemberAdded => Self::MemberAdded(case(s)?, data(s)?),
             Kind::MemberRemoved => Self::MemberRemoved(case(s)?, data(s)?),
             Kind::BundleExported => Self::BundleExported(case(s)?, exported(s)?),
-            Kind::ItemRegistered => {
-                let registered: ItemRegistered = data(s)?;
-                derived::route(s, &registered)?;
-                sealed_as_its_class(s, registered.class, registered.sealing.as_ref())?;
-                Self::ItemRegistered(case(s)?, item(s)?, registered, s.content)
-            }
+            Kind::ItemRegistered => registered(s)?,
             Kind::ItemClassified => {
                 let classified: ItemClassified = data(s)?;
                 sealed_as_its_class(s, classified.class, classified.sealing.as_ref())?;
                 Self::ItemClassified(case(s)?, item(s)?, classified)
             }
             Kind::ItemDerived => Self::ItemDerived(case(s)?, item(s)?, derived::parse(s)?),
-            Kind::ContentReceived => Self::ContentReceived(case(s)?, item(s)?, data(s)?, content(s)?),
+            Kind::ContentReceived => reading::received(s)?,
             Kind::AccessGranted => Self::AccessGranted(case(s)?, item(s)?, data(s)?),
             Kind::AccessBreakGlass => {
                 committed(s, "reason")?;
@@ -295,9 +290,7 @@ impl Act {
                 Self::SealApplied(case(s)?, item(s)?)
             }
             Kind::SealBroken => Self::SealBroken(case(s)?, item(s)?, data(s)?),
-            Kind::FixityPassed | Kind::FixityFailed => {
-                Self::Fixity(case(s)?, item(s)?, data(s)?, content(s)?)
-            }
+            Kind::FixityPassed | Kind::FixityFailed => reading::checked(s)?,
             Kind::CorrectionNoted => Self::CorrectionNoted(subject(s), data(s)?),
             Kind::ProductionProposed
             | Kind::ProductionApproved
@@ -335,6 +328,14 @@ fn committed(s: &Statement, field: &str) -> Result<(), StatementError> {
     } else {
         Err(shape(s, &format!("commits to a field `{field}`")))
     }
+}
+
+fn registered(s: &Statement) -> Result<Act, StatementError> {
+    let registered: ItemRegistered = data(s)?;
+    derived::route(s, &registered)?;
+    sealed_as_its_class(s, registered.class, registered.sealing.as_ref())?;
+    reading::by_sender(s, registered.sealing.as_ref(), registered.sealed_by)?;
+    Ok(Act::ItemRegistered(case(s)?, item(s)?, registered, s.content))
 }
 
 /// A restricted item names who opens it, and no other does.

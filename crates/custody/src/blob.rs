@@ -17,9 +17,12 @@
 //! The ciphertext falls into parts of whole segments (the first one holds the 138 header bytes as well), and
 //! the writer keeps a BLAKE3 of each, so that storage can be audited without any key.
 //!
+//! What its sender has sealed comes as an object already: [`Arrival`] checks what can be checked without its key.
+//!
 //! Nothing here reads or writes: [`BlobWriter`] seals buffers in place, [`BlobReader`] opens them, and
 //! [`Layout`] says which bytes of the object a range of the content needs.
 
+mod arrival;
 mod audit;
 mod header;
 mod layout;
@@ -27,6 +30,7 @@ mod read;
 mod write;
 
 pub use crate::act::ObjectId;
+pub use arrival::{Arrival, Stated};
 pub use audit::{Audit, AuditFindings};
 pub use header::{BlobContext, BlobHeader, HEADER_LEN, SegmentsPerPart, VaultId};
 pub use layout::{Extent, Layout, MAX_PARTS, Step, Steps};
@@ -93,6 +97,14 @@ pub enum BlobError {
     /// A segment before the last must be sealed full, and a last one is empty only where the content is.
     #[error("only the last segment may be shorter than the others")]
     NotFull,
+    /// An object that has more bytes, or fewer, than content of its size takes.
+    #[error("the object has {found} bytes or more; its content takes {wanted}")]
+    Length {
+        /// What there is, as far as it was looked at.
+        found: u64,
+        /// What there should be.
+        wanted: u64,
+    },
     /// Content was pushed into a stream after it had failed.
     #[error("this stream has failed before and takes nothing more")]
     Failed,

@@ -54,7 +54,7 @@ const WORD_LEN: usize = 4;
 /// Segments sealed under one derived key, as a power of two.
 const ROTATION_BITS: u32 = 20;
 /// The length word of every segment but the last.
-const NOT_LAST: u32 = u32::MAX;
+pub(crate) const NOT_LAST: u32 = u32::MAX;
 
 /// Why sealing or opening failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -111,6 +111,11 @@ impl Params {
     /// Bytes of every segment but the last.
     pub const fn segment_len(self) -> usize {
         self.segment_len as usize
+    }
+
+    /// Whether a header names these parameters; that needs no key.
+    pub(crate) fn begins(self, header: &[u8; HEADER_LEN]) -> bool {
+        header.starts_with(&self.encode())
     }
 
     fn encode(self) -> [u8; PARAMS_LEN] {

@@ -159,8 +159,8 @@ kinds! {
     ItemMoved          "item.moved"          Item    Person         Never    Optional state yes;
     SealApplied        "seal.applied"        Item    Person         Never    Optional state yes;
     SealBroken         "seal.broken"         Item    Person         Never    Required state yes;
-    FixityPassed       "fixity.passed"       Item    System         Required Never    plain yes;
-    FixityFailed       "fixity.failed"       Item    System         Required Never    plain yes;
+    FixityPassed       "fixity.passed"       Item    PersonOrSystem Required Never    plain yes;
+    FixityFailed       "fixity.failed"       Item    PersonOrSystem Required Never    plain yes;
     ObjectReplicated   "object.replicated"   Item    System         Never    Never    plain later;
     ObjectRestored     "object.restored"     Item    System         Never    Never    plain later;
     HoldPlaced         "hold.placed"         CaseOrItem Person      Never    Required plain yes;

@@ -4,8 +4,11 @@
 //!
 //! ```text
 //! {"crc32":"8 hex","header":"276 hex","object_size":n,"parts":[{"blake3":"64 hex","offset":n,"size":n},…],
-//!  "sha256":"64 hex","size":n,"v":1}
+//!  "sealed_by":"sender","sha256":"64 hex","size":n,"v":1}
 //! ```
+//!
+//! `sealed_by` is there only where its sender sealed the object: then the vault never saw the content, and passes on what the
+//! sender says of it.
 //!
 //! Object, item, content version and vault stand in the header. The hash of the envelope is in the record that
 //! says that content was received, so that whoever trusts that record can check the stored bytes without a key.
@@ -13,6 +16,7 @@
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
+use crate::act::SealedBy;
 use crate::blob::{BlobError, BlobFacts, BlobHeader, HEADER_LEN, Layout, Part};
 use crate::digest::{Digest, hex_array};
 use crate::envelope::{self, Envelope, EnvelopeError, PayloadType};
@@ -50,6 +54,8 @@ struct Wire {
     #[serde(deserialize_with = "json::uint")]
     object_size: u64,
     parts: Vec<Part>,
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+    sealed_by: Option<SealedBy>,
     sha256: Digest,
     #[serde(deserialize_with = "json::uint")]
     size: u64,
@@ -79,6 +85,7 @@ pub fn encode(facts: &BlobFacts) -> Vec<u8> {
         header: hex::encode(facts.header.as_bytes()),
         object_size: facts.object_size,
         parts: facts.parts.clone(),
+        sealed_by: facts.by_sender.then_some(SealedBy::Sender),
         sha256: facts.sha256,
         size: facts.content_size,
         v: 1,
@@ -104,6 +111,7 @@ pub fn decode(body: &[u8]) -> Result<BlobFacts, ManifestError> {
     }
     Ok(BlobFacts {
         header,
+        by_sender: wire.sealed_by.is_some(),
         content_size: wire.size,
         sha256: wire.sha256,
         crc32,

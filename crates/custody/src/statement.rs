@@ -262,7 +262,7 @@ pub enum CheckedBy {
     /// The person, on the person's own device.
     #[serde(rename = "self")]
     Oneself,
-    /// Nobody: taken over from a document.
+    /// Nobody who says so here: taken over from a document, or from the sender who sealed it.
     None,
 }
 

@@ -1,6 +1,6 @@
 //! Restricted items: what two persons need to open them together, and sealing them anew.
 
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path, Payload, Query};
 use actix_web::{HttpResponse, get, post, put};
 use serde::Deserialize;
 
@@ -66,6 +66,13 @@ pub(crate) async fn sealed_content(
     let mut response = HttpResponse::Ok();
     evidence_headers(&mut response);
     Ok(response.no_chunking(size).streaming(stream))
+}
+
+/// Takes an item's content as its sender sealed it: one line of JSON, then the object.
+#[utoipa::path(params(("id" = String, Path)), request_body(content = Vec<u8>, content_type = "application/vnd.custos.sealed"), responses((status = 201, body = api::Stored)))]
+#[put("/api/v1/items/{id}/sealed-content")]
+pub(crate) async fn receive_sealed(app: Data<App>, who: Person, id: Path<String>, body: Payload) -> Answer {
+    Ok(created(Box::pin(app.receive_sealed(who.0.person, parse(&id, "id")?, body)).await?))
 }
 
 /// To what is sealed for some pairs, for whoever seals on a device of their own.

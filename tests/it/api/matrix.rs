@@ -385,7 +385,7 @@ impl Ground {
         let Asked { route, place, victim, grant, id } = asked;
         let name = route.route.name;
         let id = match route.route.asks {
-            Asks::OnItem(_) if name == "upload" => &place.empty,
+            Asks::OnItem(_) if ["upload", "receive_sealed"].contains(&name) => &place.empty,
             Asks::OnItem(_) => &place.item,
             Asks::InCase(_) => &place.case,
             _ if route.path.contains("/persons/{id}") => &victim.id,

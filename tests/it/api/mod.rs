@@ -1,4 +1,5 @@
 mod addresses;
+mod by_sender;
 mod bytes;
 mod carriage;
 mod cases;

@@ -64,6 +64,7 @@ async fn that_an_item_is_there_already_is_believed_for_its_receipts_only() {
         case: CaseId::new(uuid::Uuid::from_u128(2)),
         class: Class::Open,
         sealing: None,
+        pairs: None,
         fields: [].into(),
     };
     let source = Source { file, path: "photo".to_owned() };
@@ -166,6 +167,7 @@ async fn nothing_is_opened_for_a_vault_but_what_is_sealed_further_and_of_this_it
             inner: Vec::new(),
             sealed: api::Bytes64(sealed),
         }],
+        others: Vec::new(),
         contributed: None,
         with_access: None,
         half: None,

@@ -156,3 +156,81 @@ fn a_key_takes_the_place_of_another() {
     assert!(found.iter().any(|key| key["hash"] == new["key"] && key["revoked"].is_null()));
     vault.ok("ida", &["key", "recipient"]);
 }
+
+/// A file is sealed where it lies: the vault gets nothing that it could read, and says so; whoever opens it says what it was.
+#[test]
+fn a_file_is_sealed_on_the_sender_s_device_with_the_commands() {
+    let vault = Vault::serve();
+    let (lead, ben) = (vault.person("lead", &["investigator"]), vault.person("ben", &[]));
+    let (pia, dan) = (vault.person("pia", &[]), vault.person("dan", &[]));
+    let open = ["case", "open", "--title", "The quarry", "--type", "other", "--jurisdiction", "ke"];
+    let case = text(&vault.ok("lead", &open)["case"]).to_owned();
+    for (who, role) in [(&ben, "custodian"), (&pia, "prosecutor"), (&dan, "defence")] {
+        vault.ok("lead", &["case", "add-member", &case, who, role]);
+    }
+    for who in ["lead", "ben", "pia", "dan"] {
+        vault.ok(who, &["key", "recipient"]);
+    }
+    let folder = vault.path().join("phone");
+    std::fs::create_dir(&folder).unwrap();
+    let long = b"QzxUnseenXzq ".repeat(90_000);
+    for (name, content) in [("long.mp4", &long[..]), ("empty.txt", b""), ("short.txt", b"QzxUnseenXzq")] {
+        std::fs::write(folder.join(name), content).unwrap();
+    }
+    let (one, other) = (format!("{lead},{ben}"), format!("{dan},{pia}"));
+    let pairs = ["--pair", &one, "--pair", &other];
+    let open_class = [&["put", &case, "phone", "--seal-here"], &pairs[..]].concat();
+    assert_eq!(vault.code("lead", &open_class), 2, "only what two persons open");
+    let put = [&["put", &case, "phone", "--seal-here", "--class", "restricted"], &pairs[..]].concat();
+    // First the keys are shown, to be compared; nothing is sent to keys that nobody has looked at, or to others.
+    let shown = vault.run("lead", &put);
+    assert_eq!(shown.status.code(), Some(4), "{shown:?}");
+    let shown = json(&shown);
+    assert_eq!(shown["sealed_to"].as_array().unwrap().len(), 4);
+    let keys = text(&shown["keys"]).to_owned();
+    let zero = "0".repeat(64);
+    let others = [&put[..], &["--keys", &zero]].concat();
+    assert_eq!(vault.code("lead", &others), 4, "other keys than were compared");
+    assert_eq!(vault.ok("lead", &["item", "list", &case]), serde_json::json!([]));
+    let put = [&put[..], &["--keys", &keys]].concat();
+    let taken = vault.lines("lead", &put);
+    assert_eq!(taken.last().unwrap()["summary"]["sealed_here"], 3);
+    let again = vault.lines("lead", &put);
+    assert_eq!(again.last().unwrap()["summary"]["already_there"], 3, "as often as one likes");
+    let item = |name: &str| {
+        let of = taken.iter().find(|line| line["result"]["path"] == format!("phone/{name}"));
+        let result = &of.unwrap()["result"];
+        assert_eq!(
+            (&result["outcome"], &result["on_arrival"]),
+            (&"sealed-here".into(), &serde_json::Value::Null)
+        );
+        text(&result["item"]).to_owned()
+    };
+    assert_eq!(vault.ok("lead", &["item", "show", &item("long.mp4")])["sealed_by"], "sender");
+    for entry in walkdir::WalkDir::new(vault.path().join("vault")) {
+        let entry = entry.unwrap();
+        if entry.file_type().is_file() {
+            let bytes = std::fs::read(entry.path()).unwrap();
+            assert!(!bytes.windows(12).any(|w| w == b"QzxUnseenXzq"), "{}", entry.path().display());
+        }
+    }
+
+    for (name, content) in [("long.mp4", &long[..]), ("empty.txt", b"")] {
+        let item = item(name);
+        vault.ok("dan", &["open", &item, "--with", &pia, "--purpose", "review"]);
+        let read = vault.ok("pia", &["open", &item, "--with", &dan, "--purpose", "review", "--out", name]);
+        assert_eq!(std::fs::read(vault.path().join(name)).unwrap(), content);
+        assert_eq!(read["all_halves_hold"], true);
+        let custody = vault.lines("pia", &["custody", "item", &item]);
+        let found = custody.iter().filter(|record| record["kind"] == "fixity.passed");
+        assert_eq!(found.map(|record| text(&record["actor"])).collect::<Vec<_>>(), [&pia]);
+    }
+
+    // Whoever began to send it one way goes on so, and a file that changed meanwhile is another one.
+    let cut = vault.path().join("cut.bin");
+    std::fs::write(&cut, b"cut").unwrap();
+    let plain = [&["put", &case, "cut.bin", "--class", "restricted"], &pairs[..]].concat();
+    vault.lines("lead", &plain);
+    let sealed = [&plain[..], &["--seal-here", "--keys", &keys]].concat();
+    assert_eq!(vault.lines("lead", &sealed).last().unwrap()["summary"]["already_there"], 1);
+}

@@ -28,7 +28,8 @@ fn received(world: &World, item: ItemId, object: ObjectId) -> (Statement, Object
         state: ObjectState::Present,
         halved: false,
     };
-    let data = ContentReceived { manifest: Digest::of(&manifest), object, version: 1 }.to_data();
+    let data =
+        ContentReceived { halves: None, manifest: Digest::of(&manifest), object, version: 1 }.to_data();
     let content = Content {
         alg: DigestAlg::Sha256,
         checked_by: CheckedBy::Vault,

@@ -218,8 +218,13 @@ impl World {
     }
 
     pub(crate) fn item_named(&self, item: ItemId) -> Statement {
-        let data = ItemRegistered { class: Class::Open, route: "physical".parse().unwrap(), sealing: None }
-            .to_data();
+        let data = ItemRegistered {
+            class: Class::Open,
+            route: "physical".parse().unwrap(),
+            sealing: None,
+            sealed_by: None,
+        }
+        .to_data();
         let said = self.in_case(self.said(&self.asha, Kind::ItemRegistered, data));
         Statement { item: Some(item), ..said }
     }

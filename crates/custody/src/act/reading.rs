@@ -6,10 +6,10 @@ use crate::age::Recipient;
 use crate::digest::Digest;
 use crate::id::{Code, PersonId};
 use crate::json::{self, Object};
-use crate::statement::{Statement, StatementError};
+use crate::statement::{Assurance, CheckedBy, Statement, StatementError};
 use crate::time::Timestamp;
 
-use super::shape;
+use super::{Act, ContentReceived, FixityChecked, case, content, data, item, shape};
 
 data! {
     /// Data of `recipient.named`, said with the key that it goes with.
@@ -69,6 +69,17 @@ pub struct Sealing {
     pub recovery: Option<[Recipient; 2]>,
 }
 
+/// Who sealed content, where that was not the vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SealedBy {
+    /// Its sender, on a device of their own.
+    Sender,
+}
+
+/// The stage of a fixity check by somebody who opened a restricted item on their own device.
+pub const STAGE_OPENING: &str = "opening";
+
 /// Most pairs to which an item is sealed.
 pub const MAX_PAIRS: usize = 16;
 
@@ -98,6 +109,54 @@ pub(super) fn pairs_fit(s: &Statement, sealing: &Sealing) -> Result<(), Statemen
             Err(shape(s, "names the recovery pair sorted, two different ones"))
         }
         _ => Ok(()),
+    }
+}
+
+/// What is sealed by its sender rests on their word: it is a restricted item's, with the digest, under their own key.
+pub(super) fn by_sender(
+    s: &Statement,
+    sealing: Option<&Sealing>,
+    by: Option<SealedBy>,
+) -> Result<(), StatementError> {
+    let own_digest = s.content.is_some_and(|content| content.checked_by == CheckedBy::Oneself);
+    match by {
+        Some(SealedBy::Sender) if sealing.is_none() || !own_digest || s.assurance != Assurance::UserKey => {
+            Err(shape(
+                s,
+                "is sealed by its sender only as a restricted item, with the digest that they computed, under a key of their own",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What arrived: seen by the vault, or with the halves that came with what its sender sealed.
+pub(super) fn received(s: &Statement) -> Result<Act, StatementError> {
+    let (d, found): (ContentReceived, _) = (data(s)?, content(s)?);
+    if d.halves.is_some() == (found.checked_by == CheckedBy::None) {
+        Ok(Act::ContentReceived(case(s)?, item(s)?, d, found))
+    } else {
+        Err(shape(s, "names the sealed halves exactly where nobody but the sender saw the content"))
+    }
+}
+
+/// The vault says what it read; a person, under their own key and a grant, what they opened.
+pub(super) fn checked(s: &Statement) -> Result<Act, StatementError> {
+    let (d, found): (FixityChecked, _) = (data(s)?, content(s)?);
+    let opening = d.stage.as_str() == STAGE_OPENING;
+    let own_digest = found.checked_by == CheckedBy::Oneself;
+    let fits = if s.actor.person().is_some() {
+        d.grant.is_some() && opening && own_digest && s.assurance == Assurance::UserKey
+    } else {
+        d.grant.is_none() && !opening
+    };
+    if fits {
+        Ok(Act::Fixity(case(s)?, item(s)?, d, found))
+    } else {
+        Err(shape(
+            s,
+            "is the vault's of what it read, or a person's, under a key of their own, of what they opened under a grant",
+        ))
     }
 }
 

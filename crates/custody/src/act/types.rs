@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::CaseType;
-use super::reading::Sealing;
+use super::reading::{SealedBy, Sealing};
 use crate::checkpoint::Origin;
 use crate::digest::Digest;
 use crate::id::{Code, KeyHash, OrgId, PersonId};
@@ -149,6 +149,9 @@ data! {
         /// Who opens it, of a restricted item.
         #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
         sealing: Option<Sealing>,
+        /// Whose device seals it, if not the vault: the vault never sees such content.
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        sealed_by: Option<SealedBy>,
     }
     /// Data of `item.classified`.
     ItemClassified {
@@ -160,6 +163,9 @@ data! {
     }
     /// Data of `content.received`.
     ContentReceived {
+        /// Digest of the sealed halves that came with it, where its sender sealed it: [`crate::halves::digest`].
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        halves: Option<Digest>,
         /// H(envelope of the object manifest).
         manifest: Digest,
         /// The stored object, 16 random bytes in hex.
@@ -174,9 +180,12 @@ data! {
     }
     /// Data of `fixity.passed` and `fixity.failed`.
     FixityChecked {
+        /// Hash of the record of the grant under which a person opened a restricted item on their own device.
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        grant: Option<Digest>,
         /// The stored object.
         object: ObjectId,
-        /// What was compared: `intake`, `download`, `scrub`, `transfer`.
+        /// What was compared: `intake`, `download`, `scrub`, `transfer`; by a person [`STAGE_OPENING`](super::STAGE_OPENING).
         stage: Code,
     }
     /// Data of `correction.noted`; the text is a field.

@@ -149,6 +149,8 @@ pub struct Part {
 pub struct BlobFacts {
     /// The first 138 bytes.
     pub header: BlobHeader,
+    /// Whether its sender sealed it: then digest, CRC and size of the content are what they say, and nobody has compared.
+    pub by_sender: bool,
     /// Bytes of content.
     pub content_size: u64,
     /// SHA-256 of the content.
@@ -234,6 +236,7 @@ impl<A: Aead256> BlobWriter<A> {
         let (object_size, parts) = self.ledger.finish();
         let facts = BlobFacts {
             header: self.header,
+            by_sender: false,
             content_size: self.content_size,
             sha256: self.sha256.finish(),
             crc32: self.crc32.finalize(),

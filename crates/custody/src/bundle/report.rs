@@ -428,7 +428,7 @@ impl Report {
             );
         }
         if facts.fixity_failures > 0 {
-            row("Fixity", format!("{} failure(s) recorded by the vault", facts.fixity_failures));
+            row("Fixity", format!("{} failure(s) on record", facts.fixity_failures));
         }
         for signer in &facts.signers {
             let name = or_id(&signer.name, &signer.actor);

@@ -212,6 +212,7 @@ fn apply_to_item(
                 exhibit: in_case.items,
                 class: d.class,
                 sealing: d.sealing.clone(),
+                by_sender: d.sealed_by.is_some(),
                 reseal: None,
                 claimed: *content,
                 stored: None,

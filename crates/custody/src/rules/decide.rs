@@ -2,16 +2,16 @@
 
 use super::rights::Holders;
 use super::{
-    Item, Key, MAX_CASE_UPDATES, MAX_GRANT_MS, Refusal, Right, State, Term, Vault, derived, disposal, glass,
-    holding, log_key, places, production, resealing, sealing, takes_bytes,
+    Item, Key, MAX_CASE_UPDATES, MAX_GRANT_MS, Refusal, Right, State, Term, Vault, content, derived,
+    disposal, glass, holding, log_key, places, production, resealing, sealing,
 };
 use crate::act::{
-    AccessCompleted, Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberAdded, MemberChange,
-    PersonSuspended, PublicKey, RoleChange, RoleGranted, Sealing, Subject, VaultRole,
+    Act, CaseRole, Class, KeyEnrolled, KeyRevoked, MemberAdded, MemberChange, PersonSuspended, PublicKey,
+    RoleChange, RoleGranted, Sealing, Subject, VaultRole,
 };
 use crate::id::{CaseId, ItemId, KeyHash, PersonId};
 use crate::kind::Kind;
-use crate::statement::{Actor, Assurance, CheckedBy, Content, ItemRef, Seen, Statement};
+use crate::statement::{Actor, Assurance, ItemRef, Seen, Statement};
 use crate::time::Timestamp;
 
 pub(super) type Decision = Result<(), Refusal>;
@@ -377,12 +377,12 @@ fn is_closed(state: &State, statement: &Statement) -> bool {
 
 fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act: &Act) -> Decision {
     match act {
-        Act::ItemRegistered(case, id, d, content) => {
+        Act::ItemRegistered(case, id, d, claimed) => {
             if state.items.contains_key(id) {
                 return Err(Refusal::Exists("item"));
             }
             fits(state, speaker, *case, d.sealing.as_ref())?;
-            registered_class(d.class, *content)
+            content::registered(d.class, *claimed)
         }
         Act::ItemClassified(case, id, d) => {
             let item = item_of(state, Some(*case), *id)?;
@@ -396,10 +396,10 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act:
             }
         }
         Act::ItemDerived(case, id, d) => derived::derived(state, speaker, statement, (*case, *id), d),
-        Act::ContentReceived(case, id, d, content) => {
+        Act::ContentReceived(case, id, d, found) => {
             let item = item_of(state, Some(*case), *id)?;
             derived::received(state, item)?;
-            content_received(item, d.version, *content)
+            content::received(item, d.version, *found)
         }
         Act::AccessGranted(case, id, d) => {
             let lasts = d.expires.millis() - statement.actor_time.millis();
@@ -417,10 +417,13 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act:
         Act::AccessReviewed(case, id, d) => glass::reviewed(state, speaker, (*case, *id), d),
         Act::AccessCompleted(case, id, d) => {
             item_of(state, Some(*case), *id)?;
-            access_completed(state, speaker, *id, d)
+            content::completed(state, speaker, *id, d)
         }
         Act::Production(case, id, step) => production::production(state, speaker, (*case, *id), step),
-        Act::Fixity(case, id, ..) => item_of(state, Some(*case), *id).map(drop),
+        Act::Fixity(case, id, d, found) => {
+            let item = item_of(state, Some(*case), *id)?;
+            content::opened(state, speaker, statement.kind, (*id, item), (d, found))
+        }
         Act::Transfer(case, step, items) => {
             items.iter().try_for_each(|r| holding::transfer(state, speaker, statement, (*case, step), r))
         }
@@ -434,37 +437,6 @@ fn decide_item(state: &State, speaker: &Speaker<'_>, statement: &Statement, act:
 
 fn fits(state: &State, speaker: &Speaker<'_>, case: CaseId, to: Option<&Sealing>) -> Decision {
     to.map_or(Ok(()), |to| sealing::sealing_fits(state, speaker.at(), case, to))
-}
-
-fn registered_class(class: Class, content: Option<Content>) -> Decision {
-    match (class, content) {
-        (Class::HashOnly, None) => Err(Refusal::HashOnly),
-        (Class::HashOnly, Some(content)) if content.checked_by != CheckedBy::Oneself => {
-            Err(Refusal::HashOnly)
-        }
-        _ => Ok(()),
-    }
-}
-
-fn content_received(item: &Item, version: u32, content: Content) -> Decision {
-    if !takes_bytes(item.class) {
-        return Err(Refusal::HashOnly);
-    }
-    if item.stored.is_some() || version != 1 {
-        return Err(Refusal::ContentExists);
-    }
-    match item.claimed {
-        Some(claimed) if (claimed.digest, claimed.size) != (content.digest, content.size) => {
-            Err(Refusal::DigestMismatch)
-        }
-        _ => Ok(()),
-    }
-}
-
-fn access_completed(state: &State, speaker: &Speaker<'_>, item: ItemId, d: &AccessCompleted) -> Decision {
-    let grant = state.grants.get(&d.grant).ok_or(Refusal::Grant)?;
-    let own = speaker.is_vault() || Some(grant.person) == speaker.actor.person();
-    if own && grant.item == item && !grant.completed { Ok(()) } else { Err(Refusal::Grant) }
 }
 
 /// An item that belongs to the case the statement names.

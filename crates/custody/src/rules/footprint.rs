@@ -117,6 +117,7 @@ impl Footprint {
                 }
             }
             Act::AccessCompleted(_, _, d) => drop(self.grants.insert(d.grant)),
+            Act::Fixity(_, _, d, _) => self.grants.extend(d.grant),
             Act::ItemDerived(_, _, d) => {
                 self.items.insert(d.of);
                 self.grants.extend(d.grant);

@@ -5,6 +5,7 @@
 //! verifier against a replay of a bundle: the same code gives both verdicts.
 
 mod apply;
+mod content;
 mod decide;
 mod derived;
 mod disposal;
@@ -154,6 +155,9 @@ pub enum Refusal {
     /// A restricted item stays one.
     #[error("a restricted item stays restricted: two of those to whom it is sealed open it")]
     SealedToPersons,
+    /// Content that its sender seals, and content that the vault seals, do not stand for each other.
+    #[error("what its sender seals comes sealed, and nothing else does")]
+    SealedBySender,
     /// New halves that would wait no time, or longer than [`MAX_RESEAL_MS`].
     #[error("what is sealed anew waits at most thirty days to be confirmed")]
     ResealTooLong,
@@ -336,6 +340,7 @@ impl Refusal {
             Self::CarrierUnnamed => "carrier-unnamed",
             Self::SealingUnfit(_) => "sealing-unfit",
             Self::SealedToPersons => "sealed-to-persons",
+            Self::SealedBySender => "sealed-by-sender",
             Self::ResealTooLong => "reseal-too-long",
             Self::NoSuchReseal => "no-such-reseal",
             Self::OtherHalves => "other-halves",

@@ -101,7 +101,7 @@ rights! {
     ReadRecords "read-records" case [Lead Investigator Custodian Prosecutor Court Defence Reader Observer] always [];
     /// Read content, under a purpose; seal what is restricted anew, two together, one of them who may classify
     ReadContent "read-content" case [Lead Investigator Custodian Prosecutor Court Defence Reader] always [
-        AccessGranted ItemResealed ResealConfirmed ResealWithdrawn ProductionSealed
+        AccessGranted FixityPassed FixityFailed ItemResealed ResealConfirmed ResealWithdrawn ProductionSealed
     ];
     /// Look at why somebody read in an emergency
     ReviewAccess "review-access" case [Lead Prosecutor Court] always [AccessReviewed];

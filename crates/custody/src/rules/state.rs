@@ -288,6 +288,8 @@ pub struct Item {
     pub class: Class,
     /// Who opens it, of a restricted item.
     pub sealing: Option<Sealing>,
+    /// Whether its sender seals it, so that the vault never sees its content.
+    pub by_sender: bool,
     /// To whom somebody has sealed it anew, until somebody else confirms it.
     pub reseal: Option<Reseal>,
     /// The content its registration claimed.
@@ -339,7 +341,7 @@ pub struct Derived {
 /// Content in the vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
-    /// Digest and size, as computed by the vault.
+    /// Digest and size, as computed by the vault; as its sender said, where they sealed it.
     pub content: Content,
     /// The stored object.
     pub object: ObjectId,

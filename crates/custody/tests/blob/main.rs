@@ -1,5 +1,6 @@
 //! One stored object, from the outside: what is sealed opens, and nothing else does.
 
+mod arrival;
 mod manifest;
 mod support;
 mod vectors;

@@ -38,6 +38,18 @@ fn the_body_is_frozen() {
 }
 
 #[test]
+fn a_manifest_says_whose_word_the_digest_is() {
+    let (_, facts) = seal(b"content");
+    let unseen = custody::blob::BlobFacts { by_sender: true, ..facts };
+    let body = String::from_utf8(manifest::encode(&unseen)).unwrap();
+    assert!(body.contains("],\"sealed_by\":\"sender\",\"sha256\":"), "{body}");
+    assert_eq!(manifest::decode(body.as_bytes()).unwrap(), unseen);
+    for other in ["\"vault\"", "null", "true"] {
+        assert!(manifest::decode(body.replace("\"sender\"", other).as_bytes()).is_err(), "{other}");
+    }
+}
+
+#[test]
 fn contradictions_are_refused_by_name() {
     let (_, facts) = seal(b"content");
     let body = String::from_utf8(manifest::encode(&facts)).unwrap();

@@ -66,7 +66,12 @@ fn under(s: &mut Story, of: ItemId, grant: Digest) -> ItemId {
 /// What the vault registers for the lead, and links under a grant before it has its content.
 fn linked(s: &mut Story, of: ItemId, grant: Digest) -> ItemId {
     let (lead, item) = (s.lead.clone(), ItemId::new(s.vault.uuid()));
-    let data = ItemRegistered { class: Class::Open, route: ROUTE_VAULT.parse().unwrap(), sealing: None };
+    let data = ItemRegistered {
+        class: Class::Open,
+        route: ROUTE_VAULT.parse().unwrap(),
+        sealing: None,
+        sealed_by: None,
+    };
     let mut d = draft(Kind::ItemRegistered, data.to_data());
     let (digest, size) = (Digest::of(MADE), MADE.len() as u64);
     let claimed = Content { alg: DigestAlg::Sha256, checked_by: CheckedBy::Oneself, digest, size };

@@ -2,6 +2,7 @@
 //! any random change of a bundle is found, and none is found in an untouched one.
 #![cfg(test)]
 
+mod by_sender;
 mod carriage;
 mod derived;
 mod life;
@@ -18,6 +19,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use by_sender::BY_SENDER;
 use carriage::CARRIAGE;
 use custody::bundle::findings::{Code, Gravity};
 use custody::bundle::{Report, Trust};
@@ -35,7 +37,7 @@ use support::{By, Story, authority, story};
 
 /// All rows of the table.
 fn rows() -> impl Iterator<Item = &'static rows::Row> {
-    let more = LIFE.iter().chain(DERIVED).chain(PRODUCED).chain(SEALED).chain(CARRIAGE);
+    let more = LIFE.iter().chain(DERIVED).chain(PRODUCED).chain(SEALED).chain(BY_SENDER).chain(CARRIAGE);
     ROWS.iter().chain(STAMPS).chain(RECOVERIES).chain(LOG_KEYS).chain(RIGHTS).chain(more)
 }
 

@@ -176,7 +176,12 @@ pub(crate) const RECOVERIES: &[Row] = &[
     }),
     ("recovered-begun-again", || {
         let mut item: Option<ItemId> = None;
-        let data = ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None };
+        let data = ItemRegistered {
+            class: Class::Open,
+            route: "cli".parse().unwrap(),
+            sealing: None,
+            sealed_by: None,
+        };
         let register = |story: &mut Story, item: ItemId| {
             let mut d = draft(Kind::ItemRegistered, data.to_data());
             (d.case, d.item) = (Some(story.case), Some(item));

@@ -443,7 +443,7 @@ pub(crate) const ROWS: &[Row] = &[
     })),
     ("digest-by-the-person-alone", || lying(|s| {
         let item = custody::id::ItemId::new(s.vault.uuid());
-        let mut d = draft(Kind::ItemRegistered, ItemRegistered { class: Class::HashOnly, route: "cli".parse().unwrap(), sealing: None }.to_data());
+        let mut d = draft(Kind::ItemRegistered, ItemRegistered { class: Class::HashOnly, route: "cli".parse().unwrap(), sealing: None, sealed_by: None }.to_data());
         (d.case, d.item) = (Some(s.case), Some(item));
         d.content = Some(Content { alg: DigestAlg::Sha256, checked_by: CheckedBy::Oneself, digest: Digest::ZERO, size: 9 });
         let lead = s.lead.clone();

@@ -19,7 +19,7 @@ use crate::exported;
 const HALVES: Digest = Digest::new([5; 32]);
 
 /// The lead and the custodian, or two papers.
-fn sealing(s: &Story, papers: [u8; 2]) -> Sealing {
+pub(super) fn sealing(s: &Story, papers: [u8; 2]) -> Sealing {
     let mut pair = [s.lead.id, s.custodian.id];
     pair.sort_unstable();
     let mut recovery = papers.map(|n| Identity::derive(&[n; 32]).recipient());
@@ -37,8 +37,8 @@ fn say(s: &mut Story, by: &Person, kind: Kind, data: Object) -> Digest {
     s.vault.say(By::Own(by), d)
 }
 
-/// The first exhibit becomes a restricted one.
-fn restricted(s: &mut Story) {
+/// Both say to what is sealed for them.
+pub(super) fn named(s: &mut Story) {
     let (lead, custodian) = (s.lead.clone(), s.custodian.clone());
     for (n, person) in [(1, &lead), (2, &custodian)] {
         let recipient = Identity::derive(&[n; 32]).recipient();
@@ -46,6 +46,12 @@ fn restricted(s: &mut Story) {
         d.person = Some(person.id);
         s.vault.say(By::Own(person), d);
     }
+}
+
+/// The first exhibit becomes a restricted one.
+fn restricted(s: &mut Story) {
+    named(s);
+    let lead = s.lead.clone();
     let sealing = Some(sealing(s, [8, 9]));
     say(s, &lead, Kind::ItemClassified, ItemClassified { class: Class::Restricted, sealing }.to_data());
 }

@@ -105,7 +105,9 @@ fn a_revoked_key_signs_nothing_more() {
 #[test]
 fn a_persons_key_is_no_good_for_somebody_else_and_the_vaults_for_nobody() {
     let mut vault = Vault::new();
-    let data = ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None }.to_data();
+    let data =
+        ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None, sealed_by: None }
+            .to_data();
     let borrowed = Statement {
         actor: Actor::Person(person(CUSTODIAN)),
         ..vault.signed(LEAD, Kind::ItemRegistered, data)
@@ -118,7 +120,9 @@ fn a_persons_key_is_no_good_for_somebody_else_and_the_vaults_for_nobody() {
 #[test]
 fn statements_for_another_vault_are_refused() {
     let mut vault = Vault::new();
-    let data = ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None }.to_data();
+    let data =
+        ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None, sealed_by: None }
+            .to_data();
     let s = of_item(vault.signed(LEAD, Kind::ItemRegistered, data), 1);
     assert_eq!(vault.try_say(&Statement { vault: Some(Digest::ZERO), ..s }), Err(Refusal::OtherVault));
 }
@@ -143,7 +147,9 @@ fn administrators_and_cases_stay_apart() {
 #[test]
 fn strangers_and_readers_register_nothing() {
     let mut vault = Vault::new();
-    let data = ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None }.to_data();
+    let data =
+        ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None, sealed_by: None }
+            .to_data();
     for n in [READER, STRANGER, ADMIN] {
         let s = of_item(vault.signed(n, Kind::ItemRegistered, data.clone()), 1);
         assert_eq!(vault.try_say(&s), Err(Refusal::NotPermitted(Right::RegisterItem)));
@@ -155,7 +161,8 @@ fn content_is_received_once_and_only_as_registered() {
     let mut vault = Vault::new();
     vault.register(1, Class::Open, Some(content(7, CheckedBy::Oneself))).unwrap();
     assert_eq!(vault.receive(1, 8), Err(Refusal::DigestMismatch));
-    let second = ContentReceived { manifest: Digest::ZERO, object: ObjectId::new([9; 16]), version: 2 };
+    let second =
+        ContentReceived { halves: None, manifest: Digest::ZERO, object: ObjectId::new([9; 16]), version: 2 };
     let second = of_item(vault.system(Kind::ContentReceived, second.to_data()), 1);
     let second = Statement { content: Some(content(7, CheckedBy::Vault)), ..second };
     assert_eq!(vault.try_say(&second), Err(Refusal::ContentExists), "there is no second without a first");

@@ -163,7 +163,7 @@ fn only_the_vault_says_that_something_came_from_itself() {
     let vault = Vault::new();
     for (route, own_key) in [(ROUTE_VAULT, false), ("cli", true)] {
         let route = route.parse().unwrap();
-        let data = ItemRegistered { class: Class::Open, route, sealing: None }.to_data();
+        let data = ItemRegistered { class: Class::Open, route, sealing: None, sealed_by: None }.to_data();
         let parses = |s: Statement| Act::parse(&of_item(s, 1)).is_ok();
         assert!(parses(vault.session(LEAD, Kind::ItemRegistered, data.clone())));
         assert_eq!(parses(vault.signed(LEAD, Kind::ItemRegistered, data)), own_key);

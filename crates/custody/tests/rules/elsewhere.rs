@@ -94,8 +94,8 @@ fn what_the_vault_says_of_an_item_it_says_in_its_case() {
     let offer = vault.say(&vault.offer(LEAD, CUSTODIAN, 1, head));
     let object = ObjectId::new([9; 16]);
     let completed = AccessCompleted { bytes: Some(5), grant, outcome: AccessOutcome::Completed };
-    let checked = FixityChecked { object, stage: "scrub".parse().unwrap() };
-    let received = ContentReceived { manifest: Digest::ZERO, object, version: 1 };
+    let checked = FixityChecked { grant: None, object, stage: "scrub".parse().unwrap() };
+    let received = ContentReceived { halves: None, manifest: Digest::ZERO, object, version: 1 };
     let over = TransferAnswered { offer: Seen::Record(offer) };
     let about = |kind, data| of_item(vault.system(kind, data), 1);
     let found = |s| Statement { content: Some(content(7, CheckedBy::Vault)), ..s };
@@ -131,7 +131,9 @@ fn updated(vault: &Vault) -> Statement {
 #[test]
 fn whoever_speaks_for_the_vault_or_a_person_has_its_key() {
     let vault = Vault::new();
-    let data = ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None }.to_data();
+    let data =
+        ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None, sealed_by: None }
+            .to_data();
     let s = of_item(vault.session(LEAD, Kind::ItemRegistered, data), 1);
     let act = Act::parse(&s).unwrap();
     assert_eq!(signers(&vault.state, &s, &act), Ok(vec![VAULT_KEY]));

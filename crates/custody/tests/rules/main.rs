@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says by failing")]
 
+mod by_sender;
 mod carriage;
 mod decisions;
 mod derived;
@@ -191,14 +192,20 @@ impl Vault {
     }
 
     fn register(&mut self, n: u128, class: Class, claimed: Option<Content>) -> Result<Digest, Refusal> {
-        let data = ItemRegistered { class, route: "cli".parse().unwrap(), sealing: None }.to_data();
+        let data =
+            ItemRegistered { class, route: "cli".parse().unwrap(), sealing: None, sealed_by: None }.to_data();
         let s = of_item(self.signed(LEAD, Kind::ItemRegistered, data), n);
         self.try_say(&Statement { content: claimed, ..s })
     }
 
     fn receive(&mut self, n: u128, digest: u8) -> Result<Digest, Refusal> {
-        let data =
-            ContentReceived { manifest: Digest::ZERO, object: ObjectId::new([9; 16]), version: 1 }.to_data();
+        let data = ContentReceived {
+            halves: None,
+            manifest: Digest::ZERO,
+            object: ObjectId::new([9; 16]),
+            version: 1,
+        }
+        .to_data();
         let s = of_item(self.system(Kind::ContentReceived, data), n);
         self.try_say(&Statement { content: Some(content(digest, CheckedBy::Vault)), ..s })
     }

@@ -9,6 +9,28 @@ use custody::rules::{ProductionStage, production_counts};
 use super::sealing::{recipient, registered, sealing_vault, two_pairs};
 use super::*;
 
+/// The data of a production's step, of nothing in particular.
+pub(super) fn some(kind: Kind) -> Object {
+    match kind {
+        Kind::ProductionProposed => {
+            ProductionProposed { order: Digest::ZERO, recipient: recipient(1) }.to_data()
+        }
+        Kind::ProductionApproved => {
+            ProductionApproved { order: Digest::ZERO, proposal: Digest::ZERO, recipient: recipient(1) }
+                .to_data()
+        }
+        Kind::ProductionDeclined => ProductionDeclined { proposal: Digest::ZERO }.to_data(),
+        Kind::ProductionSealed => ProductionSealed {
+            proposal: Digest::ZERO,
+            recipient: recipient(1),
+            sealed: Digest::ZERO,
+            with: person(LEAD),
+        }
+        .to_data(),
+        _ => panic!("{kind} is no step of a production"),
+    }
+}
+
 const PROSECUTOR: u128 = 7;
 const JUDGE: u128 = 8;
 

@@ -218,7 +218,8 @@ fn a_grant_counts_while_it_is_open_and_the_key_by_which_it_was_said_is_its_reade
     // Of what is not restricted nobody asks by which key it was said.
     vault.register(2, Class::Open, None).unwrap();
     let of_open = of_item(read(&vault, READER, None), 2);
-    let data = ContentReceived { manifest: Digest::ZERO, object: ObjectId::new([8; 16]), version: 1 };
+    let data =
+        ContentReceived { halves: None, manifest: Digest::ZERO, object: ObjectId::new([8; 16]), version: 1 };
     let received = of_item(vault.system(Kind::ContentReceived, data.to_data()), 2);
     vault.say(&Statement { content: Some(content(1, CheckedBy::Vault)), ..received });
     let record = vault.say(&of_open);

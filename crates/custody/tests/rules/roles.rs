@@ -3,13 +3,11 @@
 use custody::act::{
     AccessReviewed, BundleExported, Carriage, CaseType, CaseUpdated, Derivation, Disclosure,
     DisposalApproved, DisposalDeclined, DisposalProposed, HoldReleased, ItemClassified, ItemDerived,
-    MemberAdded, ProductionApproved, ProductionDeclined, ProductionProposed, ProductionSealed, RoleGranted,
-    SealBroken, TransferCarried,
+    MemberAdded, RoleGranted, SealBroken, TransferCarried,
 };
 use custody::rules::{Holders, MAX_CASE_UPDATES};
 use custody::time::Timestamp;
 
-use super::sealing::recipient;
 use super::*;
 
 /// Minutes after noon.
@@ -122,9 +120,13 @@ pub(super) fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
     let expires = minute(10);
     let offer = TransferAnswered { offer: Seen::Record(Digest::ZERO) }.to_data();
     let data = match kind {
-        Kind::ItemRegistered => {
-            ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None }.to_data()
+        Kind::ItemRegistered => ItemRegistered {
+            class: Class::Open,
+            route: "cli".parse().unwrap(),
+            sealing: None,
+            sealed_by: None,
         }
+        .to_data(),
         Kind::ItemDerived => ItemDerived {
             how: Derivation::Clip,
             boxes: None,
@@ -168,22 +170,12 @@ pub(super) fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
             role: "lead".parse().unwrap(),
         }
         .to_data(),
-        Kind::ProductionProposed => {
-            ProductionProposed { order: Digest::ZERO, recipient: recipient(1) }.to_data()
-        }
-        Kind::ProductionApproved => {
-            ProductionApproved { order: Digest::ZERO, proposal: Digest::ZERO, recipient: recipient(1) }
-                .to_data()
-        }
-        Kind::ProductionDeclined => ProductionDeclined { proposal: Digest::ZERO }.to_data(),
-        Kind::ProductionSealed => ProductionSealed {
-            proposal: Digest::ZERO,
-            recipient: recipient(1),
-            sealed: Digest::ZERO,
-            with: person(LEAD),
-        }
-        .to_data(),
+        Kind::ProductionProposed
+        | Kind::ProductionApproved
+        | Kind::ProductionDeclined
+        | Kind::ProductionSealed => super::production::some(kind),
         Kind::DisposalDeclined => DisposalDeclined { proposal: Digest::ZERO }.to_data(),
+        Kind::FixityPassed | Kind::FixityFailed => super::by_sender::opened(Digest::ZERO),
         _ => panic!("say how {kind} is said"),
     };
     let purpose = matches!(kind.spec().purpose, custody::kind::Need::Required);
@@ -191,7 +183,9 @@ pub(super) fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
         .map(|name| (name.parse().unwrap(), Digest::ZERO));
     let disposes = matches!(kind, Kind::DisposalProposed | Kind::DisposalApproved | Kind::DisposalDeclined);
     let of_item = matches!(kind.spec().scope, custody::kind::Scope::Item) || disposes;
+    let found = matches!(kind.spec().content, custody::kind::Need::Required);
     Statement {
+        content: found.then(|| content(7, CheckedBy::Oneself)),
         purpose: purpose.then(|| "review".parse().unwrap()),
         fields: committed.into(),
         item: of_item.then(|| item(if kind == Kind::ItemRegistered { 9 } else { 1 })),

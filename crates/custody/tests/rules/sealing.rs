@@ -44,7 +44,7 @@ pub(super) fn two_pairs() -> Sealing {
 
 pub(super) fn registered(vault: &Vault, n: u128, sealing: Option<Sealing>) -> Statement {
     let class = Class::Restricted;
-    let data = ItemRegistered { class, route: "cli".parse().unwrap(), sealing }.to_data();
+    let data = ItemRegistered { class, route: "cli".parse().unwrap(), sealing, sealed_by: None }.to_data();
     of_item(vault.signed(LEAD, Kind::ItemRegistered, data), n)
 }
 
@@ -77,8 +77,12 @@ fn restricted_items_are_sealed_to_pairs_in_one_spelling_and_others_to_nobody() {
     let vault = sealing_vault();
     let refuse = |s: Statement| assert!(Act::parse(&s).is_err(), "{:?}", s.data);
     refuse(registered(&vault, 1, None));
-    let open =
-        ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: Some(two_pairs()) };
+    let open = ItemRegistered {
+        class: Class::Open,
+        route: "cli".parse().unwrap(),
+        sealing: Some(two_pairs()),
+        sealed_by: None,
+    };
     refuse(of_item(vault.signed(LEAD, Kind::ItemRegistered, open.to_data()), 1));
     let (one, other) = (pair(LEAD, CUSTODIAN), pair(READER, DEFENCE));
     let too_many = (0..17).map(|n| pair(n, n + 100)).collect();

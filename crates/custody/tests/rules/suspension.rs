@@ -122,7 +122,8 @@ fn nothing_that_a_suspended_person_says_counts_until_somebody_else_restores_them
     let offer = vault.offer(LEAD, CUSTODIAN, 1, registered);
     assert_eq!(vault.try_say(&offer), Err(Refusal::ActorSuspended));
     let session = vault.session(LEAD, Kind::ItemRegistered, {
-        ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None }.to_data()
+        ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None, sealed_by: None }
+            .to_data()
     });
     assert_eq!(vault.try_say(&of_item(session, 2)), Err(Refusal::ActorSuspended));
     assert_eq!(vault.try_say(&restore(&vault, LEAD, LEAD)), Err(Refusal::ActorSuspended));

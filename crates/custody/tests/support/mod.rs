@@ -363,7 +363,12 @@ impl Vault {
             digest: Digest::of(bytes),
             size: bytes.len() as u64,
         };
-        let data = ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealing: None };
+        let data = ItemRegistered {
+            class: Class::Open,
+            route: "cli".parse().unwrap(),
+            sealing: None,
+            sealed_by: None,
+        };
         let mut d = draft(Kind::ItemRegistered, data.to_data());
         (d.case, d.item, d.content) = (Some(case), Some(item), Some(content));
         d.fields.push(("file-name", name.to_owned()));
@@ -375,7 +380,7 @@ impl Vault {
     pub fn receive(&mut self, case: CaseId, item: ItemId, bytes: &[u8]) {
         let object = ObjectId::new(self.random().as_bytes()[..16].try_into().unwrap());
         let manifest = bundle::object_manifest(self, item, object, bytes);
-        let data = ContentReceived { manifest: Digest::of(&manifest), object, version: 1 };
+        let data = ContentReceived { halves: None, manifest: Digest::of(&manifest), object, version: 1 };
         let mut d = draft(Kind::ContentReceived, data.to_data());
         (d.case, d.item) = (Some(case), Some(item));
         d.content = Some(Content {

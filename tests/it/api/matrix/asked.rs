@@ -38,6 +38,8 @@ const CONFLICTS: &[(&str, bool, &str)] = &[
     ("sealed_content", true, "not-in-pairs"),
     ("reseal", false, "not-in-pairs"),
     ("reseal", true, "not-in-pairs"),
+    // The item is not sealed by its sender.
+    ("receive_sealed", false, "sealed-by-sender"),
     // Nobody has named a recipient.
     ("recipients", false, "sealing-unfit"),
     ("recipients", true, "sealing-unfit"),
@@ -123,7 +125,7 @@ pub(super) fn body(name: &str, app: &TestApp, asked: &Asked<'_>, head: &str) -> 
     let Asked { place, victim, .. } = asked;
     let empty_signature = "A".repeat(86) + "==";
     Body::Json(match name {
-        "upload" => return Body::Bytes(b"content".to_vec()),
+        "upload" | "receive_sealed" => return Body::Bytes(b"content".to_vec()),
         "new_org" => json!({ "name": "Another unit" }),
         "new_person" => json!({ "org": app.org, "name": "Somebody" }),
         "grant_role" => json!({ "role": "auditor" }),

@@ -24,7 +24,7 @@ use crate::id::{ItemId, PersonId};
 use crate::kind::Kind;
 use crate::manifest::{self, ManifestError};
 use crate::rules::State;
-use crate::statement::{Content, Statement};
+use crate::statement::{CheckedBy, Content, Statement};
 
 /// What the records say about each exhibit, and the timeline as it is made again.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ struct Exhibit {
     class: Class,
     claimed: Option<Content>,
     stored: Option<Stored>,
+    /// Openings by persons that found what is on record.
+    confirmed: u64,
     /// Whether a record says that its content was destroyed.
     disposed: bool,
 }
@@ -103,6 +105,7 @@ impl Exhibits {
                     class: d.class,
                     claimed: *claimed,
                     stored: None,
+                    confirmed: 0,
                     disposed: false,
                 };
                 number(item).map(|number| self.all.entry(number).or_insert(exhibit));
@@ -130,6 +133,9 @@ impl Exhibits {
                 notes.facts.unreviewed = notes.facts.unreviewed.saturating_sub(1);
             }
             Act::Fixity(..) if statement.kind == Kind::FixityFailed => notes.facts.fixity_failures += 1,
+            Act::Fixity(_, item, d, _) if d.grant.is_some() => {
+                number(item).and_then(|n| self.all.get_mut(&n)).into_iter().for_each(|e| e.confirmed += 1);
+            }
             _ => {}
         }
     }
@@ -192,6 +198,14 @@ impl Exhibit {
             }
             return None;
         };
+        if content.checked_by == CheckedBy::None {
+            let many = if self.confirmed == 1 { "opening" } else { "openings" };
+            let detail = format!(
+                "{label}: sealed by its sender; the vault never saw it, and its digest is theirs; {} {many} on record found it",
+                self.confirmed
+            );
+            notes.find(Code::NotVaultVerified, RECORDS, None, detail);
+        }
         let path = exhibit_path(number, self.name.as_deref());
         if self.disposed {
             notes.find(Code::Disposed, &path, None, format!("{label}: its content was destroyed"));
@@ -266,7 +280,9 @@ fn check_object(
             let here = context.item == stored.item
                 && context.vault == VaultId::of(&identity.vault)
                 && context.object.as_bytes() == stored.object.as_bytes();
-            let same = facts.sha256 == stored.content.digest && facts.content_size == stored.content.size;
+            let unseen = stored.content.checked_by == CheckedBy::None;
+            let same = (facts.sha256, facts.content_size, facts.by_sender)
+                == (stored.content.digest, stored.content.size, unseen);
             if !here || !same {
                 notes.find(
                     Code::Changed,

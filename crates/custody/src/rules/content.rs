@@ -1,0 +1,75 @@
+//! Content: which bytes an item takes, who ends a reading, and who says what was found in it.
+
+use super::decide::{Decision, Speaker};
+use super::{Item, Refusal, State, counts, takes_bytes};
+use crate::act::{AccessCompleted, Class, FixityChecked};
+use crate::id::ItemId;
+use crate::kind::Kind;
+use crate::statement::{CheckedBy, Content};
+
+/// Only a digest is registered without bytes to come, and then somebody has computed it.
+pub(super) fn registered(class: Class, content: Option<Content>) -> Decision {
+    match (class, content) {
+        (Class::HashOnly, None) => Err(Refusal::HashOnly),
+        (Class::HashOnly, Some(content)) if content.checked_by != CheckedBy::Oneself => {
+            Err(Refusal::HashOnly)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What arrived is what was registered, the first, and sealed by whom it was to be.
+pub(super) fn received(item: &Item, version: u32, content: Content) -> Decision {
+    if !takes_bytes(item.class) {
+        return Err(Refusal::HashOnly);
+    }
+    if item.stored.is_some() || version != 1 {
+        return Err(Refusal::ContentExists);
+    }
+    unseen(item, content)?;
+    match item.claimed {
+        Some(claimed) if (claimed.digest, claimed.size) != (content.digest, content.size) => {
+            Err(Refusal::DigestMismatch)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A reading is ended by its reader or by the vault, once.
+pub(super) fn completed(state: &State, speaker: &Speaker<'_>, item: ItemId, d: &AccessCompleted) -> Decision {
+    let grant = state.grants.get(&d.grant).ok_or(Refusal::Grant)?;
+    let own = speaker.is_vault() || speaker.person() == Ok(grant.person);
+    if own && grant.item == item && !grant.completed { Ok(()) } else { Err(Refusal::Grant) }
+}
+
+/// What somebody says who opened a restricted item on their own device: that it is what its record says, or is not. The vault
+/// says of what it read whatever it found, but for a digest of what it never saw.
+pub(super) fn opened(
+    state: &State,
+    speaker: &Speaker<'_>,
+    kind: Kind,
+    (id, item): (ItemId, &Item),
+    (d, found): (&FixityChecked, &Content),
+) -> Decision {
+    if speaker.is_vault() {
+        return unseen(item, *found);
+    }
+    let person = speaker.person()?;
+    let grant = d.grant.and_then(|grant| state.grants.get(&grant)).ok_or(Refusal::Grant)?;
+    let theirs = (grant.person, grant.item) == (person, id);
+    if !theirs || !counts(state, speaker.at(), grant) {
+        return Err(Refusal::Grant);
+    }
+    let stored = item.stored.filter(|stored| stored.object == d.object).ok_or(Refusal::Unknown("object"))?;
+    let same = (found.digest, found.size) == (stored.content.digest, stored.content.size);
+    if same == (kind == Kind::FixityPassed) { Ok(()) } else { Err(Refusal::DigestMismatch) }
+}
+
+/// The vault has computed the digest of what it sealed, and of nothing else.
+fn unseen(item: &Item, content: Content) -> Decision {
+    if item.by_sender == (content.checked_by == CheckedBy::None) {
+        Ok(())
+    } else {
+        Err(Refusal::SealedBySender)
+    }
+}
