@@ -100,30 +100,36 @@ fn a_hold_says_on_whose_authority_and_only_who_may_place_it_places_it() {
     assert!(released.is_some());
 }
 
+/// After so many steps towards destroying item 1; the next one.
+fn on_the_way(steps: usize) -> (Vault, Statement) {
+    let mut vault = world();
+    let mut proposal = Digest::ZERO;
+    for step in 0.. {
+        let next = match step {
+            0 => propose(&vault, CUSTODIAN),
+            1 => approve(&vault, LEAD, "lead", proposal),
+            2 => approve(&vault, PROSECUTOR, "prosecutor", proposal),
+            _ => execute(&vault, proposal),
+        };
+        if step == steps {
+            return (vault, next);
+        }
+        let said = vault.say(&next);
+        proposal = if step == 0 { said } else { proposal };
+    }
+    unreachable!("every number of steps is reached")
+}
+
 #[test]
 fn a_hold_stops_a_disposal_at_each_step_and_what_was_agreed_lapses() {
     for on in [None, Some(1)] {
         for steps in 0..=3 {
-            let mut vault = world();
-            let mut proposal = Digest::ZERO;
-            for step in 0..steps {
-                match step {
-                    0 => proposal = vault.say(&propose(&vault, CUSTODIAN)),
-                    1 => drop(vault.say(&approve(&vault, LEAD, "lead", proposal))),
-                    _ => drop(vault.say(&approve(&vault, PROSECUTOR, "prosecutor", proposal))),
-                }
-            }
-            let next = |vault: &Vault| match steps {
-                0 => propose(vault, CUSTODIAN),
-                1 => approve(vault, LEAD, "lead", proposal),
-                2 => approve(vault, PROSECUTOR, "prosecutor", proposal),
-                _ => execute(vault, proposal),
-            };
+            let (mut vault, next) = on_the_way(steps);
             let placed = vault.say(&hold(&vault, LEAD, on));
-            assert_eq!(vault.try_say(&next(&vault)), Err(Refusal::Held), "step {steps}");
+            assert_eq!(vault.try_say(&next), Err(Refusal::Held), "step {steps}");
             vault.say(&release(&vault, LEAD, on, placed));
             let lapsed = if steps == 0 { Ok(()) } else { Err(Refusal::ProposalLapsed) };
-            assert_eq!(vault.try_say(&next(&vault)).map(drop), lapsed, "step {steps}");
+            assert_eq!(vault.try_say(&next).map(drop), lapsed, "step {steps}");
             assert!(!vault.state.items[&item(1)].disposed);
         }
     }
@@ -224,26 +230,55 @@ fn what_is_destroyed_changes_hands_no_more_and_is_final_only_without_keys() {
 #[test]
 fn what_is_offered_to_somebody_is_not_destroyed_meanwhile() {
     for steps in 0..=3 {
-        let mut vault = world();
-        let mut proposal = Digest::ZERO;
-        for step in 0..steps {
-            match step {
-                0 => proposal = vault.say(&propose(&vault, CUSTODIAN)),
-                1 => drop(vault.say(&approve(&vault, LEAD, "lead", proposal))),
-                _ => drop(vault.say(&approve(&vault, PROSECUTOR, "prosecutor", proposal))),
-            }
-        }
+        let (mut vault, next) = on_the_way(steps);
         let head = vault.state.items[&item(1)].head.record;
         let offer = vault.say(&vault.offer(LEAD, CUSTODIAN, 1, head));
-        let next = match steps {
-            0 => propose(&vault, CUSTODIAN),
-            1 => approve(&vault, LEAD, "lead", proposal),
-            2 => approve(&vault, PROSECUTOR, "prosecutor", proposal),
-            _ => execute(&vault, proposal),
-        };
         assert_eq!(vault.try_say(&next), Err(Refusal::OfferPending), "step {steps}");
         vault.say(&vault.answer(CUSTODIAN, Kind::TransferDeclined, 1, offer, offer));
         vault.say(&next);
+    }
+}
+
+#[test]
+fn what_was_agreed_of_one_thing_destroys_no_other() {
+    let mut vault = world();
+    vault.register(2, Class::HashOnly, Some(content(8, CheckedBy::Oneself))).unwrap();
+    let proposal = vault.say(&propose(&vault, CUSTODIAN));
+    let other = |s: Statement| Statement { item: Some(item(2)), ..s };
+    let of_case = |s: Statement| Statement { item: None, ..s };
+    let decline = |vault: &Vault| {
+        of_item(vault.signed(LEAD, Kind::DisposalDeclined, DisposalDeclined { proposal }.to_data()), 1)
+    };
+    for s in [approve(&vault, LEAD, "lead", proposal), decline(&vault)] {
+        assert_eq!(vault.clone_and_say(&other(s.clone())), Err(Refusal::NoSuchProposal), "{}", s.kind);
+        assert_eq!(vault.clone_and_say(&of_case(s.clone())), Err(Refusal::NoSuchProposal), "{}", s.kind);
+        vault.clone_and_say(&s).unwrap();
+    }
+    vault.say(&approve(&vault, LEAD, "lead", proposal));
+    vault.say(&approve(&vault, PROSECUTOR, "prosecutor", proposal));
+    assert_eq!(vault.clone_and_say(&other(execute(&vault, proposal))), Err(Refusal::NoSuchProposal));
+    vault.say(&execute(&vault, proposal));
+    vault.say(&kek(&vault, Kind::KekRotated, 2));
+    vault.say(&kek(&vault, Kind::KekDestroyed, 1));
+    assert_eq!(vault.clone_and_say(&other(complete(&vault, proposal))), Err(Refusal::NoSuchProposal));
+    vault.say(&complete(&vault, proposal));
+}
+
+#[test]
+fn it_is_final_once_every_key_is_destroyed_that_wrapped_it() {
+    let mut vault = world();
+    vault.say(&kek(&vault, Kind::KekRotated, 2));
+    vault.say(&kek(&vault, Kind::KekRotated, 3));
+    let proposal = agreed(&mut vault);
+    let data =
+        DisposalExecuted { backups: 0, horizon: None, kek: Some(2), key: None, object: None, proposal };
+    vault.say(&of_item(vault.system(Kind::DisposalExecuted, data.to_data()), 1));
+    for first in [1, 2] {
+        let mut vault = vault.copy();
+        vault.say(&kek(&vault, Kind::KekDestroyed, first));
+        assert_eq!(vault.try_say(&complete(&vault, proposal)), Err(Refusal::KeysRemain), "only {first}");
+        vault.say(&kek(&vault, Kind::KekDestroyed, 3 - first));
+        vault.say(&complete(&vault, proposal));
     }
 }
 
@@ -356,6 +391,23 @@ fn what_the_defence_has_not_got_is_not_passed_over() {
     judge(&vault, &none(&vault, 2)).unwrap();
     grown(&mut vault);
     assert_eq!(judge(&vault, &none(&vault, 2)), Err(Refusal::DisclosurePending), "more came since");
+
+    // The defence there is now or is to come, and in this case.
+    let waits = |members: &[(CaseId, u128, Option<i64>, Option<i64>)]| {
+        let mut vault = vault.copy();
+        vault.state.members.remove(&(case(), person(READER)));
+        for (case, n, from, until) in members {
+            let minute = |n: i64| Timestamp::from_millis(at.millis() + n * 60_000).unwrap();
+            let term = Term { from: from.map(minute), until: until.map(minute) };
+            vault.state.members.insert((*case, person(*n)), [(CaseRole::Defence, term)].into());
+        }
+        !of(&vault).is_empty()
+    };
+    let elsewhere = CaseId::new(Uuid::from_u128(77));
+    assert!(waits(&[(case(), READER, None, Some(1))]));
+    assert!(waits(&[(case(), READER, Some(1), None)]), "to come");
+    assert!(!waits(&[(case(), READER, None, Some(0))]), "ended");
+    assert!(!waits(&[(elsewhere, READER, None, None)]), "of another case");
 
     // Values about somebody who was ever part of such a case.
     let of_person = |whom| custody::rules::undisclosed(&vault.state, Subject::Person(person(whom)), at);

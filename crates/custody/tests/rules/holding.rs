@@ -159,6 +159,12 @@ fn an_item_carries_one_seal_which_is_broken_by_name() {
     let seal = vault.say(&put_on(&vault, LEAD, registered));
     assert_eq!(vault.try_say(&put_on(&vault, LEAD, seal)), Err(Refusal::Sealed));
 
+    // What is only offered is still in its custodian's hands, seal and all.
+    let mut offered = vault.copy();
+    let offer = offered.say(&offered.offer(LEAD, CUSTODIAN, 1, seal));
+    let off = offered.say(&broken(&offered, LEAD, seal, offer));
+    offered.say(&put_on(&offered, LEAD, off));
+
     // It goes with the item, and whoever has the item breaks it.
     let offer = vault.say(&vault.offer(LEAD, CUSTODIAN, 1, seal));
     let taken = vault.say(&vault.answer(CUSTODIAN, Kind::TransferAccepted, 1, offer, offer));

@@ -153,8 +153,14 @@ fn a_log_goes_on_from_a_checkpoint_that_its_key_has_signed_with_a_key_that_nobod
     says(&good).unwrap();
     let empty = Checkpoint::new(Origin::new(HERE).unwrap(), 0, EMPTY_ROOT).unwrap();
     let by_another = empty.sign(&log_key(9)).unwrap().to_string();
-    let too_long = format!("{}{}", good.anchor, "\u{2014} x AAAAAA==\n".repeat(2_000));
-    for anchor in [String::new(), "x".to_owned(), by_another, too_long] {
+    // With what others have signed, whoever they are, of sixteen kibibytes at most.
+    let witnessed = |by: usize| {
+        let line = |n| format!("\u{2014} witness.example.org/{n} {}\n", "A".repeat(400));
+        good.anchor.clone() + &(0..by).map(line).collect::<String>()
+    };
+    assert!(witnessed(30).len() < 16 * 1024 && witnessed(40).len() > 16 * 1024);
+    says(&LogContinued { anchor: witnessed(30), ..good.clone() }).unwrap();
+    for anchor in [String::new(), "x".to_owned(), by_another, witnessed(40)] {
         assert_eq!(says(&LogContinued { anchor, ..good.clone() }), Err(Refusal::NotAnAnchor));
     }
     assert_eq!(says(&LogContinued { log_vkey: vkey(NEXT, 1), ..good }), Err(Refusal::KeyKnown));

@@ -473,7 +473,8 @@ fn what_somebody_is_about_to_confirm_is_replaced_by_its_author_or_whoever_may_re
     replaces(&vault, LEAD, CUSTODIAN, [lead, custodian]).unwrap();
     replaces(&vault, CUSTODIAN, LEAD, [custodian, lead]).unwrap();
     vault.state.items.get_mut(&item(1)).unwrap().reseal.as_mut().unwrap().expires = now();
-    replaces(&vault, READER, DEFENCE, grants).unwrap();
+    let own = vault.say(&resealed(&vault, (READER, DEFENCE), grants));
+    assert_ne!(vault.say(&resealed(&vault, (READER, DEFENCE), grants)), own, "their own");
 }
 
 #[test]

@@ -46,6 +46,16 @@ fn a_member_who_holds_items_or_is_offered_some_keeps_the_role_to_hand_them_over(
 }
 
 #[test]
+fn nobody_is_removed_as_what_they_are_not() {
+    let mut vault = Vault::new();
+    let has_none = Err(Refusal::Role("does not have"));
+    assert_eq!(vault.leaves(CUSTODIAN, CaseRole::Reader), has_none);
+    assert_eq!(vault.leaves(STRANGER, CaseRole::Reader), has_none);
+    vault.leaves(CUSTODIAN, CaseRole::Custodian).unwrap();
+    assert_eq!(vault.leaves(CUSTODIAN, CaseRole::Custodian), has_none);
+}
+
+#[test]
 fn a_holders_other_roles_come_and_go() {
     let mut vault = Vault::new();
     let registered = vault.register(1, Class::Open, None).unwrap();
