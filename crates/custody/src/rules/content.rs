@@ -55,10 +55,14 @@ pub(super) fn opened(
         return unseen(item, *found);
     }
     let person = speaker.person()?;
-    let grant = d.grant.and_then(|grant| state.grants.get(&grant)).ok_or(Refusal::Grant)?;
-    let theirs = (grant.person, grant.item) == (person, id);
-    if !theirs || !counts(state, speaker.at(), grant) {
-        return Err(Refusal::Grant);
+    let named = d.grant.ok_or(Refusal::Grant)?;
+    // Of a reading whose record a bundle keeps back, what it is of is all that is known.
+    if state.kept_back.get(&named) != Some(&id) {
+        let grant = state.grants.get(&named).ok_or(Refusal::Grant)?;
+        let theirs = (grant.person, grant.item) == (person, id);
+        if !theirs || !counts(state, speaker.at(), grant) {
+            return Err(Refusal::Grant);
+        }
     }
     let stored = item.stored.filter(|stored| stored.object == d.object).ok_or(Refusal::Unknown("object"))?;
     let same = (found.digest, found.size) == (stored.content.digest, stored.content.size);

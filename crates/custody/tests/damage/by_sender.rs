@@ -30,6 +30,11 @@ fn content(checked_by: CheckedBy, bytes: &[u8]) -> Content {
 /// Registered by the lead, taken by the vault, opened by the lead together with the custodian; the vault says that it was
 /// checked so, its manifest that it was sealed by its sender or not, and the lead what they found.
 fn taken(checked_by: CheckedBy, by_sender: bool, found: Option<(Kind, &[u8])>) -> Report {
+    let mut s = said(checked_by, by_sender, found);
+    audited(&mut s, &Options::default())
+}
+
+fn said(checked_by: CheckedBy, by_sender: bool, found: Option<(Kind, &[u8])>) -> Story {
     let mut s = story(1);
     s.vault.lawless = true;
     named(&mut s);
@@ -62,11 +67,11 @@ fn taken(checked_by: CheckedBy, by_sender: bool, found: Option<(Kind, &[u8])>) -
         (d.case, d.item, d.content) = (Some(s.case), Some(item), Some(content(CheckedBy::Oneself, bytes)));
         s.vault.say(By::Own(&lead), d);
     }
-    audited(&mut s)
+    s
 }
 
-fn audited(s: &mut Story) -> Report {
-    let bundle = exported(s, &Options::default());
+fn audited(s: &mut Story, options: &Options<'_>) -> Report {
+    let bundle = exported(s, options);
     bundle.audit(&s.vault)
 }
 
@@ -74,6 +79,11 @@ pub(crate) const BY_SENDER: &[Row] = &[
     ("sealed-by-its-sender", || taken(CheckedBy::None, true, Some((Kind::FixityPassed, BYTES)))),
     ("sealed-by-its-sender-and-found-otherwise", || {
         taken(CheckedBy::None, true, Some((Kind::FixityFailed, b"something else")))
+    }),
+    ("sealed-by-its-sender-grants-kept-back", || {
+        let mut s = said(CheckedBy::None, true, Some((Kind::FixityPassed, BYTES)));
+        let withhold = vec![Kind::AccessGranted];
+        audited(&mut s, &Options { withhold, ..Options::default() })
     }),
     ("rule-sealed-by-its-sender-as-if-seen", || taken(CheckedBy::Vault, true, None)),
     ("sealed-by-its-sender-says-no-manifest", || taken(CheckedBy::None, false, None)),

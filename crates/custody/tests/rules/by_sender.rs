@@ -137,6 +137,22 @@ fn whoever_opened_it_says_what_they_found_under_their_own_open_grant() {
 }
 
 #[test]
+fn of_a_reading_that_a_bundle_keeps_back_it_counts_what_it_is_of() {
+    let mut vault = sealed_vault();
+    let grant = vault.say(&read(&vault, LEAD, Some(CUSTODIAN)));
+    let said = found(&vault, LEAD, Kind::FixityPassed, grant, 7);
+    vault.state.grants.clear();
+    vault.state.partial = true;
+    assert_eq!(vault.clone_and_say(&said), Err(Refusal::Grant), "unknown");
+    vault.state.kept_back.insert(grant, item(2));
+    assert_eq!(vault.clone_and_say(&said), Err(Refusal::Grant), "of another");
+    vault.state.kept_back.insert(grant, item(1));
+    vault.clone_and_say(&said).unwrap();
+    let otherwise = found(&vault, LEAD, Kind::FixityPassed, grant, 8);
+    assert_eq!(vault.clone_and_say(&otherwise), Err(Refusal::DigestMismatch));
+}
+
+#[test]
 fn a_person_says_what_they_opened_and_the_vault_what_it_read() {
     let mut vault = sealed_vault();
     let grant = vault.say(&read(&vault, LEAD, Some(CUSTODIAN)));
