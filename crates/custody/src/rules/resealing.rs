@@ -99,8 +99,8 @@ fn opened(
             (grant.item, grant.person, grant.with) == (id, by, Some(with))
                 && counts(state, speaker.at(), grant)
         }
-        // Bundles may leave out who read what.
-        None => state.partial,
+        // Of a reading whose record a bundle keeps back, what it is of is all that is known.
+        None => state.kept_back.get(grant) == Some(&id),
     };
     let together = may_open(state, speaker.at(), (case, sealing), (person, with))
         && said(&grant, person, with)

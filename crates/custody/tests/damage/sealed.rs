@@ -111,6 +111,12 @@ pub(crate) const SEALED: &[Row] = &[
     ("resealed", || after(vec![], |_| (), |_, _| true)),
     ("resealed-grants-kept-back", || after(vec![Kind::AccessGranted], |_| (), |_, _| true)),
     ("rule-resealed-alone", || after(vec![], |d| d.with_grant = d.grant, |_, _| true)),
+    ("rule-resealed-by-grants-that-nobody-has", || {
+        after(vec![], |d| d.with_grant = Digest::of(b"nobody's"), |_, _| true)
+    }),
+    ("rule-resealed-by-grants-kept-back-of-another", || {
+        after(vec![Kind::AccessGranted], |d| d.with_grant = Digest::of(b"nobody's"), |_, _| true)
+    }),
     ("rule-resealed-to-anybody", || {
         after(
             vec![],

@@ -140,8 +140,13 @@ fn who_seals_anew_has_opened_the_item_with_another_of_a_pair_and_both_said_so() 
     let mut bundle = vault.copy();
     bundle.state.partial = true;
     bundle.state.grants.remove(&custodian);
-    assert!(bundle.clone_and_say(&resealed(&bundle, (LEAD, CUSTODIAN), [lead, custodian])).is_ok());
-    let no_pair = resealed(&bundle, (LEAD, READER), [Digest::ZERO; 2]);
+    let said = resealed(&bundle, (LEAD, CUSTODIAN), [lead, custodian]);
+    assert_eq!(bundle.clone_and_say(&said), Err(Refusal::OpenedInPairs), "it is not there at all");
+    bundle.state.kept_back.insert(custodian, item(2));
+    assert_eq!(bundle.clone_and_say(&said), Err(Refusal::OpenedInPairs), "of another item");
+    bundle.state.kept_back.insert(custodian, item(1));
+    bundle.clone_and_say(&said).unwrap();
+    let no_pair = resealed(&bundle, (LEAD, READER), [custodian; 2]);
     assert_eq!(bundle.clone_and_say(&no_pair), Err(Refusal::OpenedInPairs));
 }
 
