@@ -274,6 +274,38 @@ fn custody_changes_only_by_the_holders_offer_and_the_receivers_acceptance() {
 }
 
 #[test]
+fn what_somebody_has_seen_they_name_by_its_record_or_by_what_was_said() {
+    let mut vault = Vault::new();
+    let data =
+        ItemRegistered { class: Class::Open, route: "cli".parse().unwrap(), sealed_by: None, sealing: None };
+    let registration = of_item(vault.signed(LEAD, Kind::ItemRegistered, data.to_data()), 1);
+    vault.say(&registration);
+    let said = |s: &Statement| Seen::Statement(Digest::of(&s.to_bytes()));
+    let offer = |vault: &Vault, seen| Statement { seen, ..vault.offer(LEAD, CUSTODIAN, 1, Digest::ZERO) };
+    let offered = offer(&vault, Some(said(&registration)));
+    for other in [None, Some(said(&offered)), Some(Seen::Statement(Digest::ZERO))] {
+        assert_eq!(vault.try_say(&offer(&vault, other)), Err(Refusal::Stale), "{other:?}");
+    }
+    vault.say(&offered);
+    let accept = |offer| {
+        let s = vault.answer(CUSTODIAN, Kind::TransferAccepted, 1, Digest::ZERO, Digest::ZERO);
+        Statement { data: TransferAnswered { offer }.to_data(), seen: Some(said(&offered)), ..s }
+    };
+    assert_eq!(vault.clone_and_say(&accept(said(&registration))), Err(Refusal::NoSuchOffer));
+    vault.clone_and_say(&accept(said(&offered))).unwrap();
+    // Where nothing changes hands: anything of the item or its case, or nothing.
+    let update = |seen| {
+        let data =
+            custody::act::CaseUpdated { case_type: Some("other".parse().unwrap()), jurisdiction: None };
+        Statement { seen, ..in_case(vault.signed(LEAD, Kind::CaseUpdated, data.to_data())) }
+    };
+    vault.clone_and_say(&update(Some(said(&registration)))).unwrap();
+    vault.clone_and_say(&update(None)).unwrap();
+    let elsewhere = Some(Seen::Statement(Digest::ZERO));
+    assert_eq!(vault.clone_and_say(&update(elsewhere)), Err(Refusal::SeenElsewhere));
+}
+
+#[test]
 fn a_declined_offer_leaves_custody_where_it_was() {
     let mut vault = Vault::new();
     let registered = vault.register(1, Class::Open, None).unwrap();
