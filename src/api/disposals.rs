@@ -62,11 +62,14 @@ wire! {
         exports: u64,
         /// Those, newest first.
         exported: Vec<ExportedInfo>,
-        /// While it is proposed: how many cases that lose something by it have a defence that got no bundle since they last
-        /// got content. Where there are any, an approval says `made-otherwise`.
+        /// While it is proposed: how many cases that lose something by it have, or had, a defence that got no bundle of it, as
+        /// far as records say. Where there are any, an approval says `made-otherwise`.
         pending: u64,
         /// Those of them whose records the asker may read.
         pending_cases: Vec<String>,
+        /// Restricted items of the case that have content: no bundle for the defence holds it.
+        #[serde(default)]
+        in_no_bundle: u64,
         /// Of an item: what was made from it, also by way of others. Nothing of it is destroyed with the item.
         #[serde(default)]
         linked: Vec<LinkedInfo>,

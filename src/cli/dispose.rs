@@ -230,7 +230,7 @@ fn show(found: &api::DisposalInfo) -> String {
     if found.pending > 0 {
         let named = found.pending_cases.join(", ");
         lines.push(format!(
-            "undisclosed  {} case(s) whose defence got no bundle of it: {named}",
+            "undisclosed  {} case(s) whose defence got no bundle of it, as far as records say: {named}",
             found.pending
         ));
     }
@@ -250,6 +250,15 @@ fn exports(found: &api::DisposalInfo, out: Out) {
             "  record {}, {}, by {}, for {}",
             export.index, export.received, export.actor, export.purpose
         ));
+    }
+    if found.in_no_bundle > 0 {
+        out.say(&format!(
+            "{} restricted item(s) of the case were in none of these but sealed to a court",
+            found.in_no_bundle
+        ));
+    }
+    if !found.exported.is_empty() {
+        out.say("that a bundle was fetched or handed over is on no record: ask");
     }
 }
 

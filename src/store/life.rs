@@ -42,9 +42,10 @@ impl Tx {
             state.holds.extend([hold(&row)?]);
         }
         for row in self.all_in(sql::MEMBERS_UNDER_HOLD, persons).await? {
-            state.members.extend([member(&row)?]);
+            let (place, roles) = member(&row)?;
+            state.members.entry(place).or_insert(roles);
         }
-        self.defence(footprint, state).await?;
+        self.disclosed(footprint, state).await?;
         let proposals: Vec<_> = footprint.disposals.iter().copied().collect();
         let disposals = self.disposals(&proposals).await?;
         let proposals: Vec<_> = footprint.productions.iter().copied().collect();
@@ -83,17 +84,19 @@ impl Tx {
         Ok(())
     }
 
-    /// Adds who defends in which cases, and these cases, but for what is known already.
-    async fn defence(&mut self, footprint: &Footprint, state: &mut State) -> Result<(), StoreError> {
-        let mut cases = footprint.defence.clone();
-        let around = footprint.defence_around.iter().map(Value::text).collect();
+    /// Adds the cases that persons were ever part of, and those that wait for an export of theirs to be completed, but for what
+    /// is known already.
+    async fn disclosed(&mut self, footprint: &Footprint, state: &mut State) -> Result<(), StoreError> {
+        let exports = footprint.exports.iter().map(Value::digest).collect();
+        for row in self.all_in(sql::CASES_DISCLOSING, exports).await? {
+            let (id, case) = case(&row)?;
+            state.cases.entry(id).or_insert(case);
+        }
+        let mut cases = BTreeSet::new();
+        let around = footprint.cases_around.iter().map(Value::text).collect();
         for row in self.all_in(sql::MEMBERSHIPS, around).await? {
             let (place, roles) = member(&row)?;
             cases.insert(place.0);
-            state.members.entry(place).or_insert(roles);
-        }
-        for row in self.all_in(sql::DEFENCE_OF, cases.iter().map(Value::text).collect()).await? {
-            let (place, roles) = member(&row)?;
             state.members.entry(place).or_insert(roles);
         }
         let unknown = cases.iter().filter(|id| !state.cases.contains_key(id)).map(Value::text).collect();
@@ -121,6 +124,12 @@ impl Tx {
             vault.keks.insert(row.uint32(0)?, Kek { check: row.digest(1)?, destroyed: row.opt_uint(2)? });
         }
         Ok(())
+    }
+
+    /// How many restricted items of a case have content.
+    pub async fn restricted_contents(&mut self, case: CaseId) -> Result<u64, StoreError> {
+        let row = self.one(sql::RESTRICTED_CONTENTS, vec![Value::text(case)]).await?;
+        row.map_or(Ok(0), |row| row.uint(0))
     }
 
     /// The holds of a case, released ones included.
@@ -429,7 +438,7 @@ fn disposal(row: &Row) -> Result<(Digest, Disposal), StoreError> {
         approvals: approvals.ok_or_else(|| row.undecodable(6, "not approvals"))?,
         stage: row.code(7)?,
         kek: row.opt_uint(8)?.and_then(|kek| u32::try_from(kek).ok()),
-        executed: row.opt_uint(9)?,
+        ended: row.opt_uint(9)?,
         horizon: row.opt_time(10)?,
     };
     Ok((row.digest(0)?, disposal))
@@ -452,7 +461,7 @@ fn disposal_row(record: &Digest, disposal: &Disposal) -> [Value; 11] {
         joined(approvals.collect()),
         Value::code(&disposal.stage),
         Value::opt_uint(disposal.kek.map(u64::from)),
-        Value::opt_uint(disposal.executed),
+        Value::opt_uint(disposal.ended),
         Value::Int(disposal.horizon.map(Timestamp::millis)),
     ]
 }

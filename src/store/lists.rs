@@ -42,7 +42,7 @@ impl Tx {
         rows.iter()
             .map(|row| {
                 let (id, case) = state::case(row)?;
-                Ok(CaseRow { id, case, roles: row.terms(7)? })
+                Ok(CaseRow { id, case, roles: row.terms(9)? })
             })
             .collect()
     }

@@ -108,7 +108,7 @@ fn key(hash: &Digest, key: &Key) -> [Value; 10] {
     ]
 }
 
-fn case(id: &CaseId, case: &Case) -> [Value; 7] {
+fn case(id: &CaseId, case: &Case) -> [Value; 9] {
     let updates: Vec<_> = case.updates.iter().flat_map(Digest::as_bytes).copied().collect();
     [
         Value::text(id),
@@ -118,6 +118,8 @@ fn case(id: &CaseId, case: &Case) -> [Value; 7] {
         Value::uint(case.exports),
         Value::Bool(case.undisclosed),
         Value::opt_uint(case.turned),
+        Value::opt_digest(case.disclosing.as_ref()),
+        Value::Bool(case.defended),
     ]
 }
 

@@ -150,6 +150,13 @@ macro_rules! record_columns {
     };
 }
 
+/// The columns of a case `c`, in the order that `state::case` reads.
+macro_rules! case_columns {
+    () => {
+        "c.id, c.items, c.closed, c.updates, c.exports, c.undisclosed, c.turned, c.disclosing, c.defended"
+    };
+}
+
 /// The columns of an item, in the order that `state::item` reads.
 macro_rules! item_columns {
     () => {
@@ -285,16 +292,15 @@ fixed {
     // The roles that carry the right to vouch, as the rules have them.
     VOUCHERS "persons" "SELECT id, org, roles, memberships, keys, suspended FROM persons WHERE ' ' || roles || ' ' LIKE \
         '% registrar%'";
-    CASES_PAGE "cases" "SELECT id, items, closed, updates, exports, undisclosed, turned FROM cases WHERE id > $1 ORDER BY id LIMIT $2";
+    CASES_PAGE "cases" concat!("SELECT ", case_columns!(), " FROM cases c WHERE c.id > $1 ORDER BY c.id LIMIT $2");
     MEMBERS_PAGE "members" "SELECT case_id, person, roles FROM members WHERE case_id > $1 OR (case_id = $1 \
         AND person > $2) ORDER BY case_id, person LIMIT $3";
     ITEMS_PAGE "items" concat!("SELECT ", item_columns!(), " FROM items WHERE id > $1 ORDER BY id LIMIT $2");
     GRANTS_PAGE "grants" "SELECT record, item, person, expires, completed, with_person, review, signed_by FROM grants WHERE record > $1 \
         ORDER BY record LIMIT $2";
 
-    CASES_OF_PERSON "members" "SELECT m.case_id, c.items, c.closed, c.updates, c.exports, c.undisclosed, c.turned, m.roles FROM members m JOIN cases c ON c.id = \
-        m.case_id WHERE m.person = $1 AND m.case_id > $2 AND m.roles <> '' ORDER BY \
-        m.case_id LIMIT $3";
+    CASES_OF_PERSON "members" concat!("SELECT ", case_columns!(), ", m.roles FROM members m JOIN cases c ON c.id = m.case_id \
+        WHERE m.person = $1 AND m.case_id > $2 AND m.roles <> '' ORDER BY m.case_id LIMIT $3");
     MEMBERS_OF_CASE "members" "SELECT case_id, person, roles FROM members WHERE case_id = $1 AND roles <> '' \
         ORDER BY person";
     ITEMS_OF_CASE "items" concat!("SELECT ", item_columns!(), " FROM items WHERE case_id = $1 AND exhibit > $2 ORDER BY exhibit LIMIT \
@@ -387,7 +393,7 @@ keyed {
         unproven, recipient FROM keys WHERE hash IN ({list})";
     KEYS_OF_OWNERS "keys" 1 "SELECT hash, owner, public, enrolled, revoked, suspect_from, voucher, checked, \
         unproven, recipient FROM keys WHERE owner IN ({list}) ORDER BY enrolled";
-    CASES "cases" 1 "SELECT id, items, closed, updates, exports, undisclosed, turned FROM cases WHERE id IN ({list})";
+    CASES "cases" 1 concat!("SELECT ", case_columns!(), " FROM cases c WHERE c.id IN ({list})");
     MEMBERS "members" 2 "SELECT case_id, person, roles FROM members WHERE (case_id, person) IN (VALUES \
         {rows})";
     CUSTODY_HELD_BY "items" 2 "SELECT case_id, custodian, COUNT(*) FROM items WHERE (case_id, custodian) IN (VALUES \
@@ -441,7 +447,12 @@ inserts {
         "voucher TEXT" "checked TEXT" "unproven BOOLEAN" "recipient TEXT"
     ] "ON CONFLICT (hash) DO UPDATE SET revoked = excluded.revoked, suspect_from = \
         excluded.suspect_from, recipient = excluded.recipient";
-    UPSERT_CASES "cases" ["id TEXT" "items BIGINT" "closed BOOLEAN" "updates BYTEA" "exports BIGINT" "undisclosed BOOLEAN" "turned BIGINT"] "ON CONFLICT (id) DO UPDATE SET items = excluded.items, closed = excluded.closed, updates = excluded.updates, exports = excluded.exports, undisclosed = excluded.undisclosed, turned = excluded.turned";
+    UPSERT_CASES "cases" [
+        "id TEXT" "items BIGINT" "closed BOOLEAN" "updates BYTEA" "exports BIGINT" "undisclosed BOOLEAN" "turned BIGINT"
+        "disclosing BYTEA" "defended BOOLEAN"
+    ] "ON CONFLICT (id) DO UPDATE SET items = excluded.items, closed = excluded.closed, updates = excluded.updates, exports = \
+        excluded.exports, undisclosed = excluded.undisclosed, turned = excluded.turned, disclosing = excluded.disclosing, \
+        defended = excluded.defended";
     UPSERT_MEMBERS "members" [
         "case_id TEXT" "person TEXT" "roles TEXT"
     ] "ON CONFLICT (case_id, person) DO UPDATE SET roles = excluded.roles";

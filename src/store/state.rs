@@ -282,7 +282,8 @@ pub(super) fn case(row: &Row) -> Result<(CaseId, Case), StoreError> {
     let updates = updates.map_err(|error| row.undecodable(3, error))?;
     let (items, closed, exports) = (row.uint32(1)?, row.bool(2)?, row.uint(4)?);
     let (undisclosed, turned) = (row.bool(5)?, row.opt_uint(6)?);
-    Ok((row.parse(0)?, Case { items, closed, turned, updates, exports, undisclosed }))
+    let (disclosing, defended) = (row.opt_digest(7)?, row.bool(8)?);
+    Ok((row.parse(0)?, Case { items, closed, turned, updates, exports, undisclosed, disclosing, defended }))
 }
 
 type Member = ((CaseId, PersonId), CaseRoles);

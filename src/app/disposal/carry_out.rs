@@ -207,7 +207,7 @@ impl App {
 
     /// What the vault knows of that may still open what was destroyed; each with what ends it.
     pub(super) async fn opens_still(&self, disposal: &Disposal) -> Result<Vec<String>, AppError> {
-        let Some(executed) = disposal.executed else { return Ok(Vec::new()) };
+        let Some(executed) = disposal.ended else { return Ok(Vec::new()) };
         let mut waits = Vec::new();
         let mut tx = self.store.read().await?;
         let vault = tx.vault().await?.ok_or(AppError::NotFound("vault"))?;

@@ -129,6 +129,10 @@ impl App {
                 Stage::Proposed => self.pending(disposal.subject).await?,
                 _ => Vec::new(),
             };
+            let in_no_bundle = match case {
+                Some(case) => self.store.read().await?.restricted_contents(case).await?,
+                None => 0,
+            };
             let mut named = Vec::new();
             for case in pending.iter().take(SHOWN) {
                 if self.may_read(person, *case).await? {
@@ -166,22 +170,26 @@ impl App {
                 exported,
                 pending: pending.len() as u64,
                 pending_cases: named,
+                in_no_bundle,
                 linked: linked::views(&linked),
             });
         }
         Ok(views)
     }
 
-    /// Cases that lose something by it, and whose defence got no bundle since they last got content.
+    /// Cases that lose something by it, and whose defence does not have it, as far as records say.
     async fn pending(&self, subject: Subject) -> Result<Vec<CaseId>, AppError> {
         let mut footprint = Footprint::default();
         match subject {
-            Subject::Item(case, _) | Subject::Case(case) => drop(footprint.defence.insert(case)),
-            Subject::Person(person) => drop(footprint.defence_around.insert(person)),
+            Subject::Item(case, item) => {
+                footprint.cases.insert(case);
+                footprint.items.insert(item);
+            }
+            Subject::Case(case) => drop(footprint.cases.insert(case)),
+            Subject::Person(person) => drop(footprint.cases_around.insert(person)),
             Subject::Vault => {}
         }
-        let state = self.store.read().await?.state(&footprint).await?;
-        Ok(undisclosed(&state, subject, self.clock.now()))
+        Ok(undisclosed(&self.store.read().await?.state(&footprint).await?, subject))
     }
 
     async fn record_of(&self, record: Digest) -> Result<RecordRow, AppError> {

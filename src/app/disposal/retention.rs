@@ -137,7 +137,8 @@ impl Closed {
         let on = |hold: &Hold| hold.item.is_none_or(|held| held == item);
         let stands = |(found, lapsed): &(Disposal, bool)| match found.stage {
             Stage::Proposed => !lapsed,
-            Stage::Declined => found.index > self.index,
+            // When it was declined counts, not when it was asked: persons ask in open cases as well.
+            Stage::Declined => found.ended.is_some_and(|ended| ended > self.index),
             Stage::Executed | Stage::Completed => true,
         };
         !self.holds.iter().any(|(_, hold)| on(hold) && hold.released.is_none()) && !self.of(item).any(stands)

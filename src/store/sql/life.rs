@@ -4,7 +4,7 @@ use super::{Dialect, Insert, Sql, SqlIn};
 
 macro_rules! disposal_columns {
     () => {
-        "record, subject, case_id, records, proposer, log_index, approvals, stage, kek, executed, horizon"
+        "record, subject, case_id, records, proposer, log_index, approvals, stage, kek, ended, horizon"
     };
 }
 
@@ -55,8 +55,10 @@ fixed {
     KEK_SINCE "records" "SELECT r.received FROM positions p JOIN records r ON r.log_index = p.log_index WHERE p.stream = 'vault' \
         AND (r.kind = 'kek.rotated' OR p.seq = 1) ORDER BY p.seq DESC LIMIT 1";
 
-    CLOSED_CASES "cases" "SELECT id, items, closed, updates, exports, undisclosed, turned FROM cases WHERE closed AND id > $1 ORDER BY id \
-        LIMIT $2";
+    CLOSED_CASES "cases" concat!("SELECT ", case_columns!(), " FROM cases c WHERE c.closed AND c.id > $1 ORDER BY c.id LIMIT $2");
+    // What was in no bundle: restricted content goes to courts only, sealed to them.
+    RESTRICTED_CONTENTS "items" "SELECT CAST(COUNT(*) AS BIGINT) FROM items WHERE case_id = $1 AND class = 'restricted' AND object IS NOT NULL \
+        AND NOT disposed";
 
     NOTE_BACKUP "backups" "INSERT INTO backups (folder, made, log_size) VALUES ($1, $2, $3) ON CONFLICT (folder) DO UPDATE \
         SET made = EXCLUDED.made, log_size = EXCLUDED.log_size, removed = NULL";
@@ -70,7 +72,7 @@ keyed {
     MEMBERS_UNDER_HOLD "members" 1 "SELECT case_id, person, roles FROM members WHERE person IN ({list}) AND case_id IN \
         (SELECT h.case_id FROM holds h)";
     MEMBERSHIPS "members" 1 "SELECT case_id, person, roles FROM members WHERE person IN ({list})";
-    DEFENCE_OF "members" 1 "SELECT case_id, person, roles FROM members WHERE case_id IN ({list}) AND roles LIKE '%defence%'";
+    CASES_DISCLOSING "cases" 1 concat!("SELECT ", case_columns!(), " FROM cases c WHERE c.disclosing IN ({list})");
     DISPOSALS "disposals" 1 concat!("SELECT ", disposal_columns!(), " FROM disposals WHERE record IN ({list})");
     PRODUCTIONS "productions" 1 concat!("SELECT ", production_columns!(), " FROM productions WHERE record IN ({list})");
 }
@@ -84,9 +86,9 @@ inserts {
     ] "ON CONFLICT (record) DO UPDATE SET released = excluded.released";
     UPSERT_DISPOSALS "disposals" [
         "record BYTEA" "subject TEXT" "case_id TEXT" "records TEXT" "proposer TEXT" "log_index BIGINT"
-        "approvals TEXT" "stage TEXT" "kek BIGINT" "executed BIGINT" "horizon BIGINT"
+        "approvals TEXT" "stage TEXT" "kek BIGINT" "ended BIGINT" "horizon BIGINT"
     ] "ON CONFLICT (record) DO UPDATE SET approvals = excluded.approvals, stage = excluded.stage, kek = excluded.kek, \
-        executed = excluded.executed, horizon = excluded.horizon";
+        ended = excluded.ended, horizon = excluded.horizon";
     UPSERT_KEKS "keks" [
         "version BIGINT" "check_value BYTEA" "destroyed BIGINT"
     ] "ON CONFLICT (version) DO UPDATE SET destroyed = excluded.destroyed";

@@ -30,6 +30,7 @@ pub(in crate::store) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (31, "carriage", include_str!("../../../migrations/sqlite/0031_carriage.sql")),
     (32, "key_names", include_str!("../../../migrations/sqlite/0032_key_names.sql")),
     (33, "by_sender", include_str!("../../../migrations/sqlite/0033_by_sender.sql")),
+    (34, "disclosure", include_str!("../../../migrations/sqlite/0034_disclosure.sql")),
 ];
 pub(in crate::store) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../../migrations/postgres/0001_spine.sql")),
@@ -61,4 +62,5 @@ pub(in crate::store) const MIGRATIONS_POSTGRES: &[(i64, &str, &str)] = &[
     (31, "carriage", include_str!("../../../migrations/postgres/0031_carriage.sql")),
     (32, "key_names", include_str!("../../../migrations/postgres/0032_key_names.sql")),
     (33, "by_sender", include_str!("../../../migrations/postgres/0033_by_sender.sql")),
+    (34, "disclosure", include_str!("../../../migrations/postgres/0034_disclosure.sql")),
 ];

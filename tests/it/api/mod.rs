@@ -21,7 +21,7 @@ mod racing;
 mod recorded;
 mod refused;
 mod resealing;
-mod restricted;
+pub(crate) mod restricted;
 mod retention;
 mod rotation;
 pub(crate) mod spine;

@@ -36,16 +36,16 @@ crate::on_both_engines! {
 }
 
 /// Asha leads, Ben is custodian, Prisca prosecutes, Dora is there for the defence; each can be sealed to.
-pub(super) struct People {
-    pub(super) asha: Caller,
-    pub(super) ben: Caller,
-    pub(super) prisca: Caller,
-    pub(super) dora: Caller,
-    pub(super) case: String,
+pub(crate) struct People {
+    pub(crate) asha: Caller,
+    pub(crate) ben: Caller,
+    pub(crate) prisca: Caller,
+    pub(crate) dora: Caller,
+    pub(crate) case: String,
 }
 
 impl People {
-    pub(super) async fn new(app: &TestApp) -> Self {
+    pub(crate) async fn new(app: &TestApp) -> Self {
         let (asha, ben, case) = two_custodians(app).await;
         let prisca = app.enrol("Prisca Prosecutor", &[]).await;
         let dora = app.enrol("Dora Defence", &[]).await;
@@ -59,7 +59,7 @@ impl People {
         Self { asha, ben, prisca, dora, case }
     }
 
-    pub(super) fn sealing(&self) -> api::Sealing {
+    pub(crate) fn sealing(&self) -> api::Sealing {
         let pair = |one: &Caller, other: &Caller| [one.id.clone(), other.id.clone()];
         api::Sealing {
             pairs: vec![pair(&self.asha, &self.ben), pair(&self.dora, &self.prisca)],
@@ -107,8 +107,20 @@ pub(super) async fn halves(who: &Caller, exhibit: &str, access: &str) -> api::Ha
     who.get(&format!("/api/v1/items/{exhibit}/halves?access={access}")).await.ok()
 }
 
+/// Of the halves that count now, if these can be asked for.
 pub(super) async fn contribute(who: &Caller, exhibit: &str, access: &str, sealed: &[u8]) -> Answer {
-    let body = api::NewContribution { sealed: api::Bytes64(sealed.to_vec()) };
+    let found = who.get(&format!("/api/v1/items/{exhibit}/halves?access={access}")).await;
+    let of = if found.status == 200 { found.ok::<api::Halves>().halves } else { Digest::ZERO.to_hex() };
+    contribute_of(who, (exhibit, access), &of, sealed).await
+}
+
+pub(super) async fn contribute_of(
+    who: &Caller,
+    (exhibit, access): (&str, &str),
+    halves: &str,
+    sealed: &[u8],
+) -> Answer {
+    let body = api::NewContribution { sealed: api::Bytes64(sealed.to_vec()), halves: halves.to_owned() };
     let path = format!("/api/v1/items/{exhibit}/contribution?access={access}");
     who.send(who.request(Method::PUT, &path).json(&body)).await
 }

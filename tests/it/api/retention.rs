@@ -10,6 +10,7 @@ use custos::config::{Config, Flags};
 use serde_json::{Value, json};
 
 use super::destruction::{approval, disposal, hold, people, placed, proposed, released};
+use super::restricted::{People, video};
 use super::stays::audited;
 use crate::on_both_engines;
 use crate::support::app::TestApp;
@@ -19,7 +20,9 @@ use crate::support::world::Engine;
 
 on_both_engines! {
     closed_cases_are_proposed_once_their_time_is_over_and_nothing_else_is
+    what_somebody_declined_since_the_case_was_closed_is_not_asked_again_whenever_it_was_proposed
     what_the_defence_has_not_got_is_shown_and_not_passed_over
+    what_the_defence_has_not_got_is_owed_when_it_is_removed_and_restricted_content_is_in_no_bundle
 }
 
 /// The vault's configuration with rules for how long cases are kept.
@@ -126,6 +129,67 @@ async fn closed_cases_are_proposed_once_their_time_is_over_and_nothing_else_is(e
     service.close().await;
     app.start().await;
     assert_eq!(disposal(&asha, &last.record).await.stage, "executed");
+    audited(&app).await;
+}
+
+async fn what_somebody_declined_since_the_case_was_closed_is_not_asked_again_whenever_it_was_proposed(
+    engine: Engine,
+) {
+    let mut app = TestApp::new(engine).await;
+    let (asha, ben, prisca, case) = people(&app).await;
+    let update = json!({ "case_type": "trafficking" });
+    assert_eq!(asha.post(&format!("/api/v1/cases/{case}/update"), &update).await.status, 201);
+    let (early, late) =
+        (asha.put(&case, "early.txt", b"early").await, asha.put(&case, "late.txt", b"late").await);
+    let mut proposals_of = Vec::new();
+    for item in [&early, &late] {
+        let about = json!({ "case": case, "item": item, "purpose": "court-order" });
+        proposals_of.push(proposed(&ben, &about).await);
+    }
+    let decline = async |item: &str, proposal: &str| {
+        let data = json!({ "case": case, "item": item, "data": { "proposal": proposal } });
+        prisca.say(&draft("disposal.declined", &data)).await.made::<api::Recorded>();
+    };
+    decline(&early, &proposals_of[0]).await;
+    turned(&asha, &case, "close").await;
+    decline(&late, &proposals_of[1]).await;
+    assert_eq!(proposals(&mut app, THIRTY, 91).await, 1, "what was declined before it was closed");
+    let asked = disposals(&ben, &case).await.pop().unwrap();
+    assert_eq!((asked.item.as_deref(), asked.proposer), (Some(&*early), None));
+    assert_eq!(proposals(&mut app, THIRTY, 91).await, 0);
+    turned(&asha, &case, "reopen").await;
+    turned(&asha, &case, "close").await;
+    assert_eq!(proposals(&mut app, THIRTY, 91).await, 2, "closed anew");
+    audited(&app).await;
+}
+
+async fn what_the_defence_has_not_got_is_owed_when_it_is_removed_and_restricted_content_is_in_no_bundle(
+    engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let people = People::new(&app).await;
+    let People { asha, ben, prisca, dora, case } = &people;
+    let exhibit = asha.put(case, "a.txt", b"content").await;
+    let restricted = people.put(people.sealing(), &video()).await;
+    let removed = json!({ "case": case, "data": { "member": dora.id, "role": "defence" } });
+    asha.say(&draft("member.removed", &removed)).await.made::<api::Recorded>();
+    let about = |item: &str| json!({ "case": case, "item": item, "purpose": "court-order" });
+    let (of_open, of_restricted) =
+        (proposed(ben, &about(&exhibit)).await, proposed(ben, &about(&restricted)).await);
+    let shown = disposal(prisca, &of_open).await;
+    assert_eq!((shown.pending, shown.in_no_bundle), (1, 1));
+    asha.say(&approval(&about(&exhibit), &of_open, "lead", 0)).await.problem("disclosure-pending");
+
+    let exports = format!("/api/v1/cases/{case}/exports");
+    let export: api::Export = asha.post(&exports, &json!({ "purpose": "disclosure" })).await.made();
+    let pending = async |of: &str| disposal(prisca, of).await.pending;
+    assert_eq!((pending(&of_open).await, pending(&of_restricted).await), (0, 1));
+    asha.say(&approval(&about(&exhibit), &of_open, "lead", 1)).await.made::<api::Recorded>();
+    asha.say(&approval(&about(&restricted), &of_restricted, "lead", 1)).await.problem("disclosure-pending");
+    let mut said = approval(&about(&restricted), &of_restricted, "lead", 1);
+    said["data"]["disclosure"] = json!("made-otherwise");
+    asha.say(&said).await.made::<api::Recorded>();
+    assert_eq!(asha.bundle(&export.id).await.status, 200);
     audited(&app).await;
 }
 

@@ -3,7 +3,7 @@
 use super::rights::VaultRoles;
 use super::state::{Case, Derived, Grant, Item, Key, Person, State, StateHead, Stored, Vault, Voucher};
 use super::{Review, Term, disposal, holding, places, production, resealing};
-use crate::act::{Act, CaseRole, FOR_DISCLOSURE, KeyCheck};
+use crate::act::{Act, CaseRole, KeyCheck};
 use crate::digest::Digest;
 use crate::statement::{Actor, Seen, Statement};
 
@@ -79,8 +79,7 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
         }
         Act::BundleExported(case, _) => {
             if let Some(case) = state.cases.get_mut(case) {
-                case.exports += 1;
-                case.undisclosed &= statement.purpose.as_ref().is_none_or(|p| p.as_str() != FOR_DISCLOSURE);
+                disposal::exported(case, statement, first);
             }
         }
         Act::Hold(..) | Act::Disposal(..) | Act::Kek(..) => {
@@ -90,6 +89,7 @@ pub fn apply(state: &mut State, statement: &Statement, act: &Act, admitted: &Adm
         Act::Production(case, item, step) => {
             production::apply(state, statement, (*case, *item, step), (admitted.log_index, first));
         }
+        Act::BundleCompleted(d) => disposal::completed(state, d.export),
         _ => apply_to_item(state, statement, act, admitted, first),
     }
 }
@@ -177,6 +177,9 @@ fn apply_to_case(state: &mut State, statement: &Statement, act: &Act) {
         Act::MemberRemoved(case, d) => (*case, d.member, d.role, None),
         _ => return,
     };
+    if let (CaseRole::Defence, Some(found)) = (role, state.cases.get_mut(&case)) {
+        found.defended = true;
+    }
     let roles = state.members.entry((case, person)).or_default();
     let before = roles.is_empty();
     if let Some(term) = term {
@@ -240,7 +243,7 @@ fn apply_to_item(
         }
         Act::ContentReceived(case, id, d, content) => {
             if let Some(case) = state.cases.get_mut(case) {
-                case.undisclosed = true;
+                (case.undisclosed, case.disclosing) = (true, None);
             }
             if let Some(item) = state.items.get_mut(id) {
                 let stored =

@@ -3,8 +3,8 @@
 use super::decide::{Decision, Speaker, item_of, named_here};
 use super::{Approval, Case, Disposal, Hold, Refusal, Right, Stage, State, StateHead, Term, Vault};
 use crate::act::{
-    Act, CaseRole, Disclosure, DisposalApproved, DisposalExecuted, DisposalProposed, DisposalStep, HoldStep,
-    KekChanged, KekStep, Subject,
+    Act, Class, Disclosure, DisposalApproved, DisposalExecuted, DisposalProposed, DisposalStep,
+    FOR_DISCLOSURE, HoldStep, KekChanged, KekStep, Subject,
 };
 use crate::digest::Digest;
 use crate::id::{CaseId, Code, ItemId, KeyHash, PersonId};
@@ -119,15 +119,16 @@ fn approved(
     if d.exports != exports(state, subject) {
         return Err(Refusal::ExportsChanged);
     }
-    if d.disclosure == Disclosure::NonePending && !undisclosed(state, subject, speaker.at()).is_empty() {
+    if d.disclosure == Disclosure::NonePending && !undisclosed(state, subject).is_empty() {
         return Err(Refusal::DisclosurePending);
     }
     if has_lapsed(state, found, speaker.at()) { Err(Refusal::ProposalLapsed) } else { Ok(()) }
 }
 
-/// The cases that lose something by a disposal and have a defence, now or to come, to which no bundle was exported since
-/// they last got content.
-pub fn undisclosed(state: &State, subject: Subject, at: Timestamp) -> Vec<CaseId> {
+/// The cases that lose something by a disposal and whose defence does not have it, as far as records say: somebody was ever
+/// to defend in the case, and no bundle for the defence was completed since it last got content. Restricted content is in no
+/// such bundle, whatever was exported. Whoever defended may have been removed since: the accused is owed it all the same.
+pub fn undisclosed(state: &State, subject: Subject) -> Vec<CaseId> {
     let mut cases: Vec<_> = match subject {
         Subject::Item(case, _) | Subject::Case(case) => vec![case],
         Subject::Person(person) => {
@@ -135,15 +136,34 @@ pub fn undisclosed(state: &State, subject: Subject, at: Timestamp) -> Vec<CaseId
         }
         Subject::Vault => Vec::new(),
     };
-    let defended = |case: CaseId| {
-        let mut members = state.members.iter().filter(|((of, _), _)| *of == case);
-        members.any(|(_, roles)| {
-            roles.get(&CaseRole::Defence).is_some_and(|term| term.until.is_none_or(|until| at < until))
-        })
+    let in_no_bundle = match subject {
+        Subject::Item(_, item) => state
+            .items
+            .get(&item)
+            .is_some_and(|item| item.class == Class::Restricted && item.stored.is_some()),
+        _ => false,
     };
-    cases.retain(|case| state.cases.get(case).is_some_and(|found| found.undisclosed) && defended(*case));
+    let owed = |case: &Case| case.defended && (case.undisclosed || in_no_bundle);
+    cases.retain(|case| state.cases.get(case).is_some_and(owed));
     cases.sort_unstable();
     cases
+}
+
+/// An export of a case is recorded: one for the defence, of a case that owes it content, discloses that once it is completed.
+pub(super) fn exported(case: &mut Case, statement: &Statement, record: Digest) {
+    case.exports += 1;
+    let for_defence = statement.purpose.as_ref().is_some_and(|purpose| purpose.as_str() == FOR_DISCLOSURE);
+    if for_defence && case.undisclosed {
+        case.disclosing = Some(record);
+    }
+}
+
+/// The bundle of an export is made, and may be fetched from here on.
+pub(super) fn completed(state: &mut State, export: Digest) {
+    let disclosed = state.cases.values_mut().find(|case| case.disclosing == Some(export));
+    if let Some(case) = disclosed {
+        (case.undisclosed, case.disclosing) = (false, None);
+    }
 }
 
 fn executed(
@@ -294,7 +314,7 @@ pub(super) fn apply(state: &mut State, statement: &Statement, act: &Act, (index,
                 approvals: Vec::new(),
                 stage: Stage::Proposed,
                 kek: None,
-                executed: None,
+                ended: None,
                 horizon: None,
             };
             state.disposals.insert(head.record, proposed);
@@ -312,12 +332,15 @@ pub(super) fn apply(state: &mut State, statement: &Statement, act: &Act, (index,
                         exports: d.exports,
                     }));
                 }
-                DisposalStep::Declined(_) => found.stage = Stage::Declined,
+                DisposalStep::Declined(_) => {
+                    found.stage = Stage::Declined;
+                    found.ended = Some(index);
+                }
                 DisposalStep::Completed(_) => found.stage = Stage::Completed,
                 DisposalStep::Executed(d) => {
                     found.stage = Stage::Executed;
                     found.kek = d.kek;
-                    found.executed = Some(index);
+                    found.ended = Some(index);
                     found.horizon = d.horizon;
                     if let Subject::Item(case, item) = subject {
                         destroyed(state, *case, *item, head);

@@ -41,10 +41,10 @@ pub struct Footprint {
     pub holds: BTreeSet<CaseId>,
     /// Persons for whom the holds of all cases that they were ever part of are looked at.
     pub held_persons: BTreeSet<PersonId>,
-    /// Cases whose members for the defence are looked at.
-    pub defence: BTreeSet<CaseId>,
-    /// Persons for whom the cases that they were ever part of are looked at, with their members for the defence.
-    pub defence_around: BTreeSet<PersonId>,
+    /// Persons for whom the cases that they were ever part of are looked at.
+    pub cases_around: BTreeSet<PersonId>,
+    /// Exports, by record hash, whose cases are looked at where they wait for these to be completed.
+    pub exports: BTreeSet<Digest>,
     /// Disposals, by the hash of their proposal's record.
     pub disposals: BTreeSet<Digest>,
     /// Productions, by the hash of their proposal's record.
@@ -107,6 +107,7 @@ impl Footprint {
                     self.add_person(d.with, Some(*case));
                 }
             }
+            Act::BundleCompleted(d) => drop(self.exports.insert(d.export)),
             Act::BundleExported(_, d) => self.productions.extend(d.productions.iter().flatten()),
             Act::Reseal(case, _, step) => {
                 if let Some((sealing, with, grants)) = step.opened() {
@@ -144,12 +145,8 @@ impl Footprint {
             Subject::Item(case, _) | Subject::Case(case) => drop(self.holds.insert(*case)),
             Subject::Vault => {}
         }
-        if matches!(step, DisposalStep::Approved(_)) {
-            match subject {
-                Subject::Person(person) => drop(self.defence_around.insert(*person)),
-                Subject::Item(case, _) | Subject::Case(case) => drop(self.defence.insert(*case)),
-                Subject::Vault => {}
-            }
+        if let (DisposalStep::Approved(_), Subject::Person(person)) = (step, subject) {
+            self.cases_around.insert(*person);
         }
         self.disposals.extend(step.proposal());
         if let DisposalStep::Proposed(d) = step {

@@ -279,10 +279,8 @@ pub enum Refusal {
     /// The number of exported bundles is not what the approver was shown.
     #[error("bundles of the case were exported since: look at them, and approve anew")]
     ExportsChanged,
-    /// A case has a defence to which no bundle was exported since it last got content.
-    #[error(
-        "a case has a defence that got no bundle since it last got content: say how it has what it must have"
-    )]
+    /// A case has or had a defence to which not all of its content went in a bundle, as far as records say.
+    #[error("a case has or had a defence that got no bundle of this: say how it has what it must have")]
     DisclosurePending,
     /// Nothing is produced to a court in this way.
     #[error("{0}")]

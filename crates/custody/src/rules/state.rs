@@ -206,8 +206,12 @@ pub struct Case {
     pub updates: Vec<Digest>,
     /// Bundles exported so far.
     pub exports: u64,
-    /// Whether content was received since a bundle was last exported for the defence.
+    /// Whether content was received since a bundle was last exported for the defence and completed.
     pub undisclosed: bool,
+    /// While it is undisclosed: the newest export for the defence, with all content, that is not completed yet.
+    pub disclosing: Option<Digest>,
+    /// Whether somebody was ever to defend in it.
+    pub defended: bool,
 }
 
 /// A hold: what it is on must not be destroyed.
@@ -242,8 +246,8 @@ pub struct Disposal {
     pub stage: Stage,
     /// The newest version of the key encryption key that wrapped what was destroyed.
     pub kek: Option<u32>,
-    /// Log index of the record that says that it is destroyed.
-    pub executed: Option<u64>,
+    /// Log index of the record that declined it, or that says that it is destroyed.
+    pub ended: Option<u64>,
     /// Until when backups made before are kept.
     pub horizon: Option<Timestamp>,
 }

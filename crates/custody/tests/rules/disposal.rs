@@ -1,18 +1,17 @@
 //! Holds, and destroying what two persons have agreed to.
 
 use custody::act::{
-    BundleExported, Disclosure, DisposalApproved, DisposalCompleted, DisposalDeclined, DisposalExecuted,
-    DisposalProposed, HoldReleased, KekChanged, MemberAdded, Subject,
+    Disclosure, DisposalApproved, DisposalCompleted, DisposalDeclined, DisposalExecuted, DisposalProposed,
+    HoldReleased, KekChanged, MemberAdded, Subject,
 };
 use custody::rules::{Hold, Stage};
-use custody::time::Timestamp;
 
 use super::*;
 
 /// A further member: a prosecutor.
 const PROSECUTOR: u128 = STRANGER;
 
-fn world() -> Vault {
+pub(super) fn world() -> Vault {
     let mut vault = Vault::new();
     let added =
         MemberAdded { member: person(PROSECUTOR), role: CaseRole::Prosecutor, from: None, until: None };
@@ -37,7 +36,7 @@ fn release(vault: &Vault, by: u128, on: Option<u128>, hold: Digest) -> Statement
     why(Statement { case: Some(case()), item: on.map(item), ..s }, "authority")
 }
 
-fn propose(vault: &Vault, by: u128) -> Statement {
+pub(super) fn propose(vault: &Vault, by: u128) -> Statement {
     let s = vault.signed(
         by,
         Kind::DisposalProposed,
@@ -291,6 +290,8 @@ fn a_proposal_is_declined_once_and_goes_no_further() {
     };
     assert!(matches!(vault.try_say(&decline(&vault, READER)), Err(Refusal::NotPermitted(_))));
     vault.say(&decline(&vault, PROSECUTOR));
+    let found = &vault.state.disposals[&proposal];
+    assert_eq!((found.stage, found.ended), (Stage::Declined, Some(u64::from(vault.records))));
     assert_eq!(vault.try_say(&approve(&vault, LEAD, "lead", proposal)), Err(Refusal::NoSuchProposal));
     assert_eq!(vault.try_say(&decline(&vault, CUSTODIAN)), Err(Refusal::NoSuchProposal));
 }
@@ -353,65 +354,6 @@ fn the_vault_proposes_only_what_was_kept_long_enough_in_closed_cases() {
     assert!(!lapsed(&vault, &anew), "it waits");
     vault.say(&release(&vault, LEAD, None, placed));
     assert!(lapsed(&vault, &anew) && lapsed(&vault, &by_person));
-}
-
-#[test]
-fn what_the_defence_has_not_got_is_not_passed_over() {
-    let mut vault = world();
-    let at: Timestamp = "2026-11-21T12:00:00.000Z".parse().unwrap();
-    let judge = |vault: &Vault, s: &Statement| decide(&vault.state, at, s, &Act::parse(s).unwrap());
-    let grown = |vault: &mut Vault| vault.state.cases.get_mut(&case()).unwrap().undisclosed = true;
-    let export = |vault: &mut Vault, purpose: &str| {
-        let s = vault.signed(
-            LEAD,
-            Kind::BundleExported,
-            BundleExported { heads: Digest::ZERO, productions: None, sequences: 1 }.to_data(),
-        );
-        vault.say(&Statement { case: Some(case()), purpose: Some(purpose.parse().unwrap()), ..s });
-    };
-    let approval = |vault: &Vault, proposal, exports, disclosure| {
-        let data = DisposalApproved { disclosure, exports, proposal, role: "lead".parse().unwrap() };
-        of_item(vault.signed(LEAD, Kind::DisposalApproved, data.to_data()), 1)
-    };
-    grown(&mut vault);
-    let proposal = vault.say(&propose(&vault, CUSTODIAN));
-    let of = |vault: &Vault| custody::rules::undisclosed(&vault.state, Subject::Item(case(), item(1)), at);
-    assert!(of(&vault).is_empty(), "nobody defends");
-    let d = MemberAdded { member: person(READER), role: CaseRole::Defence, from: None, until: None };
-    let s = vault.signed(LEAD, Kind::MemberAdded, d.to_data());
-    vault.say(&Statement { case: Some(case()), ..s });
-    assert_eq!(of(&vault), [case()]);
-    let none = |vault: &Vault, exports| approval(vault, proposal, exports, Disclosure::NonePending);
-    assert_eq!(judge(&vault, &none(&vault, 0)), Err(Refusal::DisclosurePending));
-    judge(&vault, &approval(&vault, proposal, 0, Disclosure::MadeOtherwise)).unwrap();
-    export(&mut vault, "court");
-    assert_eq!(judge(&vault, &none(&vault, 1)), Err(Refusal::DisclosurePending), "not for the defence");
-    export(&mut vault, custody::act::FOR_DISCLOSURE);
-    assert!(of(&vault).is_empty());
-    judge(&vault, &none(&vault, 2)).unwrap();
-    grown(&mut vault);
-    assert_eq!(judge(&vault, &none(&vault, 2)), Err(Refusal::DisclosurePending), "more came since");
-
-    // The defence there is now or is to come, and in this case.
-    let waits = |members: &[(CaseId, u128, Option<i64>, Option<i64>)]| {
-        let mut vault = vault.copy();
-        vault.state.members.remove(&(case(), person(READER)));
-        for (case, n, from, until) in members {
-            let minute = |n: i64| Timestamp::from_millis(at.millis() + n * 60_000).unwrap();
-            let term = Term { from: from.map(minute), until: until.map(minute) };
-            vault.state.members.insert((*case, person(*n)), [(CaseRole::Defence, term)].into());
-        }
-        !of(&vault).is_empty()
-    };
-    let elsewhere = CaseId::new(Uuid::from_u128(77));
-    assert!(waits(&[(case(), READER, None, Some(1))]));
-    assert!(waits(&[(case(), READER, Some(1), None)]), "to come");
-    assert!(!waits(&[(case(), READER, None, Some(0))]), "ended");
-    assert!(!waits(&[(elsewhere, READER, None, None)]), "of another case");
-
-    // Values about somebody who was ever part of such a case.
-    let of_person = |whom| custody::rules::undisclosed(&vault.state, Subject::Person(person(whom)), at);
-    assert_eq!((of_person(CUSTODIAN), of_person(ADMIN)), (vec![case()], vec![]));
 }
 
 #[test]

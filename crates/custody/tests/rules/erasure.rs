@@ -1,8 +1,8 @@
 //! Values about persons, which two others agree to destroy in roles that they have in the vault.
 
 use custody::act::{
-    BundleExported, Disclosure, DisposalApproved, DisposalDeclined, DisposalExecuted, DisposalProposed,
-    MemberAdded, RoleGranted,
+    BundleCompleted, BundleExported, Disclosure, DisposalApproved, DisposalDeclined, DisposalExecuted,
+    DisposalProposed, MemberAdded, RoleGranted,
 };
 use custody::rules::Stage;
 
@@ -118,7 +118,9 @@ fn who_was_part_of_a_case_whose_defence_waits_for_content_is_not_forgotten_unsai
     assert_eq!(vault.clone_and_say(&s), Err(Refusal::DisclosurePending));
     let data = BundleExported { heads: Digest::ZERO, productions: None, sequences: 1 }.to_data();
     let purpose = Some(custody::act::FOR_DISCLOSURE.parse().unwrap());
-    vault.say(&in_case(Statement { purpose, ..vault.signed(LEAD, Kind::BundleExported, data) }));
+    let export = vault.say(&in_case(Statement { purpose, ..vault.signed(LEAD, Kind::BundleExported, data) }));
+    let made = BundleCompleted { bundle: Digest::ZERO, export }.to_data();
+    vault.say(&vault.system(Kind::BundleCompleted, made));
     // Exports are counted of a case: of a person there are none to know of.
     vault.say(&s);
 }

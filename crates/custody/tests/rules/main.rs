@@ -6,6 +6,7 @@ mod by_sender;
 mod carriage;
 mod decisions;
 mod derived;
+mod disclosure;
 mod disposal;
 mod edges;
 mod elsewhere;

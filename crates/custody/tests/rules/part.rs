@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 
 use custody::act::Subject;
-use custody::rules::{Footprint, Right, State};
+use custody::rules::{Case, Footprint, Right, State};
 use custody::time::Timestamp;
 
 use super::*;
@@ -54,7 +54,7 @@ pub(super) fn part(state: &State, footprint: &Footprint, at: Timestamp) -> State
     part
 }
 
-/// Holds, and who is there for the defence, of cases that are named and of those that a person was ever part of.
+/// Holds of cases that are named, and these and the cases themselves of those that a person was ever part of.
 fn around(part: &mut State, state: &State, footprint: &Footprint) {
     let cases_of = |persons: &BTreeSet<PersonId>| -> BTreeSet<CaseId> {
         state.members.keys().filter(|(_, person)| persons.contains(person)).map(|(case, _)| *case).collect()
@@ -62,15 +62,13 @@ fn around(part: &mut State, state: &State, footprint: &Footprint) {
     let held: BTreeSet<_> =
         footprint.holds.iter().copied().chain(cases_of(&footprint.held_persons)).collect();
     part.holds = state.holds.clone().into_iter().filter(|(_, hold)| held.contains(&hold.case)).collect();
-    let defended: BTreeSet<_> =
-        footprint.defence.iter().copied().chain(cases_of(&footprint.defence_around)).collect();
-    part.cases.extend(pick(&defended, &state.cases));
+    part.cases.extend(pick(&cases_of(&footprint.cases_around), &state.cases));
+    let exporting = |case: &Case| case.disclosing.is_some_and(|export| footprint.exports.contains(&export));
+    part.cases.extend(state.cases.clone().into_iter().filter(|(_, case)| exporting(case)));
     for ((case, person), roles) in &state.members {
         let under_hold =
             footprint.held_persons.contains(person) && state.holds.values().any(|hold| hold.case == *case);
-        let defence = defended.contains(case)
-            && (roles.contains_key(&CaseRole::Defence) || footprint.defence_around.contains(person));
-        if under_hold || defence {
+        if under_hold || footprint.cases_around.contains(person) {
             part.members.insert((*case, *person), roles.clone());
         }
     }

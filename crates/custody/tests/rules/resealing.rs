@@ -410,7 +410,7 @@ fn what_is_destroyed_is_not_sealed_anew_and_what_waits_goes_with_it() {
         DisposalProposed { records: None, retention: None }.to_data(),
     ));
     for (by, role) in [(DEFENCE, "prosecutor"), (READER, "court")] {
-        let disclosure = Disclosure::NonePending;
+        let disclosure = Disclosure::MadeOtherwise;
         let role = role.parse().unwrap();
         let approved = DisposalApproved { disclosure, exports: 0, proposal, role }.to_data();
         vault.say(&dispose(&vault, by, Kind::DisposalApproved, approved));

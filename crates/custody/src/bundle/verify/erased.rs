@@ -88,7 +88,7 @@ impl Rules {
                 .iter()
                 .map(|given| approver(exhibits, given.person, &given.role))
                 .collect(),
-            executed: found.executed.unwrap_or(found.index),
+            executed: found.ended.unwrap_or(found.index),
             exhibit: exhibit(&self.state, found.subject),
             last: found.stage == Stage::Completed,
             left: match found.subject {
