@@ -34,6 +34,8 @@ wire! {
     NewProducedHalf {
         /// The persons' half of the key, an age file sealed to the court's recipient.
         sealed: Bytes64,
+        /// The digest of all sealed halves that came with it. Once the item is sealed anew, it is another one.
+        halves: String,
     }
     /// What is kept.
     Produced {

@@ -25,6 +25,8 @@ wire! {
         /// All others, of content that its sender sealed: whoever opens it makes all of them again.
         #[serde(default)]
         others: Vec<SealedHalf>,
+        /// Digest of all sealed halves of this key, of which these are some, hex: whoever passes on what they opened names it.
+        halves: String,
         /// What the other has opened for this person: an age file.
         #[serde(default)]
         contributed: Option<Bytes64>,
@@ -56,6 +58,8 @@ wire! {
     NewContribution {
         /// What was in the outer file: an age file for the other.
         sealed: Bytes64,
+        /// The digest of all sealed halves that came with the outer file. Once an item is sealed anew, it is another one.
+        halves: String,
     }
     /// A sealing that waits to be confirmed.
     Reseal {
@@ -108,6 +112,8 @@ wire! {
         key: String,
         /// The envelope of `key.enrolled`, signed by whoever vouched and by the key.
         enrolled: Bytes64,
+        /// The public key of whoever vouched, hex.
+        voucher: String,
         /// The envelope of `recipient.named`, signed by the key: it has the recipient.
         named: Bytes64,
     }

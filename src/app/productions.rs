@@ -7,7 +7,9 @@ use custody::act::ProductionStep;
 use custody::age;
 use custody::digest::Digest;
 use custody::id::{CaseId, ItemId, PersonId};
-use custody::rules::{Footprint, Production, ProductionStage, Refusal, Right, State, production_counts};
+use custody::rules::{
+    Footprint, Production, ProductionStage, Refusal, Right, State, counts, production_counts,
+};
 
 use super::read::{code, statement};
 use super::sealing::Opening;
@@ -52,8 +54,9 @@ impl App {
         person: PersonId,
         id: ItemId,
         proposal: &str,
-        (access, sealed): (Option<&str>, Vec<u8>),
+        (access, half): (Option<&str>, api::NewProducedHalf),
     ) -> Result<api::Produced, AppError> {
+        let api::NewProducedHalf { sealed: api::Bytes64(sealed), halves: of } = half;
         let opening = Opening { access, ..Opening::default() };
         let together = self.together(person, id, opening).await?;
         let proposal: Digest = super::parse(proposal, "proposal")?;
@@ -61,6 +64,7 @@ impl App {
         let found = found.map(|(_, found)| found).filter(|found| found.item == id);
         let found = found.filter(|found| found.stage != ProductionStage::Declined);
         let found = found.ok_or(Refusal::NoSuchProduction)?;
+        let recipient = found.recipient;
         let state = self.around(&[proposal], found.case).await?;
         if !production_counts(&state, &found, self.clock.now()) {
             return Err(Refusal::NotApproved.into());
@@ -72,8 +76,13 @@ impl App {
             ));
         }
         // Whoever has opened the persons' half was helped by the other of the pair; who was not has nothing to seal.
-        let half = Box::pin(self.halves(person, id, opening)).await?.half.ok_or(Refusal::OpenedInPairs)?;
-        let vault = age::seal(&half.0, &[found.recipient], &mut OsEntropy)
+        let found = Box::pin(self.halves(person, id, opening)).await?;
+        let half = found.half.ok_or(Refusal::OpenedInPairs)?;
+        // Both are of one time: what was sealed anew meanwhile has another half here.
+        if found.halves != of {
+            return Err(Refusal::OtherHalves.into());
+        }
+        let vault = age::seal(&half.0, &[recipient], &mut OsEntropy)
             .map_err(AppError::internal("sealing half of a key"))?;
         let digest = Digest::of(&sealed);
         let halves = ProductionHalves { proposal, object: together.stored.object, persons: sealed, vault };
@@ -99,10 +108,16 @@ impl App {
                             .to_owned(),
                     ));
                 }
-                // The two who say so are two who said that they open it, each with the other.
+                // The two who say so are two who said that they open it, each with the other, by keys that count. That both may
+                // still read is for the rules.
                 let open = tx.open_grants_of(item).await?;
+                let keys = open.iter().filter_map(|(_, grant)| grant.key).collect();
+                let state = tx.state(&Footprint { keys, ..Footprint::default() }).await?;
+                let now = self.clock.now();
                 let reads = |one: PersonId, other: PersonId| {
-                    open.iter().any(|(_, grant)| grant.person == one && grant.with == Some(other))
+                    open.iter().any(|(_, grant)| {
+                        (grant.person, grant.with) == (one, Some(other)) && counts(&state, now, grant)
+                    })
                 };
                 let person = person.ok_or(Refusal::WrongAssurance)?;
                 if !(reads(person, d.with) && reads(d.with, person)) {

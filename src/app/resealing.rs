@@ -163,22 +163,31 @@ impl App {
             envelopes.extend(tx.envelopes(&stmts).await?.into_values());
         }
         let (mut enrolled, mut named) = (BTreeMap::new(), BTreeMap::new());
+        let mut vouchers = Footprint::default();
         for envelope in envelopes {
             let statement = super::read::statement(&envelope)?;
             match Act::parse(&statement)? {
-                Act::KeyEnrolled(_, d) => drop(enrolled.insert(d.key.hash(), envelope)),
+                Act::KeyEnrolled(_, d) => {
+                    vouchers.keys.insert(statement.actor_key);
+                    enrolled.insert(d.key.hash(), (envelope, statement.actor_key));
+                }
                 Act::RecipientNamed(..) => drop(named.insert(statement.actor_key, envelope)),
                 _ => {}
             }
         }
+        let vouchers = tx.state(&vouchers).await?;
+        let vaults = vouchers.vault.as_ref().map(|vault| vault.key);
         let mut keys = Vec::new();
         for (hash, key) in state.keys.iter().filter(|(_, key)| key.owner == person && key.is_sealed_to()) {
-            let (Some(enrolled), Some(named)) = (enrolled.remove(hash), named.remove(hash)) else {
+            let (Some((enrolled, by)), Some(named)) = (enrolled.remove(hash), named.remove(hash)) else {
                 return Err(AppError::NotFound("statement"));
             };
+            let voucher = vouchers.keys.get(&by).map(|voucher| voucher.public);
+            let voucher = voucher.or(vaults.filter(|key| key.hash() == by));
             keys.push(api::RecipientKey {
                 key: key.public.to_string(),
                 enrolled: api::Bytes64(enrolled.to_vec()),
+                voucher: voucher.ok_or(AppError::NotFound("key"))?.to_string(),
                 named: api::Bytes64(named.to_vec()),
             });
         }

@@ -23,7 +23,7 @@ use custody::statement::Statement;
 use futures_util::Stream;
 
 use super::refuse::Place;
-use super::{App, AppError, parse_opt};
+use super::{App, AppError, parse, parse_opt};
 use crate::api;
 use crate::engine::OsEntropy;
 use crate::sequencer::Attachments;
@@ -165,20 +165,21 @@ impl App {
         let together = self.together(person, id, opening).await?;
         let now = self.clock.now();
         let object = together.stored.object;
-        let (row, waiting, sealed, contributed) = {
+        // In one snapshot: a confirmation replaces all of it.
+        let (manifest, wrapped, sealed, of, contributed) = {
             let mut tx = self.store.read().await?;
-            let row = tx.objects(&[object]).await?.pop().ok_or(AppError::NotFound("object"))?;
-            let halves = together.reseal.as_ref().map(|reseal| reseal.halves);
-            let contributed = tx.contribution(id, (together.other, person), halves, now).await?;
-            let waiting = if halves.is_some() { tx.resealing(object).await? } else { None };
-            (row, waiting, tx.sealed_halves(object).await?, contributed.filter(|_| together.may(now)))
-        };
-        let (wrapped, sealed) = match (&together.reseal, waiting) {
-            (Some(reseal), Some((vaults, sealed))) if vaults.halves == reseal.halves => {
-                (vaults.wrapped, sealed)
-            }
-            (Some(_), _) => return Err(Refusal::NoSuchReseal.into()),
-            (None, _) => (row.wrapped, sealed),
+            let ObjectRow { manifest, wrapped, .. } =
+                tx.objects(&[object]).await?.pop().ok_or(AppError::NotFound("object"))?;
+            let (wrapped, sealed) = match &together.reseal {
+                None => (wrapped, tx.sealed_halves(object).await?),
+                Some(reseal) => match tx.resealing(object).await? {
+                    Some((vaults, sealed)) if vaults.halves == reseal.halves => (vaults.wrapped, sealed),
+                    _ => return Err(Refusal::NoSuchReseal.into()),
+                },
+            };
+            let of = halves::digest(&sealed);
+            let contributed = tx.contribution(id, (together.other, person), of, now).await?;
+            (manifest, wrapped, sealed, of, contributed.filter(|_| together.may(now)))
         };
         let for_these = |half: &SealedHalf| match (half.first, half.second) {
             (Party::Person(first), Party::Person(second)) => (first, second) == (person, together.other),
@@ -193,26 +194,35 @@ impl App {
         Ok(api::Halves {
             sealed: sealed.into_iter().map(Into::into).collect(),
             others: others.into_iter().map(Into::into).collect(),
+            halves: of.to_hex(),
             contributed: contributed.map(|(inner, _)| api::Bytes64(inner)),
             with_access,
             half: half.map(|half| api::Bytes64(half.expose().to_vec())),
-            manifest: api::Bytes64(row.manifest),
+            manifest: api::Bytes64(manifest),
         })
     }
 
-    /// Keeps, for the other whom the person's grant names, what was in the outer file.
+    /// Keeps, for the other whom the person's grant names, what was in the outer file. It is kept with the halves that it is of, and
+    /// opens no others: somebody may confirm new ones while it is on its way.
     pub async fn contribute(
         &self,
         person: PersonId,
         id: ItemId,
         opening: Opening<'_>,
-        sealed: Vec<u8>,
+        api::NewContribution { sealed: api::Bytes64(sealed), halves: of }: api::NewContribution,
     ) -> Result<(), AppError> {
-        let Together { access, grant, reseal, .. } = self.together(person, id, opening).await?;
+        let Together { access, grant, reseal, stored, .. } = self.together(person, id, opening).await?;
         if age::item_of(&sealed) != Some(id) {
             return Err(AppError::Invalid("sealed: what was in the outer file of this item".to_owned()));
         }
-        let halves = reseal.map(|reseal| reseal.halves);
+        let halves: Digest = parse(&of, "halves")?;
+        let present = match reseal {
+            Some(reseal) => reseal.halves,
+            None => halves::digest(&self.store.read().await?.sealed_halves(stored.object).await?),
+        };
+        if halves != present {
+            return Err(Refusal::OtherHalves.into());
+        }
         let contribution = Contribution { access, sealed, expires: grant.expires, halves };
         self.store.apply(&[Change::Halves(HalvesChange::Contribute(contribution))]).await?;
         Ok(())

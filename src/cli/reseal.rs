@@ -202,7 +202,8 @@ async fn opened(
 /// To what it is sealed, as a table.
 fn listed(to: &[SealedTo]) -> String {
     let row = |to: &SealedTo| {
-        [to.person.to_string(), to.key.to_string(), to.recipient.to_string(), to.vouched_by.clone()]
+        let vouched = format!("{} (key {})", to.vouched_by, to.voucher);
+        [to.person.to_string(), to.key.to_string(), to.recipient.to_string(), vouched]
     };
     table(["person", "key", "recipient", "vouched for by"], &to.iter().map(row).collect::<Vec<_>>())
 }

@@ -74,7 +74,8 @@ impl Client {
         if age::item_of(&inner) != Some(item) {
             return Err(ClientError::Protocol("what is sealed to you is not half of this item's key"));
         }
-        let body = api::NewContribution { sealed: api::Bytes64(inner.to_vec()) };
+        let (sealed, halves) = (api::Bytes64(inner.to_vec()), halves.halves.clone());
+        let body = api::NewContribution { sealed, halves };
         let path = format!("/api/v1/items/{item}/contribution?{}", through.query()?);
         self.http.send(Call::write(Method::PUT, path, new_op_id()).json(&body)?).await?;
         Ok(true)

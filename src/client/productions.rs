@@ -34,7 +34,7 @@ impl Client {
             .map_err(|_| ClientError::Input("the court's recipient cannot be sealed to".into()))?;
         let digest = Digest::of(&sealed);
         let path = format!("/api/v1/items/{item}/productions/{proposal}/half?access={access}");
-        let body = api::NewProducedHalf { sealed: api::Bytes64(sealed) };
+        let body = api::NewProducedHalf { sealed: api::Bytes64(sealed), halves: halves.halves.clone() };
         let kept: api::Produced =
             self.http.fetch(Call::write(Method::POST, path, new_op_id()).json(&body)?).await?;
         if kept.sealed == digest.to_hex() {

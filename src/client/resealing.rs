@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use custody::act::{Act, ItemResealed, KeyCheck, ResealConfirmed, ResealWithdrawn, Sealing};
+use custody::act::{Act, ItemResealed, KeyCheck, PublicKey, ResealConfirmed, ResealWithdrawn, Sealing};
 use custody::age::{Identity, Recipient};
 use custody::digest::Digest;
 use custody::envelope::{Envelope, PayloadType};
@@ -32,6 +32,8 @@ pub struct SealedTo {
     pub recipient: Recipient,
     /// Who vouched for the key.
     pub vouched_by: String,
+    /// By which key of theirs.
+    pub voucher: KeyHash,
     /// How they made sure.
     pub checked: KeyCheck,
 }
@@ -109,14 +111,20 @@ impl Client {
         Ok((pairs, shown))
     }
 
-    /// A key of a person with its recipient, if both statements are signed by it, in this vault, and about this person.
+    /// A key of a person with its recipient, if both statements are signed by it, in this vault, and about this person, and the
+    /// first one also by the key of whoever vouched. Whose key that is, and that all this is in the log, is the vault's word.
     fn checked(&self, person: PersonId, given: &api::RecipientKey) -> Result<SealedTo, ClientError> {
         let wrong = || ClientError::Protocol("a recipient is named under its person's own, enrolled key");
-        let public: custody::act::PublicKey = given.key.parse().map_err(|_| wrong())?;
-        let key = VerifyingKey::from_bytes(public.as_bytes()).map_err(|_| wrong())?;
-        let said = |envelope: &api::Bytes64, signature: usize| -> Result<(Statement, Act), ClientError> {
+        let public_key = |hex: &str| -> Result<(PublicKey, VerifyingKey), ClientError> {
+            let public: PublicKey = hex.parse().map_err(|_| wrong())?;
+            Ok((public, VerifyingKey::from_bytes(public.as_bytes()).map_err(|_| wrong())?))
+        };
+        let ((public, key), (vouching, voucher)) = (public_key(&given.key)?, public_key(&given.voucher)?);
+        let said = |envelope: &api::Bytes64, by: &[&VerifyingKey]| -> Result<(Statement, Act), ClientError> {
             let envelope = Envelope::parse(&envelope.0, PayloadType::Statement).map_err(|_| wrong())?;
-            envelope.verify(signature, &key).map_err(|_| wrong())?;
+            for (at, key) in by.iter().enumerate() {
+                envelope.verify(at, key).map_err(|_| wrong())?;
+            }
             let statement = Statement::parse(envelope.body()).map_err(|_| wrong())?;
             if statement.vault != Some(self.trust().fingerprint()) {
                 return Err(wrong());
@@ -124,13 +132,20 @@ impl Client {
             let act = Act::parse(&statement).map_err(|_| wrong())?;
             Ok((statement, act))
         };
-        let (enrolment, Act::KeyEnrolled(of, enrolled)) = said(&given.enrolled, 1)? else {
+        let (enrolment, Act::KeyEnrolled(of, enrolled)) = said(&given.enrolled, &[&voucher, &key])? else {
             return Err(wrong());
         };
-        let (naming, Act::RecipientNamed(by, named)) = said(&given.named, 0)? else { return Err(wrong()) };
+        let (naming, Act::RecipientNamed(by, named)) = said(&given.named, &[&key])? else {
+            return Err(wrong());
+        };
         let own = (naming.actor, naming.actor_key, naming.assurance)
             == (Actor::Person(person), public.hash(), Assurance::UserKey);
         if !own || (of, by, enrolled.key) != (person, person, public) {
+            return Err(wrong());
+        }
+        // The vault vouches by its own key, which is known here; whoever else does, by another.
+        let by_vault = vouching.as_bytes() == self.trust().key().as_bytes();
+        if vouching.hash() != enrolment.actor_key || by_vault != (enrolment.actor == Actor::System) {
             return Err(wrong());
         }
         let vouched_by = match enrolment.actor {
@@ -139,7 +154,7 @@ impl Client {
             Actor::Person(voucher) => voucher.to_string(),
         };
         let (key, recipient, checked) = (public.hash(), named.recipient, enrolled.checked);
-        Ok(SealedTo { person, key, recipient, vouched_by, checked })
+        Ok(SealedTo { person, key, recipient, vouched_by, voucher: vouching.hash(), checked })
     }
 
     /// Seals an item to other pairs: a random number is added to the persons' half here, and by the vault to its own. It

@@ -325,8 +325,8 @@ pub const TABLE: &[Row] = &[
     (
         "other-halves",
         409,
-        "Not what was sealed anew",
-        "read the item again; if it goes on, let it be sealed anew, and look at who did",
+        "Other halves of the key than these count, or wait",
+        "open the item again, and if it was sealed anew meanwhile, both of you; if it goes on, let it be sealed anew, and look at who did",
     ),
     ("no-emergency", 409, "No emergency is needed", "ask for access in the ordinary way"),
     ("emergency-too-long", 422, "An emergency lasts an hour at most", "ask again when the hour is over"),

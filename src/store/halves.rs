@@ -27,8 +27,8 @@ pub struct Contribution {
     pub sealed: Vec<u8>,
     /// Until when it is kept.
     pub expires: Timestamp,
-    /// Of which halves, where it is of new ones: their digest.
-    pub halves: Option<Digest>,
+    /// Of which halves: the digest of all that the key is sealed in.
+    pub halves: Digest,
 }
 
 /// New halves of an object's key, beside those that count.
@@ -128,17 +128,17 @@ impl Tx {
         self.all(sql, vec![name(object)]).await?.iter().map(sealed_half).collect()
     }
 
-    /// What `helper` has opened for `reader` of the halves that count, or of those with this digest, and under which grant: one that
-    /// is still open, by a key that counts.
+    /// What `helper` has opened for `reader` of the halves with this digest, and under which grant: one that is still open, by a
+    /// key that counts.
     pub async fn contribution(
         &mut self,
         item: ItemId,
         (helper, reader): (PersonId, PersonId),
-        halves: Option<Digest>,
+        halves: Digest,
         now: Timestamp,
     ) -> Result<Option<(Vec<u8>, Digest)>, StoreError> {
         let (item, helper, reader) = (Value::text(item), Value::text(helper), Value::text(reader));
-        let params = vec![item, helper, reader, Value::time(now), of(halves)];
+        let params = vec![item, helper, reader, Value::time(now), Value::digest(&halves)];
         let row = self.one(sql::CONTRIBUTION, params).await?;
         row.map(|row| Ok((row.blob(0)?, row.digest(1)?))).transpose()
     }
@@ -176,8 +176,8 @@ impl Tx {
                 1
             }
             HalvesChange::Contribute(Contribution { access, sealed, expires, halves }) => {
-                let params =
-                    vec![Value::digest(access), Value::blob(sealed), Value::time(*expires), of(*halves)];
+                let (access, halves) = (Value::digest(access), Value::digest(halves));
+                let params = vec![access, Value::blob(sealed), Value::time(*expires), halves];
                 self.run(sql::CONTRIBUTE, params).await?
             }
             HalvesChange::ForgetContribution(access) => {
@@ -264,11 +264,6 @@ impl Store {
 
 fn name(object: ObjectId) -> Value {
     Value::blob(object.as_bytes())
-}
-
-/// Those that count have no name.
-fn of(halves: Option<Digest>) -> Value {
-    Value::Blob(Some(halves.map(|halves| halves.as_bytes().to_vec()).unwrap_or_default()))
 }
 
 fn sealed_half(row: &Row) -> Result<SealedHalf, StoreError> {

@@ -27,6 +27,6 @@ pub(crate) async fn produce(
     body: Json<api::NewProducedHalf>,
 ) -> Answer {
     let (id, proposal) = path.into_inner();
-    let sent = (query.access(), body.into_inner().sealed.0);
+    let sent = (query.access(), body.into_inner());
     Ok(created(Box::pin(app.produce(who.0.person, parse(&id, "id")?, &proposal, sent)).await?))
 }

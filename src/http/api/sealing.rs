@@ -47,8 +47,8 @@ pub(crate) async fn contribute(
     query: Query<Under>,
     body: Json<api::NewContribution>,
 ) -> Answer {
-    let sealed = body.into_inner().sealed.0;
-    app.contribute(who.0.person, parse(&id, "id")?, query.opening(), sealed).await?;
+    let contributed = body.into_inner();
+    Box::pin(app.contribute(who.0.person, parse(&id, "id")?, query.opening(), contributed)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

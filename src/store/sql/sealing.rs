@@ -10,7 +10,7 @@ fixed {
     DESTROY_SEALED_HALVES "sealed_halves" "DELETE FROM sealed_halves WHERE object = $1";
 
     // Of the open grants of the helper, to open the item with the reader, the one under which something was contributed; by a key
-    // that counts still. Without a name: through the halves that count; else through those that wait under it.
+    // that counts still, and of these halves.
     CONTRIBUTION "contributions" "SELECT c.sealed, g.record FROM grants g JOIN contributions c ON c.access = g.record JOIN keys k ON \
         k.hash = g.signed_by WHERE g.item = $1 AND g.person = $2 AND g.with_person = $3 AND NOT g.completed AND g.expires > $4 \
         AND k.revoked IS NULL AND c.halves = $5 ORDER BY g.expires DESC LIMIT 1";

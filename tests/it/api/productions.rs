@@ -22,6 +22,7 @@ crate::on_both_engines! {
     restricted_content_is_produced_to_the_court_that_ordered_it_and_opens_with_its_key_alone
     nothing_is_produced_without_two_agreements_and_two_who_open_it
     what_was_produced_ends_with_its_production_and_with_the_content
+    nobody_seals_to_a_court_with_somebody_whose_key_was_revoked
 }
 
 /// The people of a restricted item, a judge, and the court's key.
@@ -70,7 +71,19 @@ impl Court {
     }
 
     async fn send(&self, who: &Caller, proposal: &str, access: &str, sealed: &[u8]) -> Answer {
-        let body = json!({ "sealed": api::Bytes64(sealed.to_vec()) });
+        let found = who.get(&format!("/api/v1/items/{}/halves?access={access}", self.exhibit)).await;
+        let of = if found.status == 200 { found.ok::<api::Halves>().halves } else { Digest::ZERO.to_hex() };
+        self.send_of(who, (proposal, access), sealed, &of).await
+    }
+
+    async fn send_of(
+        &self,
+        who: &Caller,
+        (proposal, access): (&str, &str),
+        sealed: &[u8],
+        halves: &str,
+    ) -> Answer {
+        let body = json!({ "sealed": api::Bytes64(sealed.to_vec()), "halves": halves });
         let path = format!("/api/v1/items/{}/productions/{proposal}/half?access={access}", self.exhibit);
         who.post(&path, &body).await
     }
@@ -195,9 +208,11 @@ async fn nothing_is_produced_without_two_agreements_and_two_who_open_it(engine: 
     court.send(asha, &proposal, &mine, &file).await.problem("opened-in-pairs");
     help(ben, &court.exhibit, &theirs, &identity(ben)).await;
     court.send(asha, &proposal, &mine, b"no age file").await.problem("invalid-request");
+    let before = Digest::of(b"halves that were replaced").to_hex();
+    court.send_of(asha, (&proposal, &mine), &file, &before).await.problem("other-halves");
     court.send(prisca, &proposal, &mine, &file).await.problem("access-grant-needed");
     stranger
-        .post(&format!("{path}/{proposal}/half?access={mine}"), &json!({ "sealed": "" }))
+        .post(&format!("{path}/{proposal}/half?access={mine}"), &json!({ "sealed": "", "halves": "" }))
         .await
         .problem("not-found");
     court.sealed(asha, &proposal, &Digest::of(&file).to_hex(), ben).await.problem("invalid-request");
@@ -249,4 +264,17 @@ async fn what_was_produced_ends_with_its_production_and_with_the_content(engine:
     assert!(store.apply(&[shred]).await.unwrap());
     store.close().await;
     assert!(kept(&app, &second, Digest::of(&two)).await.is_none());
+}
+
+async fn nobody_seals_to_a_court_with_somebody_whose_key_was_revoked(engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let court = Court::new(&app).await;
+    let proposal = court.agreed().await;
+    let sealed = Digest::of(&court.produced(&proposal).await).to_hex();
+    let People { asha, ben, .. } = &court.people;
+    court.sealed(asha, &proposal, &sealed, ben).await.made::<api::Recorded>();
+    let hash = custody::envelope::key_hash(&ben.key.verifying_key());
+    ben.post(&format!("/api/v1/keys/{hash}/revoke"), &json!({})).await.ok::<api::Recorded>();
+    court.sealed(asha, &proposal, &sealed, ben).await.problem("opened-in-pairs");
+    audited(&app).await;
 }

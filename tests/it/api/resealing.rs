@@ -7,13 +7,13 @@ use custody::keys::{DataKey, Key32};
 use custody::time::Timestamp;
 use custos::api;
 use custos::app::rotate_kek;
-use custos::store::Store;
+use custos::store::{Change, Contribution, HalvesChange, Store};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::restricted::{
-    Machine, People, contribute, halves as given, help, identity, key32, open, opened, reading, say_reading,
-    video,
+    Machine, People, contribute, contribute_of, halves as given, help, identity, key32, open, opened,
+    reading, say_reading, video,
 };
 use super::stays::audited;
 use crate::support::app::TestApp;
@@ -126,7 +126,7 @@ async fn help_new(who: &Caller, exhibit: &str, access: &str, reseal: &str) {
     let path = format!("/api/v1/items/{exhibit}/halves?access={access}&reseal={reseal}");
     let found: api::Halves = who.get(&path).await.ok();
     let inner = found.sealed.iter().find_map(|half| identity(who).open(&half.sealed.0).ok()).unwrap();
-    let body = api::NewContribution { sealed: api::Bytes64(inner.to_vec()) };
+    let body = api::NewContribution { sealed: api::Bytes64(inner.to_vec()), halves: found.halves };
     let path = format!("/api/v1/items/{exhibit}/contribution?access={access}&reseal={reseal}");
     assert_eq!(who.send(who.request(Method::PUT, &path).json(&body)).await.status, 204);
 }
@@ -218,12 +218,10 @@ async fn what_is_sealed_anew_counts_once_somebody_else_opened_it_and_the_old_hal
         .await
         .problem("no-such-reseal");
     help_new(&eve, &exhibit, &grants[1], &reseal).await;
-    assert!(
-        given(asha, &exhibit, &grants[0]).await.half.is_none(),
-        "what is opened of the new is none of the old"
-    );
+    assert!(given(asha, &exhibit, &grants[0]).await.half.is_none(), "what is opened of the new only");
     let (persons, content) = open_new(asha, &exhibit, &grants[0], &reseal).await;
     assert_eq!(content, Some(video()));
+    let stale = given(dora, &exhibit, &theirs).await;
     let again = halves::seal(&persons, exhibit.parse().unwrap(), &[pair([asha, &eve]), pair([prisca, dora])]);
     assert_eq!(halves::digest(&again.unwrap()).to_hex(), waits.halves, "every new half holds this one");
     asha.say(&confirmation(place, (&eve, &[grants[0].clone(), own.clone()]), (&reseal, &new)))
@@ -239,6 +237,7 @@ async fn what_is_sealed_anew_counts_once_somebody_else_opened_it_and_the_old_hal
     // What was opened of the old halves is forgotten, and the new ones open it as any.
     let found = given(prisca, &exhibit, &own).await;
     assert!(found.half.is_none() && found.contributed.is_none());
+    what_was_on_its_way_opens_nothing(&app, &stale, &exhibit, [(prisca, &own), (dora, &theirs)]).await;
     help(&eve, &exhibit, &grants[1], &identity(&eve)).await;
     assert_eq!(open(asha, &exhibit, &grants[0], &identity(asha)).await, video());
 
@@ -269,6 +268,30 @@ async fn what_is_sealed_anew_counts_once_somebody_else_opened_it_and_the_old_hal
     let mixed = Machine { halves: before.halves.clone(), ..machine };
     assert_eq!(mixed.opened_with(&[identity(ben), identity(asha)]), None);
     assert_eq!(mixed.opened_with(&[identity(dora), identity(prisca)]), None);
+}
+
+/// Even where it was looked at just before the confirmation.
+async fn what_was_on_its_way_opens_nothing(
+    app: &TestApp,
+    stale: &api::Halves,
+    exhibit: &str,
+    [(reader, own), (helper, theirs)]: [(&Caller, &str); 2],
+) {
+    let inner = stale.sealed.iter().find_map(|half| identity(helper).open(&half.sealed.0).ok()).unwrap();
+    contribute_of(helper, (exhibit, theirs), &stale.halves, &inner).await.problem("other-halves");
+    let late = Contribution {
+        access: theirs.parse().unwrap(),
+        sealed: inner.to_vec(),
+        expires: soon().parse().unwrap(),
+        halves: stale.halves.parse().unwrap(),
+    };
+    let store = Store::open(app.config.database_url()).await.unwrap();
+    assert!(store.apply(&[Change::Halves(HalvesChange::Contribute(late))]).await.unwrap());
+    store.close().await;
+    let found = given(reader, exhibit, own).await;
+    assert!(found.half.is_none() && found.contributed.is_none(), "of the halves before");
+    help(helper, exhibit, theirs, &identity(helper)).await;
+    assert_eq!(open(reader, exhibit, own, &identity(reader)).await, video());
 }
 
 async fn one_person_locks_nobody_out_by_garbage(engine: Engine) {

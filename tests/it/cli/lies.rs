@@ -4,21 +4,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use custody::act::{Class, TransferOffered};
+use custody::act::{Class, Sealing, TransferOffered};
 use custody::age::{self, Identity};
 use custody::digest::Digest;
-use custody::id::{CaseId, ItemId, OpId};
+use custody::envelope::{Envelope, PayloadType, key_hash, sign};
+use custody::id::{CaseId, ItemId, OpId, PersonId};
 use custody::kind::Kind;
-use custody::statement::{ItemRef, Seen};
+use custody::statement::{Actor, Assurance, ItemRef, Seen, Statement};
 use custos::api;
 use custos::client::intake::{Intake, Source};
 use custos::client::opening::Through;
 use custos::client::{Ask, Client, ClientError, NewProfile, Profile, VaultTrust};
 use custos::engine::OsEntropy;
+use ed25519_dalek::SigningKey;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::fake;
+use crate::api::restricted::People;
 use crate::api::spine::two_custodians;
 use crate::support::app::{TestApp, custos_random};
 use crate::support::client::Caller;
@@ -140,6 +143,75 @@ async fn an_old_receipt_of_the_same_kind_is_no_receipt() {
     assert!(matches!(said, Err(ClientError::Receipt { .. })), "{said:?}");
 }
 
+/// Nothing is sealed to a key that nobody has vouched for who is named, by the key that is named.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_counts_for_which_whoever_vouched_has_signed() {
+    let app = TestApp::new(Engine::Sqlite).await;
+    let people = People::new(&app).await;
+    let (asha, sealing) = (&people.asha, people.sealing());
+    let path = format!("/api/v1/cases/{}/recipients", people.case);
+    let found: api::Recipients = asha.post(&path, &serde_json::to_value(&sealing).unwrap()).await.ok();
+    let at = found.persons.iter().position(|of| of.person == asha.id).unwrap();
+    let thief = SigningKey::from_bytes(&[66; 32]);
+    let thiefs = hex::encode(thief.verifying_key().as_bytes());
+
+    // As if the vault had vouched, by a key that is not its own.
+    let enrolled = &found.persons[at].keys[0].enrolled.0;
+    let statement =
+        Statement::parse(Envelope::parse(enrolled, PayloadType::Statement).unwrap().body()).unwrap();
+    let by_vault = Statement {
+        actor: Actor::System,
+        actor_key: key_hash(&thief.verifying_key()),
+        assurance: Assurance::System,
+        ..statement
+    };
+    let by_vault = sign(PayloadType::Statement, &by_vault.to_bytes(), &[&thief, &asha.key]);
+    // In the name of whoever did vouch, signed by somebody else.
+    let mut forged: Value = serde_json::from_slice(enrolled).unwrap();
+    let others: Value = serde_json::from_slice(&by_vault).unwrap();
+    forged["signatures"][0]["sig"] = others["signatures"][0]["sig"].clone();
+    let forged = forged.to_string().into_bytes();
+
+    let voucher = found.persons[at].keys[0].voucher.clone();
+    for (enrolled, voucher, honest) in [
+        (enrolled.clone(), voucher.clone(), true),
+        (enrolled.clone(), thiefs.clone(), false),
+        (forged, voucher, false),
+        (by_vault, thiefs, false),
+    ] {
+        let mut shown = found.clone();
+        let key = &mut shown.persons[at].keys[0];
+        (key.enrolled, key.voucher) = (api::Bytes64(enrolled), voucher);
+        let shown = serde_json::to_vec(&shown).unwrap();
+        let server = fake::start(Arc::new(move |_, _, _| (200, shown.clone())));
+        let dir = tempfile::tempdir().unwrap();
+        let profile = profile(dir.path(), asha, &server).await;
+        let client = Client::open(&profile, Some(asha.key.clone())).unwrap();
+        let case = people.case.parse().unwrap();
+        let named = client.recipients(case, &sealed_to(&sealing)).await;
+        match named {
+            Ok((_, to)) if honest => {
+                let admin = key_hash(&app.admin.key.verifying_key());
+                assert!(to.len() == 4 && to.iter().all(|to| to.voucher == admin), "{to:?}");
+            }
+            Err(ClientError::Protocol(_)) if !honest => {}
+            other => panic!("{honest}: {other:?}"),
+        }
+    }
+}
+
+/// Pairs, as statements have them.
+fn sealed_to(sealing: &api::Sealing) -> Sealing {
+    let pair = |pair: &[String; 2]| {
+        let mut pair: [PersonId; 2] = pair.each_ref().map(|id| id.parse().unwrap());
+        pair.sort_unstable();
+        pair
+    };
+    let mut pairs: Vec<_> = sealing.pairs.iter().map(pair).collect();
+    pairs.sort_unstable();
+    Sealing { pairs, recovery: None }
+}
+
 /// A vault that is taken over has somebody open what they did not ask for: half of another item's key, or what another has
 /// opened already.
 #[tokio::test]
@@ -160,6 +232,7 @@ async fn nothing_is_opened_for_a_vault_but_what_is_sealed_further_and_of_this_it
         age::seal_nested(&[7; 32], of, &outer, &inner, &mut OsEntropy).unwrap()
     };
     let halves = |sealed: Vec<u8>| api::Halves {
+        halves: Digest::ZERO.to_hex(),
         sealed: vec![api::SealedHalf {
             first: String::new(),
             second: String::new(),

@@ -141,7 +141,7 @@ pub(super) fn body(name: &str, app: &TestApp, asked: &Asked<'_>, head: &str) -> 
         "classify" => json!({ "class": "confidential", "seen": head }),
         "access" => json!({ "purpose": "case-review" }),
         "redact" => json!({ "boxes": [{ "x": 0, "y": 0, "w": 1, "h": 1 }] }),
-        "contribute" | "produce" => json!({ "sealed": "AAAA" }),
+        "contribute" | "produce" => json!({ "sealed": "AAAA", "halves": "00" }),
         "reseal" => json!({ "signed": { "envelope": "e30=" }, "mask": "AAAA", "halves": [] }),
         "recipients" => json!({ "pairs": [[victim.id, NOWHERE]] }),
         "export" => json!({ "purpose": "court" }),
