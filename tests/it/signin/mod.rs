@@ -4,6 +4,7 @@ mod authenticator;
 mod certificates;
 mod changes;
 mod command_line;
+mod hostile;
 mod limits;
 mod lists;
 mod passkeys;
