@@ -19,7 +19,7 @@ use crate::keyring::{KeyProvider, Keyring, provider};
 use crate::kit::{Standing, left_in, standing_of};
 use crate::ops::Difference;
 use crate::ops::replay::replay;
-use crate::store::Store;
+use crate::store::{Differs, Store, StoreError};
 
 /// This program was written after this moment, milliseconds since 1970; a clock before it is wrong.
 const WRITTEN_MS: i64 = 1_780_000_000_000;
@@ -200,7 +200,7 @@ async fn database(config: &Config) -> Finding {
         let store = Store::attach(config.database_url()).await?;
         let vault = store.read().await?.vault().await?;
         store.close().await;
-        Ok::<_, crate::store::StoreError>(vault)
+        Ok::<_, StoreError>(vault)
     };
     match vault.await {
         Ok(Some(vault)) => good("database", &format!("vault {}", vault.id)),
@@ -210,9 +210,15 @@ async fn database(config: &Config) -> Finding {
             detail: "there is no vault in it".into(),
             mend: Some("custos init".into()),
         },
-        Err(error @ crate::store::StoreError::OlderSchema { .. }) => {
-            bad("database", &error, "custos serve".into())
-        }
+        Err(
+            error @ (StoreError::OlderSchema { .. }
+            | StoreError::OtherSchema { differs: Differs::Missing, .. }),
+        ) => bad("database", &error, "custos serve".into()),
+        Err(error @ StoreError::OtherSchema { .. }) => bad(
+            "database",
+            &error,
+            "run the version of custos that made the database, or restore a backup with this one".into(),
+        ),
         Err(error) => bad(
             "database",
             &error,

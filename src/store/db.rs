@@ -1,5 +1,6 @@
 //! Two engines behind one set of statements: connections, transactions, and how statements run.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::str::FromStr;
@@ -14,7 +15,7 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, SqlSafeStr as _, Sqlite, Transaction,
 };
 
-use super::error::StoreError;
+use super::error::{Differs, StoreError};
 use super::row::{Row, Value};
 use super::sql::{self, Dialect, Sql, SqlIn};
 
@@ -111,11 +112,42 @@ impl Db {
 
     /// Brings the schema to a version, as an older program would have.
     pub async fn migrate_to(&self, version: i64) -> Result<(), StoreError> {
+        let own = migrations(self.texts(), version);
         match self {
-            Self::Sqlite { writer, .. } => migrations(sql::MIGRATIONS_SQLITE, version).run(writer).await?,
-            Self::Postgres(pool) => migrations(sql::MIGRATIONS_POSTGRES, version).run(pool).await?,
+            Self::Sqlite { writer, .. } => own.run(writer).await?,
+            Self::Postgres(pool) => own.run(pool).await?,
         }
         Ok(())
+    }
+
+    /// Whether the schema was made by this program's migrations, each of them and no other; else which one differs, and how.
+    pub(super) async fn same_schema(&self) -> Result<(), StoreError> {
+        let mut applied = BTreeMap::new();
+        for row in self.read().await?.all(sql::APPLIED, Vec::new()).await? {
+            applied.insert(row.int(0)?, (row.text(1)?, row.blob(2)?));
+        }
+        for own in migrations(self.texts(), i64::MAX).iter() {
+            let differs = match applied.remove(&own.version) {
+                None => Differs::Missing,
+                Some((_, checksum)) if checksum != *own.checksum => Differs::Changed,
+                Some(_) => continue,
+            };
+            let (number, name) = (own.version, own.description.to_string());
+            return Err(StoreError::OtherSchema { number, name, differs });
+        }
+        match applied.pop_first() {
+            Some((number, (name, _))) => {
+                Err(StoreError::OtherSchema { number, name, differs: Differs::Unknown })
+            }
+            None => Ok(()),
+        }
+    }
+
+    const fn texts(&self) -> &'static [(i64, &'static str, &'static str)] {
+        match self {
+            Self::Sqlite { .. } => sql::MIGRATIONS_SQLITE,
+            Self::Postgres(_) => sql::MIGRATIONS_POSTGRES,
+        }
     }
 
     /// Frees what deleted rows of these tables held.

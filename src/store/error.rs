@@ -23,6 +23,16 @@ pub enum StoreError {
         /// The version needed.
         needed: i64,
     },
+    /// The schema is of this program's version, and not made by its migrations.
+    #[error("migration {number} ({name}) of the database {differs}")]
+    OtherSchema {
+        /// The migration's number.
+        number: i64,
+        /// Its name.
+        name: String,
+        /// How it differs.
+        differs: Differs,
+    },
     /// There is no vault in this database yet.
     #[error("there is no vault in this database: run `custos init` first")]
     NoVault,
@@ -63,6 +73,21 @@ pub enum StoreError {
     /// Any other answer of the database.
     #[error("the database refused a statement")]
     Database(#[source] sqlx::Error),
+}
+
+/// How a migration differs from this program's, and what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Differs {
+    /// The database never had it, though it had newer ones.
+    #[error("is missing, though newer ones are there: start the service to bring the schema up to date")]
+    Missing,
+    /// It was made by another text.
+    #[error("was another one than this program's: use the program that the database was made with")]
+    Changed,
+    /// This program has none with this number.
+    #[error("is none of this program's: use the program that the database was made with")]
+    Unknown,
 }
 
 impl StoreError {

@@ -36,7 +36,7 @@ mod timestamps;
 pub use access::{ApiToken, Change, EnrolmentState, Invitation, Maker, PendingEnrolment};
 pub use credentials::{Challenge, ChallengeKind, CredentialChange, Factor, Guesses, PasswordRow};
 pub use db::{Db, Tx};
-pub use error::StoreError;
+pub use error::{Differs, StoreError};
 pub use halves::{Contribution, HalvesChange, Resealing};
 pub use kits::KitRow;
 pub use life::BackupRow;
@@ -92,13 +92,16 @@ impl Store {
         Ok(Self { db })
     }
 
-    /// Opens an existing database as it is. [`StoreError::OlderSchema`] if its schema is not of this program's version.
+    /// Opens an existing database as it is. [`StoreError::OlderSchema`] if its schema is not of this program's version, and
+    /// [`StoreError::OtherSchema`] if it is, but other migrations than this program's have made it.
     pub async fn attach(url: &str) -> Result<Self, StoreError> {
         let db = Db::connect(url, false).await?;
-        match db.version().await? {
-            found if found == Db::newest() => Ok(Self { db }),
-            found => Err(StoreError::OlderSchema { found, needed: Db::newest() }),
+        let found = db.version().await?;
+        if found != Db::newest() {
+            return Err(StoreError::OlderSchema { found, needed: Db::newest() });
         }
+        db.same_schema().await?;
+        Ok(Self { db })
     }
 
     /// Opens a database with the schema of another version, to be copied from or into; makes a SQLite file that is not

@@ -101,7 +101,7 @@ pub(super) fn placeholders(dialect: Dialect, first: usize, count: usize) -> Stri
 
 mod migrations;
 
-pub(super) use migrations::{MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE};
+pub(super) use migrations::{APPLIED, MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE};
 
 // What tables there are: name, column, type, place in the primary key (0: none), in the order of the columns.
 pub(super) const TABLES_SQLITE: Sql = Sql {

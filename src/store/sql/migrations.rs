@@ -1,5 +1,13 @@
 //! The schema, version by version: number, name, text. One that was published is never changed.
 
+use super::Sql;
+
+/// Those that a database has had, each with the hash of its text.
+pub(in crate::store) const APPLIED: Sql = Sql {
+    table: "_sqlx_migrations",
+    text: "SELECT version, description, checksum FROM _sqlx_migrations WHERE success ORDER BY version",
+};
+
 pub(in crate::store) const MIGRATIONS_SQLITE: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../../migrations/sqlite/0001_spine.sql")),
     (2, "publication", include_str!("../../../migrations/sqlite/0002_publication.sql")),

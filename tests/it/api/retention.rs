@@ -16,6 +16,7 @@ use crate::on_both_engines;
 use crate::support::app::TestApp;
 use crate::support::bundle::{assert_as_good_as_it_gets, judged};
 use crate::support::client::{Caller, draft};
+use crate::support::raw::change;
 use crate::support::world::Engine;
 
 on_both_engines! {
@@ -23,6 +24,7 @@ on_both_engines! {
     what_somebody_declined_since_the_case_was_closed_is_not_asked_again_whenever_it_was_proposed
     what_the_defence_has_not_got_is_shown_and_not_passed_over
     what_the_defence_has_not_got_is_owed_when_it_is_removed_and_restricted_content_is_in_no_bundle
+    what_older_schemas_do_not_say_is_read_from_the_records
 }
 
 /// The vault's configuration with rules for how long cases are kept.
@@ -160,6 +162,51 @@ async fn what_somebody_declined_since_the_case_was_closed_is_not_asked_again_whe
     turned(&asha, &case, "reopen").await;
     turned(&asha, &case, "close").await;
     assert_eq!(proposals(&mut app, THIRTY, 91).await, 2, "closed anew");
+    audited(&app).await;
+}
+
+async fn what_older_schemas_do_not_say_is_read_from_the_records(engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let (asha, ben, prisca, case) = people(&app).await;
+    // Envelopes have the role at each place of a group of base64, according to what stands before it.
+    let from = json!({ "from": "2026-01-01T00:00:00.000Z" });
+    for (by_key, term) in [(true, json!({})), (true, from.clone()), (false, json!({})), (false, from)] {
+        let case = asha.open_case("Defended").await;
+        let mut data = json!({ "member": prisca.id, "role": "defence" });
+        data.as_object_mut().unwrap().extend(term.as_object().unwrap().clone());
+        let added = json!({ "case": case, "data": data });
+        if by_key {
+            asha.say(&draft("member.added", &added)).await.made::<api::Recorded>();
+        } else {
+            let new = json!({ "person": prisca.id, "role": "defence", "from": term.get("from") });
+            let path = format!("/api/v1/cases/{case}/members");
+            asha.post(&path, &new).await.made::<api::Recorded>();
+        }
+        let removed = json!({ "case": case, "data": { "member": prisca.id, "role": "defence" } });
+        asha.say(&draft("member.removed", &removed)).await.made::<api::Recorded>();
+    }
+    let exhibit = asha.put(&case, "a.txt", b"content").await;
+    let about = json!({ "case": case, "item": exhibit, "purpose": "court-order" });
+    for _ in 0..2 {
+        let proposal = proposed(&ben, &about).await;
+        let data = json!({ "case": case, "item": exhibit, "data": { "proposal": proposal } });
+        prisca.say(&draft("disposal.declined", &data)).await.made::<api::Recorded>();
+    }
+    audited(&app).await;
+    let migration = match engine {
+        Engine::Sqlite => include_str!("../../../migrations/sqlite/0034_disclosure.sql"),
+        Engine::Postgres => include_str!("../../../migrations/postgres/0034_disclosure.sql"),
+    };
+    let url = app.config.database_url();
+    for (what, none, known, rows) in [
+        ("cases SET defended", "FALSE", "defended", 4),
+        ("disposals SET ended", "NULL", "ended IS NOT NULL", 2),
+    ] {
+        change(url, &format!("UPDATE {what} = {none} WHERE {known}"), rows).await;
+        let update = format!("UPDATE {what} = ");
+        let text = migration.split(";\n").find_map(|part| part.find(&update).map(|at| &part[at..])).unwrap();
+        change(url, text, rows).await;
+    }
     audited(&app).await;
 }
 
