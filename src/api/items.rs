@@ -136,6 +136,9 @@ wire! {
     ContentInfo {
         /// SHA-256, hex.
         digest: String,
+        /// Whose word that is: `vault`, which computed it, `self`, who registered it, or `none`: passed on from who sealed it.
+        #[serde(default)]
+        checked_by: String,
         /// Bytes.
         size: u64,
     }

@@ -47,6 +47,8 @@ impl App {
             item: id,
             version: 1,
         };
+        // From here on nobody else has this id: neither what is found under it nor what is written can be another's.
+        let held = self.blobs.choose(context.object).ok_or_else(another_id)?;
         self.is_free(&context).await?;
         let sealed = new.halves.into_iter().map(read_half).collect::<Result<Vec<_>, _>>()?;
         self.fit(item.case, sealing, &sealed).await?;
@@ -56,15 +58,19 @@ impl App {
             self.keyring.wrap(&KeyContext::VaultHalf(context), &vaults, &mut OsEntropy).to_bytes()
         };
         let stated = Stated { size: claimed.size, sha256: claimed.digest, crc32: new.crc32 };
-        let mut taking = self.blobs.take(context, stated).await.map_err(taken)?;
+        let mut taking = self.blobs.take(&held, context, stated).await.map_err(taken)?;
         taking.push(&rest).await.map_err(taken)?;
         while let Some(chunk) = body.next().await? {
             taking.push(&chunk).await.map_err(taken)?;
         }
         let stored = taking.finish().await.map_err(taken)?;
+        // Hours may have passed: whoever lost a key meanwhile, or the case, is not given what opens it.
+        let fits = self.fit(item.case, sealing, &sealed).await;
         let seal = |half| Change::Halves(HalvesChange::Seal(context.object, half));
-        let kept = Halved { wrapped, halves: sealed.into_iter().map(seal).collect(), digest };
-        self.keep_sealed(person, &item, stored, Ok(kept)).await
+        let kept = fits.map(|()| Halved { wrapped, halves: sealed.into_iter().map(seal).collect(), digest });
+        let kept = self.keep_sealed(person, &item, stored, kept).await;
+        drop(held);
+        kept
     }
 
     /// The sender chose the object's id: what exists under it, or did, is not theirs to touch.

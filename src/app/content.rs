@@ -220,7 +220,7 @@ impl App {
         passed: bool,
     ) -> Result<(), AppError> {
         let kind = if passed { Kind::FixityPassed } else { Kind::FixityFailed };
-        let data = FixityChecked { grant: None, object, stage: parse(stage, "stage")? };
+        let data = FixityChecked::by_vault(object, parse(stage, "stage")?);
         let mut say = Say::of_item(kind, item.case, id).data(data.to_data());
         say.content = Some(computed(found.0, found.1));
         self.say_as_vault(say, With::default()).await.map(drop)

@@ -233,8 +233,11 @@ impl App {
 }
 
 fn view(id: ItemId, item: &Item, fields: BTreeMap<Code, String>) -> api::Item {
-    let content =
-        |c: custody::statement::Content| api::ContentInfo { digest: c.digest.to_hex(), size: c.size };
+    let content = |c: custody::statement::Content| api::ContentInfo {
+        digest: c.digest.to_hex(),
+        checked_by: code(&c.checked_by),
+        size: c.size,
+    };
     api::Item {
         id: id.to_string(),
         case: item.case.to_string(),

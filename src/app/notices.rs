@@ -15,7 +15,7 @@ use super::content::AT_INTAKE;
 use super::fields::FIELD_EMAIL;
 use super::read::statement;
 use super::{App, AppError};
-use crate::notices::{Channel, NotTold, Notice, QUORUM_MISSED, STOPPED, TOPICS, Topic};
+use crate::notices::{Channel, FOUND_OTHERWISE, NotTold, Notice, QUORUM_MISSED, STOPPED, TOPICS, Topic};
 use crate::store::NotableRow;
 
 /// Records told of at a time.
@@ -194,9 +194,14 @@ impl App {
         row: &NotableRow,
     ) -> Result<Result<(), NotTold>, AppError> {
         let found = TOPICS.iter().find(|(kind, _)| *kind == row.kind);
-        let Some((_, topic)) = found.filter(|(_, topic)| channel.wants(*topic)) else { return Ok(Ok(())) };
+        let Some((_, topic)) = found else { return Ok(Ok(())) };
         let said = statement(&row.envelope)?;
         let act = Act::parse(&said)?;
+        let by_person = matches!(&act, Act::Fixity(_, _, d, _) if d.grant.is_some());
+        let topic = if by_person { &FOUND_OTHERWISE } else { topic };
+        if !channel.wants(*topic) {
+            return Ok(Ok(()));
+        }
         // A sender's own mistake at intake: nothing was stored.
         if matches!(&act, Act::Fixity(_, _, d, _) if d.stage.as_str() == AT_INTAKE) {
             return Ok(Ok(()));

@@ -208,7 +208,7 @@ impl App {
             return Ok(CheckedObject::unrecorded("the item it belongs to is missing"));
         };
         let kind = if problem.is_none() { Kind::FixityPassed } else { Kind::FixityFailed };
-        let data = FixityChecked { grant: None, object: row.object, stage: parse(during, "stage")? };
+        let data = FixityChecked::by_vault(row.object, parse(during, "stage")?);
         let mut say = Say::of_item(kind, item.case, id).data(data.to_data());
         say.content = Some(content);
         let state = if problem.is_none() { ObjectState::Present } else { ObjectState::Damaged };

@@ -22,7 +22,7 @@ pub enum BlobsError {
     /// There is no such object.
     #[error("there is no object {0}")]
     NotFound(ObjectId),
-    /// An object stands where a new one was to be written; ids are random, so this is a fault.
+    /// An object stands where a new one was to be written: a fault where the id is random, a mistake where a sender chose it.
     #[error("there is an object {0} already")]
     Exists(ObjectId),
     /// As many uploads are under way as this machine can serve, and none ended in time.

@@ -13,8 +13,9 @@ mod read;
 mod taking;
 mod upload;
 
+use std::collections::HashSet;
 use std::path::{Path as FsPath, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use custody::blob::{Audit, AuditFindings, ObjectId, Part};
@@ -51,6 +52,21 @@ pub struct Blobs {
     patience: Duration,
     /// The folder of a local store.
     folder: Option<PathBuf>,
+    /// Ids that senders chose, from before anything is looked for until a record names the object or nothing does.
+    chosen: Arc<Mutex<HashSet<ObjectId>>>,
+}
+
+/// An id that a sender chose. Until it is dropped nobody else gets it: what is looked for under it stays as it was found.
+#[derive(Debug)]
+pub struct Chosen {
+    object: ObjectId,
+    chosen: Arc<Mutex<HashSet<ObjectId>>>,
+}
+
+impl Drop for Chosen {
+    fn drop(&mut self) {
+        self.chosen.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.object);
+    }
 }
 
 impl Blobs {
@@ -73,7 +89,21 @@ impl Blobs {
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let places = 2 * cores;
-        Self { store, threads: Arc::new(Semaphore::new(places)), places, patience: PATIENCE, folder: None }
+        Self {
+            store,
+            threads: Arc::new(Semaphore::new(places)),
+            places,
+            patience: PATIENCE,
+            folder: None,
+            chosen: Arc::default(),
+        }
+    }
+
+    /// Holds an id that a sender chose; nothing while somebody else holds it.
+    pub fn choose(&self, object: ObjectId) -> Option<Chosen> {
+        let chosen = Arc::clone(&self.chosen);
+        let first = self.chosen.lock().unwrap_or_else(PoisonError::into_inner).insert(object);
+        first.then_some(Chosen { object, chosen })
     }
 
     /// How many uploads may be under way at once.

@@ -6,7 +6,7 @@ use object_store::{ObjectStoreExt, PutPayload};
 use tokio::task::JoinHandle;
 
 use super::upload::{Pending, SealedUpload, Target, lost};
-use super::{Blobs, BlobsError, off_worker, path};
+use super::{Blobs, BlobsError, Chosen, off_worker, path};
 
 /// Ciphertext hashed and stored with one call.
 const PIECE_BYTES: usize = 2 << 20;
@@ -26,8 +26,14 @@ pub struct Taking {
 }
 
 impl Blobs {
-    /// Begins to take an object under the id that its sender chose, which nothing may have. Waits as [`Blobs::begin`] does.
-    pub async fn take(&self, context: BlobContext, stated: Stated) -> Result<Taking, BlobsError> {
+    /// Begins to take an object under the id that its sender chose, which nothing may have. Waits as [`Blobs::begin`] does. The
+    /// caller holds the id until a record names the object, or it is gone.
+    pub async fn take(
+        &self,
+        _held: &Chosen,
+        context: BlobContext,
+        stated: Stated,
+    ) -> Result<Taking, BlobsError> {
         let target = Target { store: self.store.clone(), object: context.object };
         let permit = self.place().await?;
         if self.exists(context.object).await? {

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use custody::act::OTHER_HALVES;
 use custody::age::Identity;
 use custody::digest::Digest;
 use custody::id::{Code, ItemId, PersonId};
+use custody::manifest;
 use serde_json::json;
 
 use super::args::{fields, parse_field};
@@ -13,8 +15,12 @@ use super::files::{Part, secret_from};
 use super::get::grant;
 use super::{Global, Out, progress, session};
 use crate::api;
-use crate::client::Client;
-use crate::client::opening::{Found, Through, all_hold_it};
+use crate::client::opening::{Contributed, Found, Through};
+use crate::client::{Client, ClientError};
+
+/// Advice where something did not open, or was something else.
+const ON_RECORD: &str = "that you found this is on record now: the sender, the other who opened it for you, or the vault gave something \
+                         else than was agreed";
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -62,6 +68,11 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
     let through = Through::halves(access, reseal);
     let halves = client.halves(args.item, through).await?;
     let contributed = client.contribute(args.item, through, &halves, &identity).await?;
+    let opening = Opening { client: &client, item: &item, with: args.with, access, halves: &halves };
+    if contributed == Contributed::Garbage {
+        return Err(opening.unopened("what is sealed to your key does not open").await);
+    }
+    let contributed = contributed == Contributed::Given;
     let mut shown =
         json!({ "item": args.item, "access": access, "with": args.with, "contributed": contributed });
     let Some(path) = &args.out else {
@@ -85,27 +96,27 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         ));
         return Ok(Exit::Incomplete);
     }
-    let Found { digest, size: bytes, .. } =
-        read(&client, &item, (access, &halves, &identity), path, out).await?;
-    let all_hold = item.sealed_by.is_none() || all_hold_it(args.item, &halves, &identity)?;
+    let (found, all_hold) = opening.read(&identity, path, out).await?;
     if let Some(shown) = shown.as_object_mut() {
         shown.extend([
             ("file".to_owned(), json!(path)),
-            ("bytes".to_owned(), json!(bytes)),
-            ("digest".to_owned(), json!(digest)),
+            ("bytes".to_owned(), json!(found.size)),
+            ("digest".to_owned(), json!(found.digest)),
             ("all_halves_hold".to_owned(), json!(all_hold)),
         ]);
     }
     out.result(&shown, |_| path.display().to_string());
     out.say("opened on this device; the digest is the one on record. Your grant ends within the hour: until then the other can read");
-    if item.sealed_by.is_some() {
-        out.say("its sender sealed it, and the vault never saw it: that you found the digest they stated is on record now");
+    if found.by_sender {
+        out.say("its sender sealed it, and the vault never saw it: what you found is on record now");
     }
-    if !all_hold {
-        out.say("but somebody else to whom it is sealed was given another half, and cannot open it: seal it anew (custos item reseal)");
-        return Ok(Exit::Failure);
+    if all_hold {
+        return Ok(Exit::Valid);
     }
-    Ok(Exit::Valid)
+    Err(Failure::new(
+        "somebody else to whom it is sealed was given another half, or none, and cannot open it",
+    )
+    .hint("custos item reseal, while a pair opens it"))
 }
 
 pub(super) fn identity(client: &Client, paper: Option<&Path>) -> Result<Identity, Failure> {
@@ -118,29 +129,72 @@ pub(super) fn identity(client: &Client, paper: Option<&Path>) -> Result<Identity
     text.parse().map_err(|error| Failure::new("the paper does not read").because(&error))
 }
 
-/// Opens it into a new file. What its sender sealed nobody has seen before: what is found goes on record, and so does what is not
-/// as recorded; a file with that is not left behind.
-async fn read(
-    client: &Client,
-    item: &api::Item,
-    (access, halves, identity): (Digest, &api::Halves, &Identity),
-    path: &Path,
-    out: Out,
-) -> Result<Found, Failure> {
-    let (part, mut file) = Part::begin(path)?;
-    let bar = progress::bytes(out, item.stored.as_ref().map_or(0, |stored| stored.size), "open");
-    let opened =
-        client.open_sealed(item, access, halves, identity, (&mut file, |bytes| bar.inc(bytes))).await;
-    bar.finish_and_clear();
-    let mut found = opened?;
-    if found.verdict.is_err() || item.sealed_by.is_some() {
-        client.say_opened(item, access, &found).await?;
+/// An item that is being opened together with somebody.
+struct Opening<'a> {
+    client: &'a Client,
+    item: &'a api::Item,
+    with: PersonId,
+    access: Digest,
+    halves: &'a api::Halves,
+}
+
+impl Opening<'_> {
+    /// Opens it into a new file; whether everybody else can, too, where its sender sealed it. What its sender sealed nobody has
+    /// seen before: what is found goes on record. So does what is not as recorded, and no file of that is left behind.
+    async fn read(&self, identity: &Identity, path: &Path, out: Out) -> Result<(Found, bool), Failure> {
+        let (part, mut file) = Part::begin(path)?;
+        let bar = progress::bytes(out, self.item.stored.as_ref().map_or(0, |stored| stored.size), "open");
+        let to = (&mut file as &mut (dyn std::io::Write + Send), |bytes| bar.inc(bytes));
+        let opened = self.client.open_sealed(self.item, self.access, self.halves, identity, to).await;
+        bar.finish_and_clear();
+        let mut found = match opened {
+            // A half that is sealed to this very key, once the other has opened it, is not what the other gave.
+            Err(ClientError::Key(_)) if self.is_meant(identity) => {
+                return Err(self.unopened("what the other opened for you does not open with your key").await);
+            }
+            opened => opened?,
+        };
+        if found.verdict.is_err() {
+            self.say(&found).await?;
+            let error = std::mem::replace(&mut found.verdict, Ok(())).err().map(Failure::from);
+            return Err(error.unwrap_or_else(|| Failure::new("it does not open")).hint(ON_RECORD));
+        }
+        file.sync_all()
+            .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(&error))?;
+        // What was opened is kept, whatever becomes of saying so.
+        part.finish()?;
+        if !found.by_sender {
+            return Ok((found, true));
+        }
+        self.say(&found).await?;
+        let all_hold = self.client.all_hold_it(self.item, self.halves, identity).await?;
+        if !all_hold {
+            found.reason = Some(OTHER_HALVES);
+            self.say(&found).await?;
+        }
+        Ok((found, all_hold))
     }
-    if let Err(error) = std::mem::replace(&mut found.verdict, Ok(())) {
-        return Err(Failure::from(error).hint("that you found this is on record now: the sender, the other who opened it for you, or the vault gave something else than was agreed"));
+
+    /// Whether a half is sealed to this key, of what its sender sealed; of a paper nobody knows which of two it is.
+    fn is_meant(&self, identity: &Identity) -> bool {
+        let (own, person) = (identity.recipient().to_string(), self.client.person().to_string());
+        let meant = |half: &api::SealedHalf| half.second == person && half.inner.contains(&own);
+        self.halves.contributed.is_some() && self.halves.others.iter().any(meant)
     }
-    file.sync_all()
-        .map_err(|error| Failure::new(format!("cannot write {}", path.display())).because(&error))?;
-    part.finish()?;
-    Ok(found)
+
+    async fn say(&self, found: &Found) -> Result<(), Failure> {
+        Ok(self.client.say_opened(self.item, (self.access, self.with), self.halves, found).await?)
+    }
+
+    /// Puts on record that it did not open, of what its sender sealed: nobody else will.
+    async fn unopened(&self, what: &'static str) -> Failure {
+        let failure = Failure::new(what);
+        let facts = manifest::verify(&self.halves.manifest.0, self.client.trust().key());
+        let Ok(facts) = facts else { return failure.hint("the manifest is not one of this vault") };
+        let found = Found::nothing(facts.header.context().object, facts.by_sender);
+        match self.say(&found).await {
+            Ok(()) => failure.hint(ON_RECORD),
+            Err(error) => failure.hint(format!("that could not be put on record: {}", error.what())),
+        }
+    }
 }

@@ -17,7 +17,7 @@ use super::open::identity;
 use super::table::table;
 use super::{Global, Out, session};
 use crate::api;
-use crate::client::opening::Through;
+use crate::client::opening::{Contributed, Through};
 use crate::client::{Ask, Client, ClientError, new_op_id};
 
 /// What to do.
@@ -167,7 +167,7 @@ async fn seal(
     };
     let through = Through::halves(access, None);
     let halves = client.halves(what.item, through).await?;
-    let contributed = client.contribute(what.item, through, &halves, &identity).await?;
+    let contributed = client.contribute(what.item, through, &halves, &identity).await? == Contributed::Given;
     let shown = json!({ "item": what.item, "access": access, "with": with, "contributed": contributed });
     if halves.contributed.is_none() {
         out.result(&shown, |_| access.to_string());

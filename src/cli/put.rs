@@ -131,7 +131,14 @@ pub(super) async fn run(global: &Global, args: &Args, out: Out) -> Result<Exit, 
         out.document(&json!({ "summary": summary }));
     }
     let Some(failure) = worst else {
-        out.say(&format!("{} files, {}, all fingerprints match", summary.files, size(summary.bytes)));
+        let compared = match (summary.sealed_here, summary.hash_only) {
+            (0, 0) => "all fingerprints match".to_owned(),
+            (0, only) => format!("{only} by fingerprint only, all others match"),
+            (here, _) => {
+                format!("{here} sealed here: until somebody opens them, their fingerprints are your word")
+            }
+        };
+        out.say(&format!("{} files, {}, {compared}", summary.files, size(summary.bytes)));
         return Ok(Exit::Valid);
     };
     let done = summary.files - summary.failed;

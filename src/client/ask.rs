@@ -184,7 +184,11 @@ impl Ask {
             item: self.item.as_ref().map(|id| text(id)),
             items: self.items.as_ref().map(|items| items.iter().map(draft_item).collect()),
             person: self.person.as_ref().map(|id| text(id)),
-            content: self.content.map(|(digest, size)| api::ContentInfo { digest: digest.to_hex(), size }),
+            content: self.content.map(|(digest, size)| api::ContentInfo {
+                digest: digest.to_hex(),
+                checked_by: "self".to_owned(),
+                size,
+            }),
             purpose: self.purpose.as_ref().map(|code| text(code)),
             data: self.data.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
             fields: self.fields.iter().map(|(name, value)| (name.to_string(), value.clone())).collect(),

@@ -3,6 +3,7 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use custody::act::{Act, ObjectId};
@@ -12,7 +13,7 @@ use custody::entropy::Entropy as _;
 use custody::halves::{self, Pair};
 use custody::id::{ItemId, OpId};
 use custody::keys::{DataKey, Key32};
-use custody::statement::CheckedBy;
+use custody::statement::{CheckedBy, Statement};
 use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use tokio::sync::mpsc;
@@ -20,12 +21,14 @@ use tokio::sync::mpsc;
 use super::content::{CHUNK_BYTES, Fingerprint};
 use super::http::Call;
 use super::secret::file;
-use super::{Client, ClientError, Kept};
+use super::{Client, ClientError};
 use crate::api;
 use crate::engine::{AwsLc, OsEntropy};
 
 /// Chunks of ciphertext that wait to be sent.
 const AHEAD: usize = 4;
+/// How long sealing may go on once there is an answer: it has nothing left to do.
+const AFTER_THE_ANSWER: Duration = Duration::from_secs(10);
 
 /// What is sealed for one sending: nothing of it comes twice.
 struct Sealing {
@@ -36,22 +39,22 @@ struct Sealing {
 }
 
 impl Client {
-    /// Seals a file and sends it; says with the answer which sealed halves went along. Every sending has an object, a key and
-    /// halves of its own.
+    /// Seals a file and sends it; `sent` learns which sealed halves go along, whatever becomes of them. Every sending has an
+    /// object, a key and halves of its own.
     pub(super) async fn put_sealed_once(
         &self,
         item: ItemId,
         (path, print): (&Path, Fingerprint),
-        pairs: &[Pair],
+        (pairs, sent): (&[Pair], &mut Vec<Digest>),
         op_id: OpId,
         progress: impl Fn(u64) + Send + Sync + 'static,
-    ) -> Result<(api::Stored, Digest), ClientError> {
+    ) -> Result<api::Stored, ClientError> {
         let key = DataKey::make(&mut OsEntropy);
         let persons = Key32::make(&mut OsEntropy);
         let vaults = key.as_key().xor(&persons);
         let sealed = halves::seal(&persons, item, pairs)
             .map_err(|_| ClientError::Protocol("everybody of a pair has 1 to 16 recipients"))?;
-        let digest = halves::digest(&sealed);
+        sent.push(halves::digest(&sealed));
         let object = ObjectId::new(OsEntropy.array());
         let context =
             BlobContext { object, vault: VaultId::of(&self.trust().fingerprint()), item, version: 1 };
@@ -67,14 +70,14 @@ impl Client {
         let (to, mut from) = mpsc::channel::<Result<Bytes, ClientError>>(AHEAD);
         let sealing = Sealing { path: path.to_owned(), print, context, key };
         let work = tokio::task::spawn_blocking(move || {
-            let send =
+            let hand_on =
                 |chunk| to.blocking_send(chunk).map_err(|_| ClientError::Protocol("sending broke off"));
-            send(Ok(line.into()))?;
-            match sealing.run(progress, |chunk| send(Ok(chunk))) {
+            hand_on(Ok(line.into()))?;
+            match sealing.run(progress, |chunk| hand_on(Ok(chunk))) {
                 Ok(()) => Ok(()),
                 Err(error) => {
                     // What is sent ends short of its length, so that the vault keeps nothing of it.
-                    drop(send(Err(ClientError::Protocol("sealing broke off"))));
+                    drop(hand_on(Err(ClientError::Protocol("sealing broke off"))));
                     Err(error)
                 }
             }
@@ -84,18 +87,18 @@ impl Client {
             .header(CONTENT_LENGTH.as_str(), length.to_string());
         let body = futures_util::stream::poll_fn(move |context| from.poll_recv(context));
         let answer = self.http.upload(&call, reqwest::Body::wrap_stream(body)).await;
-        // Where the file is the reason, that is what the person has to know. An answer may come before everything was sent.
-        match (work.await, &answer) {
-            (Ok(Err(error @ (ClientError::File { .. } | ClientError::Digest { .. }))), _) => {
+        // Where the file is the reason, that is what the person has to know. A vault that answers before it has everything, or
+        // reads no further, does not have what was sealed here, whatever it says.
+        let work = tokio::time::timeout(AFTER_THE_ANSWER, work).await;
+        match (work, &answer) {
+            (Ok(Ok(Err(error @ (ClientError::File { .. } | ClientError::Digest { .. })))), _) => {
                 return Err(error);
             }
-            (Err(_), Ok(_)) => return Err(ClientError::Protocol("sealing broke off")),
-            _ => {}
+            (Ok(Ok(Ok(()))), _) | (_, Err(_)) => {}
+            _ => return Err(ClientError::Protocol("the vault answered before everything was sent")),
         }
         let bytes = answer?.bytes().await.map_err(|error| self.http.network(error))?;
-        let stored = serde_json::from_slice(&bytes)
-            .map_err(|_| ClientError::Protocol("an answer of another shape"))?;
-        Ok((stored, digest))
+        serde_json::from_slice(&bytes).map_err(|_| ClientError::Protocol("an answer of another shape"))
     }
 }
 
@@ -133,12 +136,12 @@ impl Sealing {
     }
 }
 
-/// Whether this receipt says that the vault has what was sealed here, and no more.
-pub(super) fn passed_on(kept: &Kept, print: Fingerprint, halves: Digest) -> bool {
-    let Ok(Act::ContentReceived(_, _, d, content)) = Act::parse(&kept.checked.statement) else {
-        return false;
-    };
-    (d.halves, content.checked_by) == (Some(halves), CheckedBy::None)
+/// Whether the vault says that it has this content, as its sender sealed it and with some of these halves; with any where none
+/// are known.
+pub(super) fn passed_on(said: &Statement, print: Fingerprint, sent: &[Digest]) -> bool {
+    let Ok(Act::ContentReceived(_, _, d, content)) = Act::parse(said) else { return false };
+    let ours = d.halves.is_some_and(|halves| sent.is_empty() || sent.contains(&halves));
+    ours && content.checked_by == CheckedBy::None
         && (content.digest, content.size) == (print.digest, print.size)
 }
 

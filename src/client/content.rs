@@ -10,7 +10,7 @@ use custody::digest::{Digest, Hasher};
 use custody::halves::Pair;
 use custody::id::{CaseId, ItemId, OpId};
 use custody::kind::Kind;
-use custody::statement::{Actor, Statement};
+use custody::statement::{Actor, CheckedBy, Statement};
 use futures_util::StreamExt as _;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
@@ -89,31 +89,28 @@ fn fingerprint_blocking(path: &Path, progress: impl Fn(u64)) -> Result<Fingerpri
 }
 
 impl Client {
-    /// Sends a file as an item's content, as it is or, with pairs, sealed to these here. The vault compares what it can; here its
+    /// Sends a file as an item's content, as it is or sealed to pairs here, where every sending's halves are remembered. The vault compares what it can; here its
     /// answer is compared again, and so is the receipt of `content.received`.
     pub async fn put_content(
         &self,
         (case, item): (CaseId, ItemId),
         (path, print): (&Path, Fingerprint),
-        pairs: Option<&[Pair]>,
+        mut sealing: Option<(&[Pair], &mut Vec<Digest>)>,
         progress: impl Fn(u64) + Send + Sync + Clone + 'static,
     ) -> Result<Sent, ClientError> {
         let Fingerprint { digest, size, .. } = print;
         let op_id = new_op_id();
         let (mut attempt, mut turned_away) = (0, 0);
-        let (stored, halves) = loop {
+        let stored = loop {
             let progress = progress.clone();
-            let sent = match pairs {
-                None => {
-                    self.put_once(item, path, (digest, size), op_id, progress).await.map(|sent| (sent, None))
-                }
-                Some(pairs) => {
-                    let sent = self.put_sealed_once(item, (path, print), pairs, op_id, progress).await;
-                    sent.map(|(sent, halves)| (sent, Some(halves)))
+            let once = match &mut sealing {
+                None => self.put_once(item, path, (digest, size), op_id, progress).await,
+                Some((pairs, sent)) => {
+                    self.put_sealed_once(item, (path, print), (pairs, sent), op_id, progress).await
                 }
             };
-            match sent {
-                Ok(sent) => break sent,
+            match once {
+                Ok(stored) => break stored,
                 // The key makes a second sending of the same bytes the same act.
                 Err(ClientError::Network { .. }) if attempt < 2 => {
                     attempt += 1;
@@ -138,11 +135,13 @@ impl Client {
             self.keep(&stored.receipts, Of::Composed(&|said| self.is_of_content(said, case, item))).await?;
         let (mut on_arrival, mut read_back) = (None, None);
         for receipt in &kept {
-            let received = receipt.checked.statement.kind == Kind::ContentReceived;
-            if let Some(halves) = halves.filter(|_| received)
-                && !passed_on(receipt, print, halves)
-            {
-                return Err(ClientError::Protocol("the vault records something else than was sealed here"));
+            let said = &receipt.checked.statement;
+            let fits = match &sealing {
+                Some((_, sent)) => passed_on(said, print, sent),
+                None => said.content.is_some_and(|content| content.checked_by == CheckedBy::Vault),
+            };
+            if said.kind == Kind::ContentReceived && !fits {
+                return Err(ClientError::Protocol("the vault records something else than it was sent"));
             }
             match reported(receipt, case, item)? {
                 Some((Kind::ContentReceived, found)) => on_arrival = Some(found),

@@ -17,6 +17,7 @@ use custody::statement::{Actor, Statement};
 use futures_util::{Stream, StreamExt as _};
 use serde::Serialize;
 
+use super::by_sender::passed_on;
 use super::content::{Fingerprint, fingerprint};
 use super::receipts::Of;
 use super::{Ask, Client, ClientError, Kept};
@@ -127,6 +128,18 @@ impl Earlier {
     fn lacks_content(&self) -> bool {
         self.received.is_none() && self.class != Class::HashOnly
     }
+
+    /// Whoever wants it sealed here must not be told that all is well where the vault has had it, or is to have it, in the clear.
+    fn same_way(&self, here: bool) -> Result<(), ClientError> {
+        if self.by_sender == here {
+            return Ok(());
+        }
+        Err(ClientError::Input(match (here, self.received.is_some()) {
+            (true, true) => "it went to the vault before without --seal-here: the vault has had it in the clear".into(),
+            (true, false) => "it was registered before without --seal-here; nothing was sent: seal it under another name or path".into(),
+            (false, _) => "it was registered before to be sealed here: go on with --seal-here".into(),
+        }))
+    }
 }
 
 impl Client {
@@ -189,7 +202,7 @@ impl Client {
             Ok(_) => None,
             // An earlier run registered it: that is believed for its receipts, not for the vault's word.
             Err(error) if conflict(&error) => {
-                Some(self.taken_in_before(&ask, intake.case, item, (digest, size)).await?.ok_or(error)?)
+                Some(self.taken_in_before(&ask, intake.case, item, print, &[]).await?.ok_or(error)?)
             }
             Err(error) => return Err(error),
         };
@@ -202,30 +215,36 @@ impl Client {
             on_arrival: None,
             read_back: None,
         };
+        let here = intake.pairs.is_some();
+        if let Some(earlier) = &earlier {
+            earlier.same_way(here)?;
+        }
+        let mut sent = Vec::new();
         let earlier = match earlier {
             earlier
                 if intake.class != Class::HashOnly && earlier.as_ref().is_none_or(Earlier::lacks_content) =>
             {
-                if earlier.as_ref().is_some_and(|earlier| earlier.by_sender != intake.pairs.is_some()) {
-                    return Err(ClientError::Input(
-                        "it was registered before, to be sealed by the other side: name --seal-here exactly as you did then".into(),
-                    ));
-                }
-                let (file, pairs) = (source.file.as_path(), intake.pairs.as_deref());
-                match self.put_content((intake.case, item), (file, print), pairs, progress).await {
+                let file = source.file.as_path();
+                let sealing = intake.pairs.as_deref().map(|pairs| (pairs, &mut sent));
+                match self.put_content((intake.case, item), (file, print), sealing, progress).await {
+                    Ok(_) if here => {
+                        taken.outcome = Outcome::SealedHere;
+                        return Ok(taken);
+                    }
                     Ok(sent) => {
-                        if intake.pairs.is_some() {
-                            taken.outcome = Outcome::SealedHere;
-                        } else {
-                            taken.outcome = Outcome::Stored;
-                            (taken.on_arrival, taken.read_back) = (Some(sent.on_arrival), sent.read_back);
-                        }
+                        taken.outcome = Outcome::Stored;
+                        (taken.on_arrival, taken.read_back) = (Some(sent.on_arrival), sent.read_back);
                         return Ok(taken);
                     }
                     // The answer to an earlier sending was lost.
                     Err(error) if conflict(&error) => {
-                        let found = self.taken_in_before(&ask, intake.case, item, (digest, size)).await?;
-                        Some(found.filter(|found| found.received.is_some()).ok_or(error)?)
+                        let found = self.taken_in_before(&ask, intake.case, item, print, &sent).await?;
+                        let found = found.filter(|found| found.received.is_some()).ok_or(error)?;
+                        if here {
+                            taken.outcome = Outcome::SealedHere;
+                            return Ok(taken);
+                        }
+                        Some(found)
                     }
                     Err(error) => return Err(error),
                 }
@@ -248,8 +267,10 @@ impl Client {
         ask: &Ask,
         case: CaseId,
         item: ItemId,
-        (digest, size): (Digest, u64),
+        print: Fingerprint,
+        sent: &[Digest],
     ) -> Result<Option<Earlier>, ClientError> {
+        let Fingerprint { digest, size, .. } = print;
         let found: api::Recorded = match self.intake_receipts(item).await {
             Err(ClientError::Refused(_)) => return Ok(None),
             found => found?,
@@ -265,6 +286,7 @@ impl Client {
         let received = |said: &Statement| {
             said.kind == Kind::ContentReceived && self.is_of_content(said, case, item) && same(said)
         };
+        let as_sealed = |said: &Statement| passed_on(said, print, sent);
         let kept =
             self.keep(&found.receipts, Of::Composed(&|said| registered(said) || received(said))).await?;
         let said = |kept: &Kept| kept.checked.statement.clone();
@@ -274,11 +296,12 @@ impl Client {
         else {
             return Err(ClientError::NoReceipt);
         };
-        Ok(Some(Earlier {
-            class,
-            by_sender: sealed_by.is_some(),
-            received: kept.iter().map(said).any(|said| received(&said)).then_some(digest),
-        }))
+        let by_sender = sealed_by.is_some();
+        let received = kept.iter().map(said).find(received);
+        if received.as_ref().is_some_and(|said| by_sender && !as_sealed(said)) {
+            return Err(ClientError::Protocol("the vault records something else than was sealed here"));
+        }
+        Ok(Some(Earlier { class, by_sender, received: received.map(|_| digest) }))
     }
 
     fn name_of(&self, case: CaseId, path: &str, digest: Digest) -> OpId {

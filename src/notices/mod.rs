@@ -90,6 +90,11 @@ pub const TOPICS: &[(Kind, Topic)] = &[
     (Kind::ClockFault, topic("clock.fault", "The vault's clocks disagreed.")),
 ];
 
+/// A fixity check by a person, who opened a restricted item: nothing is wrong with what is stored.
+pub const FOUND_OTHERWISE: Topic = topic(
+    "restricted.found-otherwise",
+    "Somebody opened a restricted item and says that it is not what is recorded. Ask them.",
+);
 /// What is no record: an operator must look at the running service.
 pub const QUORUM_MISSED: Topic = topic("witnesses.missing", "Too few witnesses cosign the log.");
 /// As above.
@@ -250,7 +255,7 @@ impl Channel {
             TOPICS
                 .iter()
                 .map(|(_, topic)| topic)
-                .chain([&QUORUM_MISSED, &STOPPED])
+                .chain([&FOUND_OTHERWISE, &QUORUM_MISSED, &STOPPED])
                 .any(|topic| topic.name == name)
         };
         match topics.iter().flatten().find(|name| !known(name)) {

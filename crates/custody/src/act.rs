@@ -34,8 +34,8 @@ pub use production::{
     ProductionStep,
 };
 pub use reading::{
-    AccessBreakGlass, AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AccessReviewed, MAX_PAIRS,
-    RecipientNamed, STAGE_OPENING, SealedBy, Sealing,
+    AccessBreakGlass, AccessCompleted, AccessDenied, AccessGranted, AccessOutcome, AccessReviewed,
+    DID_NOT_OPEN, MAX_PAIRS, OTHER_HALVES, RecipientNamed, STAGE_OPENING, SealedBy, Sealing,
 };
 pub use resealing::{ItemResealed, ResealConfirmed, ResealStep, ResealWithdrawn};
 pub use transfer::{

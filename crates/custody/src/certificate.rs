@@ -8,6 +8,7 @@ use core::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::act::SealedBy;
 use crate::act::{Derivation, Disclosure, DisposalExecuted, ObjectId, Subject};
 use crate::digest::Digest;
 use crate::id::{CaseId, Code, ItemId, PersonId};
@@ -90,7 +91,7 @@ pub struct Linked {
     /// What it is of its original.
     #[serde(rename = "as")]
     pub how: Derivation,
-    /// SHA-256 of its content, where the vault received it.
+    /// SHA-256 of its content as on record, where the vault received it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// Exhibit number.
@@ -187,6 +188,9 @@ pub struct Named {
     /// The records whose values were destroyed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<Digest>,
+    /// Who sealed the content, if not the vault: then digest and size are what they said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealed_by: Option<SealedBy>,
     /// Bytes of an item's content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
@@ -201,7 +205,7 @@ impl Named {
             Subject::Person(person) => (None, None, Some(person)),
             Subject::Vault => (None, None, None),
         };
-        Self { case, digest: None, exhibit: None, item, person, records, size: None }
+        Self { case, digest: None, exhibit: None, item, person, records, sealed_by: None, size: None }
     }
 }
 
@@ -232,7 +236,8 @@ impl Certificate {
             row("Content of", format!("exhibit {exhibit}, item {item}"));
         }
         if let (Some(digest), Some(size)) = (subject.digest, subject.size) {
-            row("SHA-256", format!("{digest}, {size} bytes"));
+            let whose = if subject.sealed_by.is_some() { ", as its sender said, who sealed it" } else { "" };
+            row("SHA-256", format!("{digest}, {size} bytes{whose}"));
         }
         subject.person.iter().for_each(|person| row("Values about", format!("person {person}")));
         subject.records.iter().for_each(|record| row("Values in", format!("record {record}")));

@@ -1,6 +1,6 @@
 //! Certificates of destruction, made from the records of a disposal.
 
-use custody::act::{Act, DisposalStep, Subject};
+use custody::act::{Act, DisposalStep, SealedBy, Subject};
 use custody::bundle::documents::public_key_pem;
 use custody::certificate::{
     Approved, Certificate, Destroyed, Linked, MAX_LINKED, NOT_PROVEN, Named, Place, Proposed,
@@ -51,6 +51,7 @@ impl App {
                 let (_, found) = self.store.read().await?.items(&[item]).await?.pop().ok_or_else(missing)?;
                 subject.exhibit = Some(found.exhibit);
                 subject.digest = found.stored.map(|stored| stored.content.digest);
+                subject.sealed_by = found.by_sender.then_some(SealedBy::Sender);
                 subject.size = found.stored.map(|stored| stored.content.size);
                 Sequence::Item(item)
             }

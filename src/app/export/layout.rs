@@ -294,5 +294,6 @@ fn hash_line(exhibit: Exhibit) -> HashLine {
         digest: content.map(|content| content.digest),
         size: content.map_or(0, |content| content.size),
         path: exhibit.has_content().then_some(exhibit.path),
+        unseen: content.is_some_and(|content| content.checked_by == custody::statement::CheckedBy::None),
     }
 }

@@ -10,11 +10,17 @@ use custody::keys::{DataKey, Key32};
 use custody::kind::Kind;
 use custody::statement::CheckedBy;
 use custos::api;
+use custos::app::rotate_kek;
 use custos::engine::{AwsLc, OsEntropy};
+use custos::store::Store;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::destruction::{approval, proposed, swept};
 use super::restricted::{Machine, People, halves, help, identity, open, reading, video};
+use super::stays::audited;
+use crate::ops::backup::{backed_up, elsewhere, restored};
+use crate::ops::recover::assert_replays;
 use crate::support::app::{TestApp, custos_random};
 use crate::support::bundle::judged;
 use crate::support::client::{Answer, Caller, draft};
@@ -26,6 +32,9 @@ crate::on_both_engines! {
     what_does_not_fit_is_refused_and_leaves_nothing
     who_seals_says_so_beforehand_and_nobody_else_sends
     what_the_sender_only_claimed_is_contradicted_by_whoever_opens_it
+    of_two_who_choose_the_same_id_one_is_refused_and_what_was_there_stays
+    whoever_lost_a_key_while_it_was_sent_is_not_given_what_opens_it
+    what_its_sender_sealed_lives_as_everything_else_does
 }
 
 /// What goes over the line: the JSON before, the object, and the digest of its sealed halves.
@@ -116,28 +125,37 @@ async fn send(who: &Caller, exhibit: &str, body: Vec<u8>) -> Answer {
     who.send(who.request(Method::PUT, &path).body(body)).await
 }
 
-/// What the reader of two says that they found, under their grant.
+/// Two who opened it: the grants of the reader and of the other.
+struct Opened<'a> {
+    with: &'a Caller,
+    grants: [String; 2],
+}
+
+/// What the reader of two says that they found, under their grants.
 async fn found(
     who: &Caller,
     (case, exhibit): (&str, &str),
-    (kind, grant): (&str, &str),
+    (kind, opened): (&str, &Opened<'_>),
     (object, content): (ObjectId, &[u8]),
 ) -> Answer {
-    let data = json!({ "grant": grant, "object": object.to_string(), "stage": "opening" });
+    let data = json!({
+        "grant": opened.grants[0], "object": object.to_string(), "stage": "opening", "with": opened.with.id,
+        "with_grant": opened.grants[1],
+    });
     let content = json!({ "digest": Digest::of(content).to_hex(), "size": content.len() });
     let more = json!({ "case": case, "item": exhibit, "content": content, "data": data });
     let prepared = who.prepare(&draft(kind, &more)).await;
     if prepared.status == 200 { who.submit(&prepared.ok()).await } else { prepared }
 }
 
-/// Two of a pair open it; the reader's grant, and what was in it.
-async fn opened(people: &People, exhibit: &str) -> (String, Vec<u8>) {
+/// Prisca and Dora open it, and Prisca reads it.
+async fn opened<'a>(people: &'a People, exhibit: &str) -> (Opened<'a>, Vec<u8>) {
     let People { prisca, dora, case, .. } = people;
     let own = reading(dora, case, exhibit, prisca).await;
     let theirs = reading(prisca, case, exhibit, dora).await;
     help(dora, exhibit, &own, &identity(dora)).await;
     let content = open(prisca, exhibit, &theirs, &identity(prisca)).await;
-    (theirs, content)
+    (Opened { with: dora, grants: [theirs, own] }, content)
 }
 
 async fn what_its_sender_sealed_is_taken_unseen_and_opened_by_two_who_say_what_they_found(engine: Engine) {
@@ -162,19 +180,21 @@ async fn what_its_sender_sealed_is_taken_unseen_and_opened_by_two_who_say_what_t
     let by = said.content.map(|content| content.checked_by);
     assert_eq!((checked.intact, said.kind, by), (true, Kind::FixityPassed, Some(CheckedBy::None)));
 
-    let (grant, content) = opened(&people, &exhibit).await;
+    let (both, content) = opened(&people, &exhibit).await;
     assert_eq!(content, video());
     // Whoever opens it can make all the halves again that others were given.
-    let shown = halves(prisca, &exhibit, &grant).await;
+    let shown = halves(prisca, &exhibit, &both.grants[0]).await;
     assert_eq!((shown.sealed.len(), shown.others.len()), (1, 3));
     let place = (case.as_str(), exhibit.as_str());
-    let passed = |who| found(who, place, ("fixity.passed", &grant), (sealed.id, &content));
-    passed(dora).await.problem("grant");
-    passed(asha).await.problem("grant");
-    found(prisca, place, ("fixity.passed", &grant), (sealed.id, b"other")).await.problem("digest-mismatch");
-    found(prisca, place, ("fixity.failed", &grant), (sealed.id, &content)).await.problem("digest-mismatch");
+    let passed = |who| found(who, place, ("fixity.passed", &both), (sealed.id, &content));
+    passed(dora).await.problem("opened-in-pairs");
+    passed(asha).await.problem("opened-in-pairs");
+    let alone = Opened { with: dora, grants: [both.grants[0].clone(), both.grants[0].clone()] };
+    found(prisca, place, ("fixity.passed", &alone), (sealed.id, &content)).await.problem("opened-in-pairs");
+    found(prisca, place, ("fixity.passed", &both), (sealed.id, b"other")).await.problem("digest-mismatch");
+    found(prisca, place, ("fixity.failed", &both), (sealed.id, &content)).await.problem("digest-mismatch");
     let other = ObjectId::new(random());
-    found(prisca, place, ("fixity.passed", &grant), (other, &content)).await.problem("unknown");
+    found(prisca, place, ("fixity.passed", &both), (other, &content)).await.problem("unknown");
     let said: api::Recorded = passed(prisca).await.made();
     assert_eq!(prisca.check(&said.receipts)[0].statement.kind, Kind::FixityPassed);
 
@@ -183,11 +203,12 @@ async fn what_its_sender_sealed_is_taken_unseen_and_opened_by_two_who_say_what_t
     let report = judged(asha, &asha.bundle(&export.id).await.body).await;
     let unseen = report.findings.iter().find(|found| found.code == Code::NotVaultVerified).unwrap();
     assert!(unseen.places[0].detail.contains("sealed by its sender"), "{unseen:?}");
-    assert!(unseen.places[0].detail.contains("1 opening"), "{unseen:?}");
+    assert!(unseen.places[0].detail.contains("1 other person says"), "{unseen:?}");
     assert_eq!((report.exit_code, report.facts.fixity_failures), (4, 0));
     // Grants end, and what is said under them.
-    prisca.post(&format!("/api/v1/items/{exhibit}/access/{grant}/complete"), &json!({})).await.ok::<Value>();
-    passed(prisca).await.problem("grant");
+    let ended = format!("/api/v1/items/{exhibit}/access/{}/complete", both.grants[0]);
+    prisca.post(&ended, &json!({})).await.ok::<Value>();
+    passed(prisca).await.problem("opened-in-pairs");
 }
 
 async fn what_was_sealed_by_its_sender_is_opened_by_nobody_alone(engine: Engine) {
@@ -294,8 +315,8 @@ async fn who_seals_says_so_beforehand_and_nobody_else_sends(engine: Engine) {
     let sealed = Sealed::new(&people, &app.shared.vault, &by_vault, &video());
     send(asha, &by_vault, sealed.body()).await.problem("sealed-by-sender");
     assert_eq!(asha.upload(&by_vault, &video()).await.status, 201);
-    let (theirs, _) = opened(&people, &by_vault).await;
-    assert!(halves(prisca, &by_vault, &theirs).await.others.is_empty());
+    let (both, _) = opened(&people, &by_vault).await;
+    assert!(halves(prisca, &by_vault, &both.grants[0]).await.others.is_empty());
     let sealed = Sealed::new(&people, &app.shared.vault, &exhibit, &video());
     send(prisca, &exhibit, sealed.body()).await.problem("not-permitted");
     // What a person says of content, they say of what they opened, under a grant.
@@ -312,14 +333,105 @@ async fn what_the_sender_only_claimed_is_contradicted_by_whoever_opens_it(engine
     let other: Vec<u8> = video().iter().rev().copied().collect();
     let sealed = Sealed::new(&people, &app.shared.vault, &exhibit, &other);
     send(asha, &exhibit, sealed.body()).await.made::<api::Stored>();
-    let (grant, content) = opened(&people, &exhibit).await;
+    let (both, content) = opened(&people, &exhibit).await;
     assert_eq!(content, other);
     let place = (case.as_str(), exhibit.as_str());
-    found(prisca, place, ("fixity.passed", &grant), (sealed.id, &content)).await.problem("digest-mismatch");
-    found(prisca, place, ("fixity.failed", &grant), (sealed.id, &content)).await.made::<api::Recorded>();
+    found(prisca, place, ("fixity.passed", &both), (sealed.id, &content)).await.problem("digest-mismatch");
+    found(prisca, place, ("fixity.failed", &both), (sealed.id, &content)).await.made::<api::Recorded>();
     let export: api::Export = asha.export(case).await.made();
     let report = judged(asha, &asha.bundle(&export.id).await.body).await;
-    assert_eq!(report.facts.fixity_failures, 1);
+    assert_eq!((report.facts.fixity_failures, report.facts.found_otherwise), (0, 1));
     let unseen = report.findings.iter().find(|found| found.code == Code::NotVaultVerified).unwrap();
-    assert!(unseen.places[0].detail.contains("0 openings"), "{unseen:?}");
+    assert!(unseen.places[0].detail.contains("nobody else has said"), "{unseen:?}");
+}
+
+async fn of_two_who_choose_the_same_id_one_is_refused_and_what_was_there_stays(engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let people = People::new(&app).await;
+    let (asha, vault) = (&people.asha, app.shared.vault);
+    for round in 0..4_u8 {
+        let id = ObjectId::new(random());
+        let contents = [vec![round; 3 << 20], vec![round + 100; 50]];
+        let exhibits = [registered(&people, &contents[0]).await, registered(&people, &contents[1]).await];
+        let bodies = [0, 1].map(|n| Sealed::under(id, &people, &vault, &exhibits[n], &contents[n]).body());
+        let [large, small] = bodies;
+        let (large, small) = tokio::join!(send(asha, &exhibits[0], large), send(asha, &exhibits[1], small));
+        let won = usize::from(large.status != 201);
+        let (winner, loser) = if won == 0 { (large, small) } else { (small, large) };
+        winner.made::<api::Stored>();
+        assert!(loser.problem("invalid-request").detail.contains("of this id"));
+        assert_eq!(opened(&people, &exhibits[won]).await.1, contents[won]);
+    }
+    // Nor is an id used that was given up once.
+    let exhibit = registered(&people, b"new").await;
+    let buried = Sealed::new(&people, &vault, &exhibit, b"new");
+    let store = Store::attach(app.config.database_url()).await.unwrap();
+    assert!(store.bury(buried.id, "2026-11-21T12:00:00.000Z".parse().unwrap()).await.unwrap());
+    store.close().await;
+    let refused = send(asha, &exhibit, buried.body()).await.problem("invalid-request");
+    assert!(refused.detail.contains("or was, one of this id"), "{refused:?}");
+    let other = Sealed::new(&people, &vault, &exhibit, b"new");
+    send(asha, &exhibit, other.body()).await.made::<api::Stored>();
+}
+
+async fn whoever_lost_a_key_while_it_was_sent_is_not_given_what_opens_it(engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let people = People::new(&app).await;
+    let exhibit = registered(&people, &video()).await;
+    let body = Sealed::new(&people, &app.shared.vault, &exhibit, &video()).body();
+    let (to, mut from) = tokio::sync::mpsc::channel::<Result<Vec<u8>, std::io::Error>>(2);
+    let sent = futures_util::stream::poll_fn(move |context| from.poll_recv(context));
+    let path = format!("/api/v1/items/{exhibit}/sealed-content");
+    let asked = people.asha.request(Method::PUT, &path).body(reqwest::Body::wrap_stream(sent));
+    let asha = people.asha.clone();
+    let answer = tokio::spawn(async move { asha.send(asked).await });
+    let (begin, end) = body.split_at(body.len() - 10);
+    to.send(Ok(begin.to_vec())).await.unwrap();
+    // The vault has looked at the halves, and begun to write.
+    while app.objects().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(app.admin.revoke_key(&people.ben.key_hash()).await.status, 200);
+    to.send(Ok(end.to_vec())).await.unwrap();
+    drop(to);
+    answer.await.unwrap().problem("sealing-unfit");
+    let machine = Store::attach(app.config.database_url()).await.unwrap();
+    assert!(machine.read().await.unwrap().objects_of(exhibit.parse().unwrap()).await.unwrap().is_empty());
+    machine.close().await;
+}
+
+async fn what_its_sender_sealed_lives_as_everything_else_does(engine: Engine) {
+    let mut app = TestApp::new(engine).await;
+    let people = People::new(&app).await;
+    let exhibit = registered(&people, &video()).await;
+    let sealed = Sealed::new(&people, &app.shared.vault, &exhibit, &video());
+    send(&people.asha, &exhibit, sealed.body()).await.made::<api::Stored>();
+    app.stop().await;
+    assert_replays(&app.config).await;
+    rotate_kek(&app.config, None).await.unwrap();
+    let repository = app.root().join("backups");
+    backed_up(&app.config, &repository, 0).await;
+    let config = elsewhere(engine, &app.root(), "restored", &[]).await;
+    restored(&config, &repository).await.unwrap();
+    assert_replays(&config).await;
+    app.config = config;
+    app.start().await;
+    let (asha, ben, prisca, case) = (&people.asha, &people.ben, &people.prisca, &people.case);
+    assert_eq!(asha.item(&exhibit).await.ok::<api::Item>().sealed_by.as_deref(), Some("sender"));
+    assert_eq!(opened(&people, &exhibit).await.1, video());
+    audited(&app).await;
+
+    // Destroyed, with a certificate that says whose word the digest is.
+    let about = json!({ "case": case, "item": exhibit, "purpose": "court-order" });
+    let proposal = proposed(ben, &about).await;
+    for (who, role) in [(asha, "lead"), (prisca, "prosecutor")] {
+        let mut approval = approval(&about, &proposal, role, 0);
+        approval["data"]["disclosure"] = json!("made-otherwise");
+        who.say(&approval).await.made::<api::Recorded>();
+    }
+    assert_eq!(swept(&mut app, None).await.0, 1);
+    let certificate: api::DestructionCertificate =
+        asha.get(&format!("/api/v1/disposals/{proposal}/certificate")).await.ok();
+    assert!(certificate.text.contains("as its sender said, who sealed it"), "{}", certificate.text);
+    assert_eq!(app.objects().len(), 0);
 }

@@ -13,7 +13,7 @@ use custody::kind::Kind;
 use custody::statement::{Actor, Assurance, ItemRef, Seen, Statement};
 use custos::api;
 use custos::client::intake::{Intake, Source};
-use custos::client::opening::Through;
+use custos::client::opening::{Contributed, Through};
 use custos::client::{Ask, Client, ClientError, NewProfile, Profile, VaultTrust};
 use custos::engine::OsEntropy;
 use ed25519_dalek::SigningKey;
@@ -248,11 +248,12 @@ async fn nothing_is_opened_for_a_vault_but_what_is_sealed_further_and_of_this_it
     };
     let through = Through::halves(Digest::ZERO, None);
     let inner = other.open(&nested(item, &other, &mine)).unwrap();
-    for sealed in [nested(elsewhere, &mine, &other), inner.to_vec()] {
-        let refused = client.contribute(item, through, &halves(sealed), &mine).await;
-        assert!(matches!(refused, Err(ClientError::Protocol(_))), "{refused:?}");
-    }
+    let refused = client.contribute(item, through, &halves(nested(elsewhere, &mine, &other)), &mine).await;
+    assert!(matches!(refused, Err(ClientError::Protocol(_))), "{refused:?}");
+    let garbage = client.contribute(item, through, &halves(inner.to_vec()), &mine).await;
+    assert!(matches!(garbage, Ok(Contributed::Garbage)), "{garbage:?}");
     assert_eq!(asked.load(Ordering::SeqCst), 0, "nothing was sent");
-    assert!(client.contribute(item, through, &halves(nested(item, &mine, &other)), &mine).await.unwrap());
+    let given = client.contribute(item, through, &halves(nested(item, &mine, &other)), &mine).await.unwrap();
+    assert_eq!(given, Contributed::Given);
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

@@ -226,11 +226,39 @@ fn a_file_is_sealed_on_the_sender_s_device_with_the_commands() {
         assert_eq!(found.map(|record| text(&record["actor"])).collect::<Vec<_>>(), [&pia]);
     }
 
-    // Whoever began to send it one way goes on so, and a file that changed meanwhile is another one.
+    // Somebody was given garbage: it shows to themselves, and to whoever opens it otherwise; both is on record.
+    let broken = item("short.txt");
+    let cell = format!("object = (SELECT object FROM objects WHERE item = '{broken}') AND first = '{dan}'");
+    let url = format!("sqlite://{}", vault.path().join("vault/custos.db").display());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(crate::support::raw::flip(&url, "sealed_halves", "sealed", &cell));
+    let refused = vault.run("dan", &["open", &broken, "--with", &pia, "--purpose", "review"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("on record"), "{refused:?}");
+    vault.ok("ben", &["open", &broken, "--with", &lead, "--purpose", "review"]);
+    let reads = ["open", &broken, "--with", &ben, "--purpose", "review", "--out", "short.txt"];
+    let read = vault.run("lead", &reads);
+    assert_eq!(read.status.code(), Some(1), "{read:?}");
+    assert_eq!(
+        std::fs::read(vault.path().join("short.txt")).unwrap(),
+        b"QzxUnseenXzq",
+        "it opened all the same"
+    );
+    let custody = vault.lines("pia", &["custody", "item", &broken]);
+    let found = custody.iter().filter(|record| text(&record["kind"]).starts_with("fixity"));
+    let found: Vec<_> = found.map(|record| (text(&record["kind"]), text(&record["actor"]))).collect();
+    assert_eq!(found, [("fixity.failed", &*dan), ("fixity.passed", &*lead), ("fixity.failed", &*lead)]);
+
+    // Whoever wants it sealed here is not told that all is well where the vault has had it in the clear, or is to have it.
     let cut = vault.path().join("cut.bin");
     std::fs::write(&cut, b"cut").unwrap();
     let plain = [&["put", &case, "cut.bin", "--class", "restricted"], &pairs[..]].concat();
     vault.lines("lead", &plain);
     let sealed = [&plain[..], &["--seal-here", "--keys", &keys]].concat();
-    assert_eq!(vault.lines("lead", &sealed).last().unwrap()["summary"]["already_there"], 1);
+    let refused = vault.run("lead", &sealed);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stdout).contains("in the clear"), "{refused:?}");
+    let back = vault.run("lead", &[&["put", &case, "phone", "--class", "restricted"], &pairs[..]].concat());
+    assert_eq!(back.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&back.stdout).contains("--seal-here"), "{back:?}");
 }

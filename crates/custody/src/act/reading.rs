@@ -6,10 +6,11 @@ use crate::age::Recipient;
 use crate::digest::Digest;
 use crate::id::{Code, PersonId};
 use crate::json::{self, Object};
+use crate::kind::Kind;
 use crate::statement::{Assurance, CheckedBy, Statement, StatementError};
 use crate::time::Timestamp;
 
-use super::{Act, ContentReceived, FixityChecked, case, content, data, item, shape};
+use super::{Act, ContentReceived, FixityChecked, ObjectId, case, content, data, item, shape};
 
 data! {
     /// Data of `recipient.named`, said with the key that it goes with.
@@ -80,6 +81,11 @@ pub enum SealedBy {
 /// The stage of a fixity check by somebody who opened a restricted item on their own device.
 pub const STAGE_OPENING: &str = "opening";
 
+/// Something of what opens it did not: a sealed half, or the content with both halves.
+pub const DID_NOT_OPEN: &str = "did-not-open";
+/// It opened, and somebody else to whom it is sealed was given another half.
+pub const OTHER_HALVES: &str = "other-halves";
+
 /// Most pairs to which an item is sealed.
 pub const MAX_PAIRS: usize = 16;
 
@@ -130,6 +136,13 @@ pub(super) fn by_sender(
     }
 }
 
+impl FixityChecked {
+    /// What the vault says that read a stored object.
+    pub const fn by_vault(object: ObjectId, stage: Code) -> Self {
+        Self { grant: None, object, reason: None, stage, with: None, with_grant: None }
+    }
+}
+
 /// What arrived: seen by the vault, or with the halves that came with what its sender sealed.
 pub(super) fn received(s: &Statement) -> Result<Act, StatementError> {
     let (d, found): (ContentReceived, _) = (data(s)?, content(s)?);
@@ -144,11 +157,18 @@ pub(super) fn received(s: &Statement) -> Result<Act, StatementError> {
 pub(super) fn checked(s: &Statement) -> Result<Act, StatementError> {
     let (d, found): (FixityChecked, _) = (data(s)?, content(s)?);
     let opening = d.stage.as_str() == STAGE_OPENING;
-    let own_digest = found.checked_by == CheckedBy::Oneself;
     let fits = if s.actor.person().is_some() {
-        d.grant.is_some() && opening && own_digest && s.assurance == Assurance::UserKey
+        let own = found.checked_by == CheckedBy::Oneself && s.assurance == Assurance::UserKey;
+        let together = d.with.is_some() && d.with_grant.is_some();
+        let alone = d.with.is_none() && d.with_grant.is_none();
+        // That it is what is recorded only two can have seen; that it did not open, the first of two finds.
+        let passes = s.kind == Kind::FixityPassed && together && d.reason.is_none();
+        let known = d.reason.as_ref().is_none_or(|why| [DID_NOT_OPEN, OTHER_HALVES].contains(&why.as_str()));
+        let fails = s.kind == Kind::FixityFailed && (together || alone) && known;
+        own && opening && d.grant.is_some() && (passes || fails)
     } else {
-        d.grant.is_none() && !opening
+        let of_persons = d.grant.or(d.with_grant).is_some() || d.with.is_some() || d.reason.is_some();
+        !opening && !of_persons
     };
     if fits {
         Ok(Act::Fixity(case(s)?, item(s)?, d, found))

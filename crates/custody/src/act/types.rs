@@ -185,8 +185,17 @@ data! {
         grant: Option<Digest>,
         /// The stored object.
         object: ObjectId,
+        /// Why a person could not compare: [`DID_NOT_OPEN`](super::DID_NOT_OPEN), or [`OTHER_HALVES`](super::OTHER_HALVES).
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        reason: Option<Code>,
         /// What was compared: `intake`, `download`, `scrub`, `transfer`; by a person [`STAGE_OPENING`](super::STAGE_OPENING).
         stage: Code,
+        /// With whom a person opened it.
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        with: Option<PersonId>,
+        /// Hash of the record of that person's grant.
+        #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
+        with_grant: Option<Digest>,
     }
     /// Data of `correction.noted`; the text is a field.
     CorrectionNoted {

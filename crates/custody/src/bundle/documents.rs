@@ -48,6 +48,8 @@ pub struct HashLine {
     pub size: u64,
     /// Its path in the bundle; none where its content is not here.
     pub path: Option<String>,
+    /// Whether the digest is its sender's word: they sealed it.
+    pub unseen: bool,
 }
 
 /// The files that follow from the vault and its keys alone; the exporter writes them before [`close`].
@@ -108,6 +110,7 @@ pub fn hash_report(exhibits: &[HashLine]) -> String {
     for line in exhibits {
         let digest = line.digest.map_or_else(|| "no content".to_owned(), Digest::to_hex);
         let path = line.path.as_deref().unwrap_or("not in this bundle");
+        let path = if line.unseen { format!("{path}; SHA-256 as its sender says") } else { path.to_owned() };
         let _ = writeln!(text, "{}  {digest}  {}  {path}", exhibit_label(line.exhibit), line.size);
     }
     text
@@ -315,8 +318,15 @@ mod tests {
     #[test]
     fn the_hash_report_lists_what_is_not_here_too() {
         let report = hash_report(&[
-            HashLine { exhibit: 1, digest: Some(Digest::ZERO), size: 3, path: Some("data/x".to_owned()) },
-            HashLine { exhibit: 2, digest: None, size: 0, path: None },
+            HashLine {
+                exhibit: 1,
+                digest: Some(Digest::ZERO),
+                size: 3,
+                path: Some("data/x".to_owned()),
+                unseen: false,
+            },
+            HashLine { exhibit: 2, digest: None, size: 0, path: None, unseen: false },
+            HashLine { exhibit: 3, digest: Some(Digest::ZERO), size: 3, path: None, unseen: true },
         ]);
         assert_eq!(report.lines().nth(2), Some("E-0002  no content  0  not in this bundle"));
     }

@@ -110,6 +110,8 @@ pub struct Facts {
     pub files: u64,
     /// Times that the vault itself found stored bytes damaged.
     pub fixity_failures: u64,
+    /// Openings of restricted items in which somebody says that they found something else than is recorded, or nothing.
+    pub found_otherwise: u64,
     /// Readings in an emergency.
     pub emergencies: u64,
     /// Of these, how many nobody had looked at when the bundle was made.
@@ -428,7 +430,13 @@ impl Report {
             );
         }
         if facts.fixity_failures > 0 {
-            row("Fixity", format!("{} failure(s) on record", facts.fixity_failures));
+            row("Fixity", format!("{} failure(s) recorded by the vault", facts.fixity_failures));
+        }
+        if facts.found_otherwise > 0 {
+            row(
+                "Openings",
+                format!("{} in which somebody says that it is not what is recorded", facts.found_otherwise),
+            );
         }
         for signer in &facts.signers {
             let name = or_id(&signer.name, &signer.actor);

@@ -11,7 +11,7 @@ use crate::commitment::FieldOpening;
 use crate::digest::Digest;
 use crate::id::{ItemId, PersonId};
 use crate::record::{Record, Sequence};
-use crate::statement::{Assurance, Statement};
+use crate::statement::{Assurance, CheckedBy, Statement};
 
 /// The first row.
 pub const HEADER: &str = "index,received,claimed,kind,actor,actor name,assurance,exhibit,title,person,person name,\
@@ -66,7 +66,9 @@ impl Timeline {
         cells.push(record.kind.to_string());
         cells.push(statement.map_or_else(|| "withheld".to_owned(), |s| s.actor.to_string()));
         cells.push(self.name(actor));
-        cells.push(statement.map_or("", |s| assurance(s.assurance)).to_owned());
+        let unseen = content.is_some_and(|content| content.checked_by == CheckedBy::None) && actor.is_none();
+        let assured = statement.map_or("", |s| assurance(s.assurance));
+        cells.push(if unseen { format!("{assured}, sha256 as its sender says") } else { assured.to_owned() });
         cells.push(row.exhibit.map_or_else(String::new, exhibit_label));
         cells.push(item.and_then(|item| self.titles.get(&item)).cloned().unwrap_or_default());
         cells.push(about.map_or_else(String::new, |person| person.to_string()));

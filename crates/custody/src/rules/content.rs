@@ -1,7 +1,7 @@
 //! Content: which bytes an item takes, who ends a reading, and who says what was found in it.
 
 use super::decide::{Decision, Speaker};
-use super::{Item, Refusal, State, counts, takes_bytes};
+use super::{Item, Refusal, State, counts, resealing, takes_bytes};
 use crate::act::{AccessCompleted, Class, FixityChecked};
 use crate::id::ItemId;
 use crate::kind::Kind;
@@ -54,10 +54,16 @@ pub(super) fn opened(
     if speaker.is_vault() {
         return unseen(item, *found);
     }
+    if item.disposed {
+        return Err(Refusal::Disposed);
+    }
     let person = speaker.person()?;
     let named = d.grant.ok_or(Refusal::Grant)?;
-    // Of a reading whose record a bundle keeps back, what it is of is all that is known.
-    if state.kept_back.get(&named) != Some(&id) {
+    if let (Some(with), Some(with_grant)) = (d.with, d.with_grant) {
+        let sealing = item.sealing.as_ref().ok_or(Refusal::NotInPairs)?;
+        resealing::opened(state, speaker, (item.case, id, sealing), (named, with, with_grant))?;
+    } else if state.kept_back.get(&named) != Some(&id) {
+        // Of a reading whose record a bundle keeps back, what it is of is all that is known.
         let grant = state.grants.get(&named).ok_or(Refusal::Grant)?;
         let theirs = (grant.person, grant.item) == (person, id);
         if !theirs || !counts(state, speaker.at(), grant) {
@@ -66,7 +72,12 @@ pub(super) fn opened(
     }
     let stored = item.stored.filter(|stored| stored.object == d.object).ok_or(Refusal::Unknown("object"))?;
     let same = (found.digest, found.size) == (stored.content.digest, stored.content.size);
-    if same == (kind == Kind::FixityPassed) { Ok(()) } else { Err(Refusal::DigestMismatch) }
+    // Who could not open it has nothing to compare, and who did and found another's half wrong has.
+    let fits = match kind {
+        Kind::FixityPassed => same,
+        _ => d.reason.is_some() || !same,
+    };
+    if fits { Ok(()) } else { Err(Refusal::DigestMismatch) }
 }
 
 /// The vault has computed the digest of what it sealed, and of nothing else.

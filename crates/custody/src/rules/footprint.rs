@@ -118,7 +118,13 @@ impl Footprint {
                 }
             }
             Act::AccessCompleted(_, _, d) => drop(self.grants.insert(d.grant)),
-            Act::Fixity(_, _, d, _) => self.grants.extend(d.grant),
+            Act::Fixity(case, _, d, _) => {
+                self.grants.extend([d.grant, d.with_grant].into_iter().flatten());
+                if let Some(person) = d.with {
+                    self.add_person(person, Some(*case));
+                    self.vouchers = true;
+                }
+            }
             Act::ItemDerived(_, _, d) => {
                 self.items.insert(d.of);
                 self.grants.extend(d.grant);

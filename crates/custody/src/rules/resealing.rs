@@ -87,7 +87,7 @@ fn withdrawn(state: &State, speaker: &Speaker<'_>, item: &Item, d: &ResealWithdr
 
 /// Whether the speaker and another open an item together now, through what is sealed to `sealing`: both have said so,
 /// each naming the other.
-fn opened(
+pub(super) fn opened(
     state: &State,
     speaker: &Speaker<'_>,
     (case, id, sealing): (CaseId, ItemId, &Sealing),

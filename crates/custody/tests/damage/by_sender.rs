@@ -6,6 +6,7 @@ use custody::act::{
 use custody::blob::BlobFacts;
 use custody::bundle::Report;
 use custody::bundle::findings::Code;
+use custody::bundle::layout::{HASH_REPORT, TIMELINE};
 use custody::digest::Digest;
 use custody::id::ItemId;
 use custody::kind::Kind;
@@ -27,14 +28,31 @@ fn content(checked_by: CheckedBy, bytes: &[u8]) -> Content {
     Content { alg: DigestAlg::Sha256, checked_by, digest, size }
 }
 
+/// Who says what they found.
+#[derive(Clone, Copy)]
+enum Who {
+    Sender,
+    Another,
+}
+
+/// What they say.
+#[derive(Clone, Copy)]
+struct Found {
+    by: Who,
+    kind: Kind,
+    bytes: &'static [u8],
+    /// Naming their own grant as the other's.
+    alone: bool,
+}
+
 /// Registered by the lead, taken by the vault, opened by the lead together with the custodian; the vault says that it was
 /// checked so, its manifest that it was sealed by its sender or not, and the lead what they found.
-fn taken(checked_by: CheckedBy, by_sender: bool, found: Option<(Kind, &[u8])>) -> Report {
+fn taken(checked_by: CheckedBy, by_sender: bool, found: Option<Found>) -> Report {
     let mut s = said(checked_by, by_sender, found);
     audited(&mut s, &Options::default())
 }
 
-fn said(checked_by: CheckedBy, by_sender: bool, found: Option<(Kind, &[u8])>) -> Story {
+fn said(checked_by: CheckedBy, by_sender: bool, found: Option<Found>) -> Story {
     let mut s = story(1);
     s.vault.lawless = true;
     named(&mut s);
@@ -58,14 +76,27 @@ fn said(checked_by: CheckedBy, by_sender: bool, found: Option<(Kind, &[u8])>) ->
     s.vault.say(By::Vault, d);
 
     let expires = Timestamp::from_millis(s.vault.now + 600_000).unwrap();
-    let mut d = draft(Kind::AccessGranted, AccessGranted { expires, with: Some(custodian.id) }.to_data());
-    (d.case, d.item, d.purpose) = (Some(s.case), Some(item), Some("review"));
-    let grant = Some(s.vault.say(By::Own(&lead), d));
-    if let Some((kind, bytes)) = found {
-        let data = FixityChecked { grant, object: OBJECT, stage: STAGE_OPENING.parse().unwrap() };
+    let both = [(&lead, &custodian), (&custodian, &lead)].map(|(by, with)| {
+        let mut d = draft(Kind::AccessGranted, AccessGranted { expires, with: Some(with.id) }.to_data());
+        (d.case, d.item, d.purpose) = (Some(s.case), Some(item), Some("review"));
+        s.vault.say(By::Own(by), d)
+    });
+    if let Some(Found { by, kind, bytes, alone }) = found {
+        let (by, with, grants) = match by {
+            Who::Sender => (&lead, custodian.id, both),
+            Who::Another => (&custodian, lead.id, [both[1], both[0]]),
+        };
+        let data = FixityChecked {
+            grant: Some(grants[0]),
+            object: OBJECT,
+            reason: None,
+            stage: STAGE_OPENING.parse().unwrap(),
+            with: Some(with),
+            with_grant: Some(if alone { grants[0] } else { grants[1] }),
+        };
         let mut d = draft(kind, data.to_data());
         (d.case, d.item, d.content) = (Some(s.case), Some(item), Some(content(CheckedBy::Oneself, bytes)));
-        s.vault.say(By::Own(&lead), d);
+        s.vault.say(By::Own(by), d);
     }
     s
 }
@@ -75,34 +106,54 @@ fn audited(s: &mut Story, options: &Options<'_>) -> Report {
     bundle.audit(&s.vault)
 }
 
+const fn passed(by: Who) -> Found {
+    Found { by, kind: Kind::FixityPassed, bytes: BYTES, alone: false }
+}
+
+const FAILED: Found =
+    Found { by: Who::Another, kind: Kind::FixityFailed, bytes: b"something else", alone: false };
+
 pub(crate) const BY_SENDER: &[Row] = &[
-    ("sealed-by-its-sender", || taken(CheckedBy::None, true, Some((Kind::FixityPassed, BYTES)))),
-    ("sealed-by-its-sender-and-found-otherwise", || {
-        taken(CheckedBy::None, true, Some((Kind::FixityFailed, b"something else")))
-    }),
+    ("sealed-by-its-sender", || taken(CheckedBy::None, true, Some(passed(Who::Another)))),
+    ("sealed-by-its-sender-and-found-otherwise", || taken(CheckedBy::None, true, Some(FAILED))),
     ("sealed-by-its-sender-grants-kept-back", || {
-        let mut s = said(CheckedBy::None, true, Some((Kind::FixityPassed, BYTES)));
+        let mut s = said(CheckedBy::None, true, Some(passed(Who::Another)));
         let withhold = vec![Kind::AccessGranted];
         audited(&mut s, &Options { withhold, ..Options::default() })
     }),
     ("rule-sealed-by-its-sender-as-if-seen", || taken(CheckedBy::Vault, true, None)),
     ("sealed-by-its-sender-says-no-manifest", || taken(CheckedBy::None, false, None)),
     ("rule-found-as-recorded-and-other", || {
-        taken(CheckedBy::None, true, Some((Kind::FixityPassed, b"something else")))
+        taken(CheckedBy::None, true, Some(Found { kind: Kind::FixityPassed, ..FAILED }))
+    }),
+    ("rule-found-as-recorded-alone", || {
+        taken(CheckedBy::None, true, Some(Found { alone: true, ..passed(Who::Another) }))
     }),
 ];
 
 #[test]
-fn the_report_says_how_many_found_what_its_sender_stated() {
-    for (found, says, failures) in [
-        (Some((Kind::FixityPassed, BYTES)), "1 opening on record found it", 0),
-        (None, "0 openings on record found it", 0),
-        (Some((Kind::FixityFailed, &b"something else"[..])), "0 openings on record found it", 1),
+fn the_report_says_who_else_found_what_its_sender_stated() {
+    for (found, says, otherwise) in [
+        (Some(passed(Who::Another)), "1 other person says that they opened it and found that", 0),
+        (Some(passed(Who::Sender)), "nobody else has said that they opened it and found that", 0),
+        (None, "nobody else has said that they opened it and found that", 0),
+        (Some(FAILED), "nobody else has said that they opened it and found that", 1),
     ] {
         let report = taken(CheckedBy::None, true, found);
         let unseen = report.findings.iter().find(|found| found.code == Code::NotVaultVerified).unwrap();
         assert!(unseen.places[0].detail.ends_with(says), "{unseen:?}");
-        assert_eq!(report.facts.fixity_failures, failures);
-        assert_eq!(report.to_text().contains("1 failure(s) on record"), failures == 1);
+        assert_eq!((report.facts.fixity_failures, report.facts.found_otherwise), (0, otherwise));
+        let told = "1 in which somebody says that it is not what is recorded";
+        assert_eq!(report.to_text().contains(told), otherwise == 1);
     }
+}
+
+#[test]
+fn tables_say_whose_word_a_digest_is() {
+    let mut s = said(CheckedBy::None, true, None);
+    let bundle = exported(&mut s, &Options::default());
+    let text = |path: &str| String::from_utf8(bundle.files[path].clone()).unwrap();
+    let marked = |text: &str| text.lines().filter(|line| line.contains("as its sender says")).count();
+    assert_eq!(marked(&text(TIMELINE)), 1, "what was received");
+    assert_eq!(marked(&text(HASH_REPORT)), 1);
 }

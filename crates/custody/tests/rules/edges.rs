@@ -40,9 +40,7 @@ fn a_check_of_stored_bytes_is_of_an_item_of_the_case() {
     vault.register(1, Class::Open, None).unwrap();
     vault.receive(1, 7).unwrap();
     let checked = |n| {
-        let data =
-            FixityChecked { grant: None, object: ObjectId::new([9; 16]), stage: "scrub".parse().unwrap() }
-                .to_data();
+        let data = FixityChecked::by_vault(ObjectId::new([9; 16]), "scrub".parse().unwrap()).to_data();
         let s = of_item(vault.system(Kind::FixityPassed, data), n);
         Statement { content: Some(content(7, CheckedBy::Vault)), ..s }
     };
@@ -293,9 +291,7 @@ fn what_is_destroyed_is_the_object_that_is_stored() {
     vault.say(&executed(&vault, proposal, Some(ObjectId::new([9; 16]))));
     assert_eq!(vault.state.disposals[&proposal].stage, Stage::Executed);
     // What ended before is still said of it, and nothing new.
-    let checked =
-        FixityChecked { grant: None, object: ObjectId::new([9; 16]), stage: "scrub".parse().unwrap() }
-            .to_data();
+    let checked = FixityChecked::by_vault(ObjectId::new([9; 16]), "scrub".parse().unwrap()).to_data();
     let checked = of_item(vault.system(Kind::FixityFailed, checked), 1);
     vault.clone_and_say(&Statement { content: Some(content(7, CheckedBy::Vault)), ..checked }).unwrap();
     let seal = SealBroken { seal: Seen::Record(Digest::ZERO) }.to_data();

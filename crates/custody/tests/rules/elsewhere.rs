@@ -94,7 +94,7 @@ fn what_the_vault_says_of_an_item_it_says_in_its_case() {
     let offer = vault.say(&vault.offer(LEAD, CUSTODIAN, 1, head));
     let object = ObjectId::new([9; 16]);
     let completed = AccessCompleted { bytes: Some(5), grant, outcome: AccessOutcome::Completed };
-    let checked = FixityChecked { grant: None, object, stage: "scrub".parse().unwrap() };
+    let checked = FixityChecked::by_vault(object, "scrub".parse().unwrap());
     let received = ContentReceived { halves: None, manifest: Digest::ZERO, object, version: 1 };
     let over = TransferAnswered { offer: Seen::Record(offer) };
     let about = |kind, data| of_item(vault.system(kind, data), 1);

@@ -175,7 +175,7 @@ pub(super) fn said(vault: &Vault, by: u128, kind: Kind) -> Statement {
         | Kind::ProductionDeclined
         | Kind::ProductionSealed => super::production::some(kind),
         Kind::DisposalDeclined => DisposalDeclined { proposal: Digest::ZERO }.to_data(),
-        Kind::FixityPassed | Kind::FixityFailed => super::by_sender::opened(Digest::ZERO),
+        Kind::FixityPassed | Kind::FixityFailed => super::by_sender::some(kind),
         _ => panic!("say how {kind} is said"),
     };
     let purpose = matches!(kind.spec().purpose, custody::kind::Need::Required);

@@ -423,6 +423,7 @@ fn write_exhibits(
             digest: content.map(|content| content.digest),
             size: content.map_or(0, |content| content.size),
             path,
+            unseen: content.is_some_and(|content| content.checked_by == custody::statement::CheckedBy::None),
         });
     }
     report

@@ -1,6 +1,6 @@
 //! Exhibits against their records, and the files that follow from the records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::VerifyingKey;
 
@@ -40,8 +40,10 @@ struct Exhibit {
     class: Class,
     claimed: Option<Content>,
     stored: Option<Stored>,
-    /// Openings by persons that found what is on record.
-    confirmed: u64,
+    /// Who registered it.
+    sender: Option<PersonId>,
+    /// Who else opened it and found what is on record.
+    confirmed: BTreeSet<PersonId>,
     /// Whether a record says that its content was destroyed.
     disposed: bool,
 }
@@ -105,7 +107,8 @@ impl Exhibits {
                     class: d.class,
                     claimed: *claimed,
                     stored: None,
-                    confirmed: 0,
+                    sender: statement.actor.person(),
+                    confirmed: BTreeSet::new(),
                     disposed: false,
                 };
                 number(item).map(|number| self.all.entry(number).or_insert(exhibit));
@@ -132,9 +135,20 @@ impl Exhibits {
             Act::AccessReviewed(..) => {
                 notes.facts.unreviewed = notes.facts.unreviewed.saturating_sub(1);
             }
-            Act::Fixity(..) if statement.kind == Kind::FixityFailed => notes.facts.fixity_failures += 1,
-            Act::Fixity(_, item, d, _) if d.grant.is_some() => {
-                number(item).and_then(|n| self.all.get_mut(&n)).into_iter().for_each(|e| e.confirmed += 1);
+            Act::Fixity(_, item, d, _) => {
+                let by_person = statement.actor.person().filter(|_| d.grant.is_some());
+                match (by_person, statement.kind) {
+                    (None, Kind::FixityFailed) => notes.facts.fixity_failures += 1,
+                    (Some(_), Kind::FixityFailed) => notes.facts.found_otherwise += 1,
+                    (Some(person), _) => {
+                        let exhibit = number(item).and_then(|number| self.all.get_mut(&number));
+                        exhibit
+                            .filter(|e| e.sender != Some(person))
+                            .into_iter()
+                            .for_each(|e| e.confirmed.extend([person]));
+                    }
+                    (None, _) => {}
+                }
             }
             _ => {}
         }
@@ -199,10 +213,13 @@ impl Exhibit {
             return None;
         };
         if content.checked_by == CheckedBy::None {
-            let many = if self.confirmed == 1 { "opening" } else { "openings" };
+            let others = match self.confirmed.len() {
+                0 => "nobody else has said that they opened it and found that".to_owned(),
+                1 => "1 other person says that they opened it and found that".to_owned(),
+                n => format!("{n} other persons say that they opened it and found that"),
+            };
             let detail = format!(
-                "{label}: sealed by its sender; the vault never saw it, and its digest is theirs; {} {many} on record found it",
-                self.confirmed
+                "{label}: sealed by its sender; the vault never saw it, and its digest is theirs; {others}"
             );
             notes.find(Code::NotVaultVerified, RECORDS, None, detail);
         }
@@ -247,6 +264,7 @@ impl Exhibit {
             digest: content.map(|content| content.digest),
             size: content.map_or(0, |content| content.size),
             path,
+            unseen: content.is_some_and(|content| content.checked_by == CheckedBy::None),
         }
     }
 }
