@@ -119,6 +119,7 @@ fn an_export_discloses_what_was_there_when_it_began_and_only_once_completed() {
     complete_export(&mut vault, given_up);
     export(&mut vault, custody::act::FOR_DISCLOSURE);
     assert!(owed(&vault).is_empty(), "one more takes nothing back");
+    assert_eq!(vault.state.cases[&case()].disclosing, None, "nothing is waited for where nothing is owed");
 }
 
 #[test]
