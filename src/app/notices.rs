@@ -1,12 +1,14 @@
 //! Telling outsiders that something happened: one task a channel, which reads the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use custody::act::{Act, TransferStep};
+use custody::act::{Act, CaseRole, TransferStep, VaultRole};
 use custody::id::{Code, PersonId};
 use custody::record::Sequence;
+use custody::rules::Term;
+use custody::statement::Statement;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -208,13 +210,40 @@ impl App {
         }
         let id = format!("{}-{}", &self.vault.to_hex()[..16], row.log_index);
         let notice = Notice { id, topic: *topic, time: row.received };
-        let address = match act {
-            Act::Transfer(_, TransferStep::Offered(d), _) if channel.is_for_people() => {
-                self.email_of(d.to).await?
-            }
-            _ => None,
+        if !channel.is_for_people() {
+            return Ok(channel.tell(&notice, None, self.clock.now()).await);
+        }
+        let mut told = Ok(());
+        for person in self.concerned(&said, &act).await? {
+            let Some(address) = self.email_of(person).await? else { continue };
+            // One who cannot be written to keeps nobody else from a letter.
+            told = told.and(channel.tell(&notice, Some(&address), self.clock.now()).await);
+        }
+        Ok(told)
+    }
+
+    /// Whom a record concerns at once: to whom something was offered; who looks at a reading in an emergency.
+    async fn concerned(&self, said: &Statement, act: &Act) -> Result<BTreeSet<PersonId>, AppError> {
+        let case = match act {
+            Act::Transfer(_, TransferStep::Offered(d), _) => return Ok([d.to].into()),
+            Act::AccessBreakGlass(case, ..) => *case,
+            _ => return Ok(BTreeSet::new()),
         };
-        Ok(channel.tell(&notice, address.as_deref(), self.clock.now()).await)
+        let (now, mut tx) = (self.clock.now(), self.store.read().await?);
+        let covers = |term: Option<&Term>| term.is_some_and(|term| term.covers(now));
+        let members = tx.members(case).await?;
+        let leads = members.into_iter().filter(|(_, roles)| covers(roles.get(&CaseRole::Lead)));
+        let mut concerned: BTreeSet<_> = leads.map(|(person, _)| person).collect();
+        let mut after = None;
+        loop {
+            let page = tx.persons(after, AT_ONCE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            let auditors = page.iter().filter(|(_, person)| covers(person.roles.get(&VaultRole::Auditor)));
+            concerned.extend(auditors.map(|(person, _)| *person));
+        }
+        concerned.retain(|person| said.actor.person() != Some(*person));
+        Ok(concerned)
     }
 
     /// Where a person is written to, if that is known.

@@ -323,6 +323,31 @@ async fn letters_go_to_those_on_duty_and_to_whoever_is_offered_something(engine:
         assert!(letter["content"].as_str().unwrap().contains("custody.recalled"));
     }
 
+    // An emergency is for whoever leads the case, and for auditors: not for other members, or other cases' leads.
+    let (org, roles) = (app.org.clone(), vec!["auditor".to_owned()]);
+    let auditor =
+        api::NewPerson { org, name: "Au".to_owned(), email: Some("au@example.org".to_owned()), roles };
+    app.admin.new_person(&auditor).await.made::<api::Created>();
+    asha.add_member(&case, &new[0], "lead").await.made::<api::Recorded>();
+    let other = asha.open_case("Another").await;
+    asha.add_member(&other, &new[1], "lead").await.made::<api::Recorded>();
+    let otto = app.enrol("Otto Investigator", &["investigator"]).await;
+    let expires = jiff::Timestamp::now().as_millisecond() + 600_000;
+    let more = json!({
+        "case": case, "item": item, "purpose": "life-in-danger", "fields": { "reason": "Somebody is in danger" },
+        "data": { "expires": custody::time::Timestamp::from_millis(expires).unwrap().to_string() },
+    });
+    otto.say(&draft("access.break-glass", &more)).await.made::<api::Recorded>();
+    let mut told: Vec<_> = [server.letter(), server.letter(), server.letter()]
+        .iter()
+        .map(|letter| {
+            assert!(letter["content"].as_str().unwrap().contains("Subject: Custos: emergency.reading"));
+            letter["to"][0].as_str().unwrap().to_owned()
+        })
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, ["au@example.org", "ben@example.org", "duty@example.org"]);
+
     // Where somebody is written to is the business of no court and no auditor; what was found is the court's.
     let mut seized = client::item("open", "seized.txt", None);
     seized.fields.insert("email".to_owned(), "seized@example.net".to_owned());
