@@ -210,6 +210,7 @@ fn what_is_destroyed_changes_hands_no_more_and_is_final_only_without_keys() {
     vault.say(&approve(&vault, PROSECUTOR, "prosecutor", proposal));
     assert_eq!(vault.try_say(&complete(&vault, proposal)), Err(Refusal::NoSuchProposal), "not before");
     let head = vault.say(&execute(&vault, proposal));
+    assert_eq!(vault.state.items[&item(1)].head.record, head);
     assert!(!vault.state.custody.contains_key(&(case(), person(LEAD))), "in nobody's hands");
     assert_eq!(vault.try_say(&vault.offer(LEAD, CUSTODIAN, 1, head)), Err(Refusal::Disposed));
     assert_eq!(vault.try_say(&propose(&vault, CUSTODIAN)), Err(Refusal::Disposed));
@@ -269,9 +270,11 @@ fn it_is_final_once_every_key_is_destroyed_that_wrapped_it() {
     vault.say(&kek(&vault, Kind::KekRotated, 2));
     vault.say(&kek(&vault, Kind::KekRotated, 3));
     let proposal = agreed(&mut vault);
-    let data =
-        DisposalExecuted { backups: 0, horizon: None, kek: Some(2), key: None, object: None, proposal };
+    let horizon = Some("2026-12-21T12:00:00.000Z".parse().unwrap());
+    let data = DisposalExecuted { backups: 1, horizon, kek: Some(2), key: None, object: None, proposal };
     vault.say(&of_item(vault.system(Kind::DisposalExecuted, data.to_data()), 1));
+    let found = &vault.state.disposals[&proposal];
+    assert_eq!((found.ended, found.horizon), (Some(vault.records.into()), horizon));
     for first in [1, 2] {
         let mut vault = vault.copy();
         vault.say(&kek(&vault, Kind::KekDestroyed, first));
