@@ -125,6 +125,14 @@ async fn send(who: &Caller, exhibit: &str, body: Vec<u8>) -> Answer {
     who.send(who.request(Method::PUT, &path).body(body)).await
 }
 
+/// A video that its sender sealed.
+async fn taken(app: &TestApp, people: &People) -> String {
+    let exhibit = registered(people, &video()).await;
+    let sealed = Sealed::new(people, &app.shared.vault, &exhibit, &video());
+    send(&people.asha, &exhibit, sealed.body()).await.made::<api::Stored>();
+    exhibit
+}
+
 /// Two who opened it: the grants of the reader and of the other.
 struct Opened<'a> {
     with: &'a Caller,
@@ -214,9 +222,7 @@ async fn what_its_sender_sealed_is_taken_unseen_and_opened_by_two_who_say_what_t
 async fn what_was_sealed_by_its_sender_is_opened_by_nobody_alone(engine: Engine) {
     let mut app = TestApp::new(engine).await;
     let people = People::new(&app).await;
-    let exhibit = registered(&people, &video()).await;
-    let sealed = Sealed::new(&people, &app.shared.vault, &exhibit, &video());
-    send(&people.asha, &exhibit, sealed.body()).await.made::<api::Stored>();
+    let exhibit = taken(&app, &people).await;
     app.stop().await;
     let machine = Machine::of(&app, &exhibit).await;
     let tried = |who: &[&Caller]| {
@@ -403,9 +409,7 @@ async fn whoever_lost_a_key_while_it_was_sent_is_not_given_what_opens_it(engine:
 async fn what_its_sender_sealed_lives_as_everything_else_does(engine: Engine) {
     let mut app = TestApp::new(engine).await;
     let people = People::new(&app).await;
-    let exhibit = registered(&people, &video()).await;
-    let sealed = Sealed::new(&people, &app.shared.vault, &exhibit, &video());
-    send(&people.asha, &exhibit, sealed.body()).await.made::<api::Stored>();
+    let exhibit = taken(&app, &people).await;
     app.stop().await;
     assert_replays(&app.config).await;
     rotate_kek(&app.config, None).await.unwrap();

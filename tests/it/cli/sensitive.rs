@@ -5,17 +5,23 @@ use std::process::Command;
 
 use super::flow::{Vault, json, text};
 
+/// Lead, custodian, prosecutor and defence of a case.
+fn four(vault: &Vault) -> ([String; 4], String) {
+    let people = [("lead", "investigator"), ("ben", ""), ("pia", ""), ("dan", "")]
+        .map(|(name, role)| vault.person(name, &[role][..usize::from(!role.is_empty())]));
+    let open = ["case", "open", "--title", "The quarry", "--type", "other", "--jurisdiction", "ke"];
+    let case = text(&vault.ok("lead", &open)["case"]).to_owned();
+    for (who, role) in people[1..].iter().zip(["custodian", "prosecutor", "defence"]) {
+        vault.ok("lead", &["case", "add-member", &case, who, role]);
+    }
+    (people, case)
+}
+
 /// Two open a restricted item with the commands that they are told; what is sealed to one of them opens with stock `age`.
 #[test]
 fn two_persons_open_a_restricted_item_with_the_commands() {
     let vault = Vault::serve();
-    let (lead, ben) = (vault.person("lead", &["investigator"]), vault.person("ben", &[]));
-    let (pia, dan) = (vault.person("pia", &[]), vault.person("dan", &[]));
-    let open = ["case", "open", "--title", "The quarry", "--type", "other", "--jurisdiction", "ke"];
-    let case = text(&vault.ok("lead", &open)["case"]).to_owned();
-    for (who, role) in [(&ben, "custodian"), (&pia, "prosecutor"), (&dan, "defence")] {
-        vault.ok("lead", &["case", "add-member", &case, who, role]);
-    }
+    let ([lead, ben, pia, dan], case) = four(&vault);
     let recipients = ["lead", "ben", "pia", "dan"].map(|who| {
         let named = vault.ok(who, &["key", "recipient"]);
         assert_eq!(vault.ok(who, &["key", "recipient"]), named, "once a key");
@@ -161,13 +167,7 @@ fn a_key_takes_the_place_of_another() {
 #[test]
 fn a_file_is_sealed_on_the_sender_s_device_with_the_commands() {
     let vault = Vault::serve();
-    let (lead, ben) = (vault.person("lead", &["investigator"]), vault.person("ben", &[]));
-    let (pia, dan) = (vault.person("pia", &[]), vault.person("dan", &[]));
-    let open = ["case", "open", "--title", "The quarry", "--type", "other", "--jurisdiction", "ke"];
-    let case = text(&vault.ok("lead", &open)["case"]).to_owned();
-    for (who, role) in [(&ben, "custodian"), (&pia, "prosecutor"), (&dan, "defence")] {
-        vault.ok("lead", &["case", "add-member", &case, who, role]);
-    }
+    let ([lead, ben, pia, dan], case) = four(&vault);
     for who in ["lead", "ben", "pia", "dan"] {
         vault.ok(who, &["key", "recipient"]);
     }
